@@ -1,0 +1,48 @@
+# Thin: every line calls CMake or local/. `make help` lists what there is.
+PRESET ?= release
+BIN := build/$(PRESET)
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build demo up down status test unit bench install format clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo 'variables: PRESET=release|debug|asan|tsan  RAW=<folder> (demo)  BENCH=smoke|copy|watch (bench)  PREFIX=<folder> (install)'
+
+deps: ## install what is missing to build and to run the local world (root or sudo)
+	@local/deps
+
+build: deps ## compile into build/$(PRESET)
+	@cmake --preset $(PRESET) -DWERROR=$(if $(CI),ON,OFF) >build/.configure.log 2>&1 || { mkdir -p build; cmake --preset $(PRESET); }
+	@cmake --build --preset $(PRESET) -j $(JOBS)
+
+demo: build ## the whole pipeline with real servers and simulated instruments; RAW=<folder> takes real files
+	@local/demo $(BIN)
+
+up: build ## start the local world and keep it; then: set -a; eval "$$(local/env)"; set +a
+	@local/world up && install -D -m 755 $(BIN)/msqc/trawl-msqc "$$(local/env | sed -n 's/^TRAWL_LOCATION_SOFTWARE_CLUSTER=//p')/trawl-msqc"
+
+down: ## stop the local world; what it holds stays
+	@local/world down
+
+status: ## what of the local world runs
+	@local/world status
+
+test: build ## every test, against real servers of its own; ends with ctest's summary
+	@ctest --test-dir $(BIN) --output-on-failure -j $(JOBS)
+
+unit: build ## only the tests that need no server
+	@ctest --test-dir $(BIN) --output-on-failure -L unit -j $(JOBS)
+
+bench: build ## figures as JSON lines; BENCH=smoke (default) or another name in tests/bench
+	@tests/bench/run $(BIN) $(or $(BENCH),smoke)
+
+install: build ## install below PREFIX (default /usr/local)
+	@cmake --install $(BIN) --prefix $(or $(PREFIX),/usr/local)
+
+format: ## lay out the C sources
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean: down ## remove what was built; the local world goes down first
+	@rm -rf build

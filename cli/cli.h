@@ -1,0 +1,95 @@
+/*
+ * cli.h - what every command of trawl gets, and the one table that describes them all.
+ *
+ * Parsing, --help and "did you mean" read the table in commands.c; man pages and shell completion
+ * can be made from it. A command returns its exit code; when that is not CLI_OK or CLI_NO, *err
+ * holds the one line that main.c prints.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "common/bus.h"
+#include "common/config.h"
+#include "common/db.h"
+#include "common/err.h"
+
+enum cli_exit {
+    CLI_OK,
+    CLI_NO,      /* the answer is no: damaged, not healthy, timed out */
+    CLI_USAGE,   /* wrong arguments or configuration */
+    CLI_MISSING, /* there is no such thing, or more than one */
+    CLI_AWAY,    /* a server cannot be reached */
+    CLI_REFUSED, /* its state does not allow it */
+    CLI_EXIT_COUNT
+};
+const char *cli_exit_help(enum cli_exit e) __attribute__((returns_nonnull));
+
+struct cli {
+    struct config *cfg; /* NULL for commands that need none */
+    struct db *db;      /* NULL likewise */
+    const char *config_dir;
+    bool json, quiet;
+    bool color;    /* stdout shows colours */
+    bool progress; /* stderr is a terminal that may show a moving line */
+    int width;     /* columns of the terminal; 0: do not fit, cut nothing */
+    FILE *out;
+};
+
+struct args;
+struct cli_option {
+    const char *name;  /* without the dashes */
+    const char *value; /* what stands for its value in help; NULL for a switch */
+    const char *help;
+};
+enum cli_need { NEED_NOTHING, NEED_CONFIG, NEED_DB };
+struct command {
+    const char *name; /* one word or two */
+    const char *args; /* "<file>", "[location]"; "" for none */
+    const char *brief;
+    const char *help;                 /* paragraphs; may be NULL */
+    const struct cli_option *options; /* ends with {0}; may be NULL */
+    size_t min_words, max_words;
+    enum cli_need need;
+    enum cli_exit (*run)(struct cli *c, const struct args *a, struct err *err);
+};
+extern const struct command commands[];          /* ends with {0} */
+extern const struct cli_option global_options[]; /* ends with {0} */
+
+/* Set *err and return e. */
+enum cli_exit cli_fail(struct err *err, enum cli_exit e, const char *fmt, ...)
+    __attribute__((nonnull, format(printf, 3, 4), cold));
+/* The exit code of an error that came from common/: a server away, or a wrong configuration. */
+enum cli_exit cli_exit_of(const struct err *err) __attribute__((nonnull));
+
+/* Who acts: "user@host". */
+const char *cli_who(char *buf, size_t room) __attribute__((nonnull));
+/* Tell the schedulers that something changed ("task" or "pool", its id, and its raw file or NULL);
+ * best effort, they look by themselves as well. Takes up to 5 s while there is no broker. */
+void cli_event(struct cli *c, const char *event, const char *id, const char *raw_file)
+    __attribute__((nonnull(1, 2, 3)));
+
+/* The commands; each is described in commands.c. */
+enum cli_exit cmd_status(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_ls(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_show(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_why(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_verify(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_remove(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_pool_ls(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_pool_set(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_task_ls(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_task_show(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_task_retry(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_task_cancel(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_config_show(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_config_check(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_config_template(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_mount_init(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_mount_check(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_mount_status(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_mount_commands(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_help(struct cli *c, const struct args *a, struct err *err);
+#endif

@@ -1,0 +1,88 @@
+/* cmd_config.c - trawl config show|check|template. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/args.h"
+#include "cli/docs.h"
+#include "cli/instruments.h"
+#include "cli/table.h"
+
+enum cli_exit cmd_config_show(struct cli *c, const struct args *a, struct err *err)
+{
+    (void)err;
+    config_show(c->cfg, args_get(a, "origin") != NULL, c->json, c->out);
+    return CLI_OK;
+}
+
+enum cli_exit cmd_config_template(struct cli *c, const struct args *a, struct err *err)
+{
+    (void)err;
+    if (args_get(a, "instrument") != NULL) {
+        instrument_template(c->out);
+    } else {
+        config_template(c->out);
+    }
+    return CLI_OK;
+}
+
+struct check {
+    struct cli *c;
+    json_t *list;
+    size_t bad;
+};
+
+static void say(struct check *k, const char *name, const char *trouble)
+{
+    bool good = trouble[0] == '\0';
+    k->bad += good ? 0 : 1;
+    if (k->c->json) {
+        json_array_append_new(k->list, json_pack("{s:o, s:b, s:o}", "name", json_text(name), "ok",
+                                                 (int)good, "error", json_text(trouble)));
+        return;
+    }
+    enum style s = good ? STYLE_GOOD : STYLE_BAD;
+    if (!good || !k->c->quiet) {
+        fprintf(k->c->out, "%s%s%s  %s%s%s\n", style_on(s, k->c->color), good ? "ok " : "bad",
+                style_off(s, k->c->color), name, good ? "" : ": ", trouble);
+    }
+}
+
+static int check_instrument(void *ctx, const char *id, const struct instrument *i,
+                            const struct err *why)
+{
+    struct check *k = ctx;
+    struct stat st;
+    char trouble[400] = "";
+    if (i == NULL) {
+        snprintf(trouble, sizeof trouble, "%s", why->msg);
+    } else if (stat(i->path, &st) != 0) {
+        snprintf(trouble, sizeof trouble, "its folder %s: %m: is the share mounted?", i->path);
+    } else if (!S_ISDIR(st.st_mode)) {
+        snprintf(trouble, sizeof trouble, "%s is no folder", i->path);
+    }
+    char name[64];
+    snprintf(name, sizeof name, "instrument %s", id);
+    say(k, name, trouble);
+    return 0;
+}
+
+enum cli_exit cmd_config_check(struct cli *c, const struct args *a, struct err *err)
+{
+    AUTO(json_decref) json_t *list = json_array();
+    struct check k = {.c = c, .list = list};
+    struct err bad = {0};
+    c->cfg = config_load(c->config_dir, &bad);
+    if (list == NULL || (c->cfg == NULL && !c->json)) {
+        return cli_fail(err, CLI_USAGE, "%s", bad.msg);
+    }
+    say(&k, "configuration", bad.msg);
+    if (c->cfg != NULL && args_get(a, "instruments") != NULL &&
+        instruments_each(c->cfg, check_instrument, &k, err) != 0) {
+        return CLI_USAGE;
+    }
+    if (c->json && json_print(TAKE(list), c->out, err) != 0) {
+        return cli_exit_of(err);
+    }
+    return c->cfg == NULL ? CLI_USAGE : k.bad > 0 ? CLI_NO : CLI_OK;
+}

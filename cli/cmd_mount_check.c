@@ -1,0 +1,146 @@
+/* cmd_mount_check.c - trawl mount check|status: what this host sees now, and what all have seen. */
+#include <string.h>
+
+#include "cli/args.h"
+#include "cli/locations.h"
+#include "common/location.h"
+#include "common/mono.h"
+
+struct checking {
+    struct cli *c;
+    struct mounts *mounts;
+    struct docs *seen;
+    char host[64];
+    bool ask; /* the first round: only begin to look */
+    struct err *err;
+    int failed;
+};
+
+static void keep(void *ctx, const struct mounts_view *v)
+{
+    struct checking *k = ctx;
+    AUTO(bson_destroy) bson_t *doc = locations_doc(k->host, v);
+    k->failed |= docs_add(k->seen, doc, k->err);
+}
+
+static int look(void *ctx, const struct mount_need *need, struct err *err)
+{
+    struct checking *k = ctx;
+    struct mount_need n = *need;
+    n.max_age_ms = 60000; /* what the first round began is good enough */
+    if (k->ask) {
+        mounts_ask(k->mounts, &n);
+        return 0;
+    }
+    return mounts_look(k->mounts, &n, keep, k, err) != 0 || k->failed != 0 ? -1 : 0;
+}
+
+static enum cli_exit print(struct cli *c, const struct docs *d, struct err *err)
+{
+    enum cli_exit e = CLI_OK;
+    for (size_t i = 0; i < d->n; i++) {
+        e = locations_well(d->items[i]) ? e : CLI_NO;
+    }
+    int rc = c->json ? json_print(json_of_docs(d), c->out, err) : locations_table(c, d, err);
+    return rc == 0 ? e : cli_exit_of(err);
+}
+
+enum cli_exit cmd_mount_check(struct cli *c, const struct args *a, struct err *err)
+{
+    const struct locations_wanted wanted = {a->words, a->n};
+    AUTO(docs_free) struct docs *seen = docs_new(err);
+    AUTO(mounts_free) struct mounts *mounts = mounts_new(c->cfg, c->db, err);
+    if (seen == NULL || mounts == NULL) {
+        return cli_exit_of(err);
+    }
+    struct checking k = {.c = c, .mounts = mounts, .seen = seen, .ask = true, .err = err};
+    location_host(k.host, sizeof k.host);
+    enum cli_exit e = locations_each(c, &wanted, look, &k, err);
+    k.ask = false;
+    e = e == CLI_OK ? locations_each(c, &wanted, look, &k, err) : e;
+    return e == CLI_OK ? print(c, seen, err) : e;
+}
+
+/* --- status --- */
+
+/* How the leading scheduler sees an instrument, in the form of the workers' reports. */
+static int add_watch(void *ctx, const bson_t *watch, struct err *err)
+{
+    struct docs *d = ctx;
+    char location[MOUNT_LOCATION_MAX];
+    snprintf(location, sizeof location, LOCATION_INSTRUMENT "%s", doc_str(watch, "_id", ""));
+    int64_t gb = doc_i64(watch, "free_space_gb", -1);
+    AUTO(bson_destroy)
+    bson_t *doc = BCON_NEW(
+        "location", BCON_UTF8(location), "host", BCON_UTF8("(scheduler)"), "path",
+        BCON_UTF8(doc_str(watch, "path", "")), "status", BCON_UTF8(doc_str(watch, "status", "?")),
+        "detail", BCON_UTF8(doc_str(watch, "detail", "")), "at",
+        BCON_DATE_TIME(doc_i64(watch, "at", 0)), "free_bytes", BCON_INT64(gb < 0 ? -1 : gb << 30));
+    return docs_add(d, doc, err);
+}
+
+struct unseen {
+    struct docs *d;
+};
+
+static int add_unseen(void *ctx, const struct mount_need *need, struct err *err)
+{
+    struct docs *d = ((struct unseen *)ctx)->d;
+    for (size_t i = 0; i < d->n; i++) {
+        if (strcmp(doc_str(d->items[i], "location", ""), need->location) == 0) {
+            return 0;
+        }
+    }
+    AUTO(bson_destroy)
+    bson_t *doc = BCON_NEW("location", BCON_UTF8(need->location), "path", BCON_UTF8(need->path),
+                           "status", BCON_UTF8("unknown"), "detail",
+                           BCON_UTF8("nobody has reported it: does a worker run?"), "free_bytes",
+                           BCON_INT64(-1));
+    return docs_add(d, doc, err);
+}
+
+/* Whether each is initialised stands in "locations". */
+static int add_initialised(struct cli *c, struct docs *d, struct err *err)
+{
+    AUTO(docs_free)
+    struct docs *known = docs_read(c->db, &(struct docs_query){.coll = DB_LOCATIONS}, err);
+    for (size_t i = 0; known != NULL && i < d->n; i++) {
+        bson_t *doc = bson_new();
+        bson_copy_to_excluding_noinit(d->items[i], doc, "initialised", NULL);
+        BSON_APPEND_BOOL(doc, "initialised",
+                         docs_by_id(known, doc_str(doc, "location", "")) != NULL);
+        bson_destroy(d->items[i]);
+        d->items[i] = doc;
+    }
+    return known == NULL ? -1 : 0;
+}
+
+static int by_location(const void *a, const void *b)
+{
+    const bson_t *x = *(bson_t *const *)a, *y = *(bson_t *const *)b;
+    int order = strcmp(doc_str(x, "location", ""), doc_str(y, "location", ""));
+    return order != 0 ? order : strcmp(doc_str(x, "host", ""), doc_str(y, "host", ""));
+}
+
+enum cli_exit cmd_mount_status(struct cli *c, const struct args *a, struct err *err)
+{
+    (void)a;
+    AUTO(bson_destroy) bson_t *all = bson_new();
+    AUTO(docs_free) struct docs *d = docs_read(c->db, &(struct docs_query){.coll = DB_MOUNTS}, err);
+    struct unseen unseen = {.d = d};
+    if (d == NULL || db_each(c->db, DB_WATCHES, all, NULL, add_watch, d, err) != 0) {
+        return cli_exit_of(err);
+    }
+    enum cli_exit e =
+        locations_each(c, &(struct locations_wanted){NULL, 0}, add_unseen, &unseen, err);
+    if (e != CLI_OK) {
+        return e;
+    }
+    if (add_initialised(c, d, err) != 0) {
+        return cli_exit_of(err);
+    }
+    if (d->n > 0) {
+        qsort(d->items, d->n, sizeof *d->items, by_location);
+    }
+    return print(c, d, err);
+}

@@ -1,0 +1,101 @@
+/* cmd_mount_init.c - trawl mount init: give a share its identity, and demand it from now on. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/args.h"
+#include "cli/locations.h"
+#include "common/location.h"
+
+struct making {
+    struct cli *c;
+    struct mounts *mounts;
+    struct location_init init; /* but for location and path */
+    json_t *list;
+    bool refused;
+};
+
+static void see(void *ctx, const struct mounts_view *v)
+{
+    *(enum mount_status *)ctx = v->status;
+}
+
+/* Writing to a share that hangs would never return. */
+static int may_answer(struct making *m, const struct mount_need *need, struct err *err)
+{
+    enum mount_status s = MOUNT_OK;
+    if (mounts_look(m->mounts, need, see, &s, err) != 0) {
+        return -1;
+    }
+    return s == MOUNT_HANGS ? ERR(err, ERR_INVALID, 0, "%s does not answer", need->path) : 0;
+}
+
+static int print_made(struct making *m, const struct mount_need *need,
+                      const struct location_made *made)
+{
+    bool local = strcmp(made->place.point, "/") == 0;
+    if (m->c->json) {
+        return json_array_append_new(
+            m->list,
+            json_pack("{s:s, s:s, s:s, s:b, s:b, s:s, s:s}", "location", need->location, "path",
+                      need->path, "uuid", made->uuid, "written", (int)made->written, "mounted",
+                      (int)!local, "source", made->place.source, "fstype", made->place.fstype));
+    }
+    if (m->c->quiet) {
+        return 0;
+    }
+    fprintf(m->c->out, "%s: %s %s at %s (%s %s)\n", need->location,
+            made->written ? "new identity" : "identity", made->uuid, need->path, made->place.fstype,
+            made->place.source);
+    if (local) {
+        fprintf(m->c->out, "  nothing is mounted there: a folder of this machine's own disk\n");
+    }
+    return 0;
+}
+
+static int make(void *ctx, const struct mount_need *need, struct err *err)
+{
+    struct making *m = ctx;
+    struct location_made made;
+    struct mount_need look = *need;
+    look.write = false; /* a probe file comes after the identity */
+    m->init.location = need->location;
+    m->init.path = need->path;
+    if (may_answer(m, &look, err) != 0 || location_init(m->c->db, &m->init, &made, err) != 0) {
+        m->refused = err->kind == ERR_INVALID;
+        return -1;
+    }
+    return print_made(m, need, &made);
+}
+
+enum cli_exit cmd_mount_init(struct cli *c, const struct args *a, struct err *err)
+{
+    char who[200];
+    char host[64];
+    bool all = args_get(a, "all") != NULL;
+    const char *reason = args_get(a, "reason");
+    const struct locations_wanted wanted = {a->words, a->n};
+    if (all == (a->n > 0)) {
+        return cli_fail(err, CLI_USAGE, "name locations or instruments, or give --all");
+    }
+    AUTO(json_decref) json_t *list = json_array();
+    AUTO(mounts_free) struct mounts *mounts = mounts_new(c->cfg, c->db, err);
+    if (mounts == NULL || list == NULL) {
+        return cli_fail(err, CLI_AWAY, "out of memory");
+    }
+    location_host(host, sizeof host);
+    struct making m = {.c = c,
+                       .mounts = mounts,
+                       .list = list,
+                       .init = {.host = host,
+                                .by = cli_who(who, sizeof who),
+                                .reason = reason != NULL ? reason : "",
+                                .replace = args_get(a, "replace") != NULL}};
+    enum cli_exit e = locations_each(c, &wanted, make, &m, err);
+    if (e != CLI_OK) {
+        return m.refused ? CLI_REFUSED : e;
+    }
+    if (!c->json) {
+        return CLI_OK;
+    }
+    return json_print(TAKE(list), c->out, err) == 0 ? CLI_OK : cli_exit_of(err);
+}

@@ -1,0 +1,251 @@
+/* cmd_show.c - trawl show: all that is known of a raw file. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/args.h"
+#include "cli/facts.h"
+#include "cli/find.h"
+#include "cli/table.h"
+#include "cli/text.h"
+
+struct shown {
+    bson_t *raw;
+    struct docs *tasks, *metrics, *results;
+};
+
+static void shown_clear(struct shown *s)
+{
+    if (s->raw != NULL) {
+        bson_destroy(s->raw);
+    }
+    docs_free(s->tasks);
+    docs_free(s->metrics);
+    docs_free(s->results);
+}
+
+/* The aggregates of its results: what searching would find. */
+static struct docs *read_results(struct cli *c, const struct docs *tasks, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *ids = bson_new();
+    uint32_t n = 0;
+    for (size_t i = 0; i < tasks->n; i++) {
+        if (strcmp(doc_str(tasks->items[i], "kind", ""), "quant") != 0) {
+            continue;
+        }
+        AUTO(free) char *id = NULL;
+        char room[16];
+        const char *key;
+        if (asprintf(&id, "results/%s", doc_str(tasks->items[i], "_id", "")) < 0) {
+            id = NULL;
+            (void)ERR(err, ERR_TRANSIENT, 0, "out of memory");
+            return NULL;
+        }
+        bson_uint32_to_string(n++, &key, room, sizeof room);
+        BSON_APPEND_UTF8(ids, key, id);
+    }
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", "{", "$in", BCON_ARRAY(ids), "}");
+    return docs_read(c->db, &(struct docs_query){.coll = DB_AGGREGATES, .filter = filter}, err);
+}
+
+static int read_all(struct cli *c, struct shown *s, struct err *err)
+{
+    const char *id = doc_str(s->raw, "_id", "");
+    s->tasks = facts_tasks_of(c, id, err);
+    s->metrics = s->tasks != NULL ? facts_metrics_of(c, id, err) : NULL;
+    s->results = s->metrics != NULL ? read_results(c, s->tasks, err) : NULL;
+    return s->results != NULL ? 0 : -1;
+}
+
+static void line(struct cli *c, const char *label, const char *value)
+{
+    if (*value != '\0') {
+        fprintf(c->out, "  %-12s ", label);
+        text_put(c->out, value);
+        fputc('\n', c->out);
+    }
+}
+
+static void heading(struct cli *c, const char *text)
+{
+    fputc('\n', c->out);
+    style_put(c->out, STYLE_BOLD, c->color, text);
+    fputc('\n', c->out);
+}
+
+static void print_raw(struct cli *c, const bson_t *raw)
+{
+    static const struct {
+        const char *label, *field;
+    } fields[] = {{"name", "original_name"},     {"instrument", "instrument_id"},
+                  {"project", "project_id"},     {"collision", "collision_flag"},
+                  {"details", "status_details"}, {"on share", "instrument_file_status"},
+                  {"backup", "backup_status"},   {"at", "backup_base_path"}};
+    char buf[TEXT_SHORT];
+    const char *status = doc_str(raw, "status", "?");
+    enum style s = style_of_state(status);
+    style_put(c->out, STYLE_BOLD, c->color, doc_str(raw, "_id", "?"));
+    fputs("  ", c->out);
+    style_put(c->out, s, c->color, status);
+    fputc('\n', c->out);
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        line(c, fields[i].label, doc_str(raw, fields[i].field, ""));
+    }
+    line(c, "size", text_size(doc_i64(raw, "size", -1), buf));
+    line(c, "created", text_time(doc_i64(raw, "created_at", 0), buf));
+    line(c, "seen", text_time(doc_i64(raw, "created_at_", 0), buf));
+    line(c, "changed", text_time(doc_i64(raw, "updated_at_", 0), buf));
+    line(c, "ended by", doc_str(raw, "watch.rule", ""));
+    char index[80];
+    snprintf(index, sizeof index, "rev %" PRId64 ", %s (indexed %" PRId64 ")",
+             doc_i64(raw, "rev", 0), doc_bool(raw, "dirty", false) ? "waits" : "up to date",
+             doc_i64(raw, "indexed_rev", 0));
+    line(c, "index", index);
+}
+
+static int print_tasks(struct cli *c, const struct docs *tasks, struct err *err)
+{
+    static const struct column columns[] = {{.title = "TASK", .min = 20},
+                                            {.title = "STATE"},
+                                            {.title = "TRY", .right = true},
+                                            {.title = "JOB", .right = true, .rank = 3},
+                                            {.title = "TOOK", .right = true, .rank = 2},
+                                            {.title = "WORKER", .min = 8, .rank = 4},
+                                            {.title = "ERROR", .min = 10, .rank = 1},
+                                            {0}};
+    AUTO(table_free) struct table *t = table_new(columns, err);
+    for (size_t i = 0; t != NULL && i < tasks->n; i++) {
+        const bson_t *d = tasks->items[i];
+        char buf[TEXT_SHORT];
+        const char *state = doc_str(d, "state", "?");
+        int64_t started = doc_i64(d, "started_at", 0);
+        int64_t ended = doc_i64(d, "ended_at", 0);
+        table_cell(t, STYLE_PLAIN, doc_str(d, "_id", "?"));
+        table_cell(t, style_of_state(state), state);
+        table_cellf(t, STYLE_PLAIN, "%" PRId64, doc_i64(d, "attempt", 0));
+        table_cell(t, STYLE_PLAIN, facts_job_id(d, buf));
+        table_cell(t, STYLE_PLAIN,
+                   started > 0 && ended >= started ? text_duration(ended - started, buf) : "");
+        table_cell(t, STYLE_DIM, doc_str(d, "worker", ""));
+        table_cell(t, STYLE_BAD, doc_str(d, "error.msg", ""));
+    }
+    heading(c, "Tasks");
+    return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
+}
+
+static int print_files(struct cli *c, const bson_t *files, struct err *err)
+{
+    static const struct column columns[] = {{.title = "FILE", .min = 16},
+                                            {.title = "SIZE", .right = true},
+                                            {.title = "XXH3-128", .min = 10},
+                                            {.title = "DIGEST", .min = 10, .rank = 1},
+                                            {0}};
+    AUTO(table_free) struct table *t = table_new(columns, err);
+    bson_iter_t at;
+    bson_iter_init(&at, files);
+    while (t != NULL && bson_iter_next(&at)) {
+        bson_t file;
+        char buf[TEXT_SHORT];
+        if (doc_sub(files, bson_iter_key(&at), &file)) {
+            table_cell(t, STYLE_PLAIN, doc_str(&file, "path", "?"));
+            table_cell(t, STYLE_PLAIN, text_size(doc_i64(&file, "size", -1), buf));
+            table_cell(t, STYLE_PLAIN, doc_str(&file, "xxh3", "-"));
+            table_cell(t, STYLE_PLAIN, doc_str(&file, "md5", doc_str(&file, "sha256", "")));
+        }
+    }
+    heading(c, "Files in the backup");
+    return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
+}
+
+static bool is_metric(const char *key)
+{
+    static const char *const no_metrics[] = {
+        "_id",         "raw_file",    "type", "settings_name", "settings_version",
+        "output_path", "created_at_", NULL};
+    for (size_t i = 0; no_metrics[i] != NULL; i++) {
+        if (strcmp(key, no_metrics[i]) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void print_metrics(struct cli *c, const bson_t *m)
+{
+    char title[200];
+    char buf[TEXT_SHORT];
+    bson_iter_t at;
+    snprintf(title, sizeof title, "Metrics: %s, %s-v%" PRId64 ", %s", doc_str(m, "type", "?"),
+             doc_str(m, "settings_name", "?"), doc_i64(m, "settings_version", 0),
+             text_time(doc_i64(m, "created_at_", 0), buf));
+    heading(c, title);
+    bson_iter_init(&at, m);
+    while (bson_iter_next(&at)) {
+        const char *key = bson_iter_key(&at);
+        if (!is_metric(key)) {
+            continue;
+        }
+        char number[TEXT_SHORT];
+        const char *value = doc_str(m, key, "-");
+        if (BSON_ITER_HOLDS_NUMBER(&at)) {
+            snprintf(number, sizeof number, "%.10g", bson_iter_as_double(&at));
+            value = number;
+        }
+        fputs("  ", c->out);
+        text_put(c->out, key);
+        fprintf(c->out, "%*s ", text_width(key) < 36 ? 36 - (int)text_width(key) : 0, "");
+        text_put(c->out, value);
+        fputc('\n', c->out);
+    }
+    line(c, "output", doc_str(m, "output_path", ""));
+}
+
+static void print_results(struct cli *c, const struct docs *results)
+{
+    char buf[TEXT_SHORT];
+    heading(c, "Results in the index");
+    for (size_t i = 0; i < results->n; i++) {
+        const bson_t *r = results->items[i];
+        fputs("  ", c->out);
+        text_put(c->out, doc_str(r, "entity", "?"));
+        fprintf(c->out, "  rev %" PRId64 ", %s\n", doc_i64(r, "rev", 0),
+                text_time(doc_i64(r, "updated_at_", 0), buf));
+    }
+}
+
+static int print_text(struct cli *c, const struct shown *s, struct err *err)
+{
+    bson_t files;
+    print_raw(c, s->raw);
+    if (s->tasks->n > 0 && print_tasks(c, s->tasks, err) != 0) {
+        return -1;
+    }
+    if (doc_sub(s->raw, "files", &files) && !bson_empty(&files) &&
+        print_files(c, &files, err) != 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < s->metrics->n; i++) {
+        print_metrics(c, s->metrics->items[i]);
+    }
+    if (s->results->n > 0) {
+        print_results(c, s->results);
+    }
+    return 0;
+}
+
+enum cli_exit cmd_show(struct cli *c, const struct args *a, struct err *err)
+{
+    struct shown s = {0};
+    enum cli_exit e = find_raw_file(c, a->words[0], &s.raw, err);
+    int rc = e == CLI_OK ? read_all(c, &s, err) : 0;
+    if (e == CLI_OK && rc == 0 && c->json) {
+        rc = json_print(json_pack("{s:o, s:o, s:o, s:o}", "raw_file", json_of_doc(s.raw), "tasks",
+                                  json_of_docs(s.tasks), "metrics", json_of_docs(s.metrics),
+                                  "results", json_of_docs(s.results)),
+                        c->out, err);
+    } else if (e == CLI_OK && rc == 0) {
+        rc = print_text(c, &s, err);
+    }
+    shown_clear(&s);
+    return rc == 0 ? e : cli_exit_of(err);
+}

@@ -1,0 +1,384 @@
+/*
+ * cmd_verify.c - trawl verify: which raw files, in which order, and what is made of what was found.
+ * verify.c reads, verify_show.c shows, scrub.c notes.
+ *
+ * The raw file whose last verification is the oldest goes first: a run that was cut off is taken up
+ * by the next one. A share that is not there would look like the loss of everything: the location
+ * is proven before each raw file, and again before damage is believed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/args.h"
+#include "cli/find.h"
+#include "cli/scrub.h"
+#include "cli/text.h"
+#include "cli/verify_show.h"
+#include "common/limit.h"
+#include "common/log.h"
+#include "common/mono.h"
+#include "common/mounts.h"
+#include "common/path.h"
+
+#define MIB      ((int64_t)1 << 20)
+#define FRESH_MS 5000
+
+struct waiting { /* a raw file that is to be verified */
+    char *id;
+    int64_t size, verified_at;
+};
+
+struct queue {
+    struct waiting *at;
+    size_t n;
+};
+
+struct scrub {
+    struct cli *c;
+    struct mounts *mounts;
+    bool initialised; /* the backup location has an identity: what is not there is lost */
+    int64_t rate;     /* bytes/s; 0: no limit */
+    struct limit *limit;
+    struct limit_share *share;
+    struct rehash *hash;
+    struct verify_show show;
+};
+
+/* --- which --- */
+
+static void queue_clear(struct queue *q)
+{
+    for (size_t i = 0; i < q->n; i++) {
+        free(q->at[i].id);
+    }
+    free(q->at);
+}
+
+static int queue_add(void *ctx, const bson_t *raw, struct err *err)
+{
+    struct queue *q = ctx;
+    struct waiting *more = q->n % 256 != 0 ? q->at : reallocarray(q->at, q->n + 256, sizeof *more);
+    char *id = strdup(doc_str(raw, "_id", ""));
+    if (more != NULL) {
+        q->at = more;
+    }
+    if (more == NULL || id == NULL) {
+        free(id);
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    q->at[q->n++] = (struct waiting){
+        .id = id, .size = doc_i64(raw, "size", 0), .verified_at = doc_i64(raw, "verified_at", 0)};
+    return 0;
+}
+
+static int oldest_first(const void *a, const void *b)
+{
+    const struct waiting *x = a, *y = b;
+    if (x->verified_at != y->verified_at) {
+        return x->verified_at < y->verified_at ? -1 : 1;
+    }
+    return strcmp(x->id, y->id);
+}
+
+static int choose_many(struct cli *c, const struct args *a, struct queue *q, struct err *err)
+{
+    const char *since = args_get(a, "since"), *instrument = args_get(a, "instrument");
+    int64_t since_ms = 0;
+    if (since != NULL && text_since(since, wall_ms(), &since_ms, err) != 0) {
+        return -1;
+    }
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("backup_status", "copying_done");
+    if (instrument != NULL) {
+        BSON_APPEND_UTF8(filter, "instrument_id", instrument);
+    }
+    if (since != NULL) {
+        BCON_APPEND(filter, "created_at", "{", "$gte", BCON_DATE_TIME(since_ms), "}");
+    }
+    AUTO(bson_destroy)
+    bson_t *opts =
+        BCON_NEW("projection", "{", "size", BCON_INT32(1), "verified_at", BCON_INT32(1), "}");
+    if (db_each(c->db, DB_RAW_FILES, filter, opts, queue_add, q, err) != 0) {
+        return -1;
+    }
+    if (q->n > 0) {
+        qsort(q->at, q->n, sizeof *q->at, oldest_first);
+    }
+    return 0;
+}
+
+/* One raw file that was named must have a backup. */
+static enum cli_exit choose_one(struct scrub *s, const char *name, struct queue *q, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *raw = NULL;
+    bool still;
+    enum cli_exit e = find_raw_file(s->c, name, &raw, err);
+    if (e != CLI_OK) {
+        return e;
+    }
+    const char *id = doc_str(raw, "_id", "?");
+    bson_t files;
+    if ((!doc_sub(raw, "files", &files) && !doc_sub(raw, "file_info", &files)) ||
+        bson_empty(&files)) {
+        return cli_fail(err, CLI_REFUSED, "%s has no backup yet (%s); see trawl why %s", id,
+                        doc_str(raw, "status", "?"), id);
+    }
+    if (scrub_is_still(s->c->db, raw, &still, err) != 0) {
+        return cli_exit_of(err);
+    }
+    if (!still) {
+        return cli_fail(err, CLI_REFUSED, "%s has no complete backup now (%s); see trawl why %s",
+                        id, doc_str(raw, "backup_status", "?"), id);
+    }
+    s->show.n_total = bson_count_keys(&files);
+    return queue_add(q, raw, err) == 0 ? CLI_OK : cli_exit_of(err);
+}
+
+static enum cli_exit choose(struct scrub *s, const struct args *a, struct queue *q, struct err *err)
+{
+    int ways = (a->n > 0) + (args_get(a, "all") != NULL) + (args_get(a, "instrument") != NULL);
+    if (ways != 1 || (a->n > 0 && args_get(a, "since") != NULL)) {
+        return cli_fail(err, CLI_USAGE,
+                        "give one of <file>, --instrument ID and --all; --since goes with the last "
+                        "two; see trawl verify --help");
+    }
+    s->show.many = a->n == 0;
+    if (!s->show.many) {
+        enum cli_exit e = choose_one(s, a->words[0], q, err);
+        if (e != CLI_OK) {
+            return e;
+        }
+    } else if (choose_many(s->c, a, q, err) != 0) {
+        return cli_exit_of(err);
+    } else {
+        s->show.n_total = (int64_t)q->n;
+    }
+    for (size_t i = 0; i < q->n; i++) {
+        s->show.total += q->at[i].size;
+    }
+    return CLI_OK;
+}
+
+/* --- the share --- */
+
+static int need_share(struct scrub *s, int64_t max_age_ms, struct err *err)
+{
+    const struct mount_need need = {
+        .location = "backup", .path = s->c->cfg->location.backup.worker, .max_age_ms = max_age_ms};
+    if (need.path[0] == '\0') {
+        return ERR(err, ERR_HOLD, 0, "[location.backup] worker is not configured");
+    }
+    return mounts_check(s->mounts, &need, err);
+}
+
+static void note_view(void *ctx, const struct mounts_view *v)
+{
+    struct scrub *s = ctx;
+    s->initialised = v->initialised;
+}
+
+static int look_at_share(struct scrub *s, struct err *err)
+{
+    const struct mount_need need = {
+        .location = "backup", .path = s->c->cfg->location.backup.worker, .max_age_ms = FRESH_MS};
+    return need_share(s, 0, err) != 0 ? -1 : mounts_look(s->mounts, &need, note_view, s, err);
+}
+
+/* Without an identity a lost folder cannot be told from a lost share. */
+static int need_folder(const struct scrub *s, const char *folder, struct err *err)
+{
+    struct stat st;
+    if (s->initialised || stat(folder, &st) == 0) {
+        return 0;
+    }
+    return ERR(
+        err, ERR_HOLD, errno,
+        "%s is not there: the folder is lost, or the share is another one; after trawl mount "
+        "init backup that can be told",
+        folder);
+}
+
+/* --- one raw file --- */
+
+static void on_read(void *ctx, int64_t bytes)
+{
+    struct scrub *s = ctx;
+    verify_show_read(&s->show, bytes);
+    if (s->share != NULL) {
+        limit_take(s->share, bytes, NULL);
+    }
+}
+
+static int read_backup(struct scrub *s, const bson_t *raw, struct err *err)
+{
+    struct record record;
+    struct verify_one *one = s->show.one;
+    const struct verify_watch watch = {.file = verify_show_file, .ctx = &s->show};
+    AUTO(free) char *folder = record_folder(s->c->cfg, raw, err);
+    AUTO(free) char *id = path_unescape(one->id);
+    if (folder == NULL || id == NULL) {
+        return -1;
+    }
+    int rc = record_load(&record, raw, err);
+    rc = rc == 0 ? need_folder(s, folder, err) : rc;
+    rc = rc == 0 ? verify_files(s->hash, folder, &record, &watch, err) : rc;
+    rc = rc == 0 ? verify_manifests(folder, id, &record, one->why, err) : rc;
+    record_fini(&record);
+    return rc;
+}
+
+/* Beside the mark: a line for whoever reads logs. On a terminal it is on the screen already. */
+static void tell(const struct verify_one *one)
+{
+    if (isatty(STDERR_FILENO) != 1) {
+        log_error("backup_damaged", KV("raw_file", one->id), KV("files", one->damaged),
+                  KV("first", one->first));
+    }
+}
+
+/* *stale = true: it is being copied again, what was read does not count. */
+static int note(struct scrub *s, const bson_t *raw, bool *stale, struct err *err)
+{
+    struct verify_one *one = s->show.one;
+    char by[200], text[500];
+    bool still = true;
+    snprintf(text, sizeof text, "the backup is damaged: %.400s%s", one->first,
+             one->damaged > 1 ? " (and more)" : "");
+    if (one->damaged > 0 &&
+        (need_share(s, 0, err) != 0 || scrub_is_still(s->c->db, raw, &still, err) != 0)) {
+        return -1;
+    }
+    *stale = !still;
+    if (!still || (one->damaged == 0 && one->bad > 0)) {
+        return 0;
+    }
+    const struct scrub_found found = {.raw = raw,
+                                      .files = &one->files,
+                                      .n = one->damaged,
+                                      .text = text,
+                                      .by = cli_who(by, sizeof by)};
+    if (scrub_note(s->c->db, &found, stale, err) != 0) {
+        return -1;
+    }
+    if (one->damaged > 0 && !*stale) {
+        tell(one);
+    }
+    return 0;
+}
+
+/* What is wrong with one raw file's document must not end the others. */
+static int verify_raw(struct scrub *s, const bson_t *raw, bool *skip, struct err *err)
+{
+    struct verify_one *one = s->show.one;
+    bool still = false;
+    if (scrub_is_still(s->c->db, raw, &still, err) != 0 || need_share(s, FRESH_MS, err) != 0) {
+        return -1;
+    }
+    *skip = !still;
+    if (still && read_backup(s, raw, err) == 0) {
+        if (note(s, raw, skip, err) != 0) {
+            return -1;
+        }
+    } else if (still && err->kind == ERR_INVALID) {
+        one->bad++;
+        snprintf(one->why, sizeof one->why, "%.290s", err->msg);
+        *err = (struct err){0};
+    } else if (still) {
+        return -1;
+    }
+    if (*skip) {
+        snprintf(one->why, sizeof one->why, "it is being copied, or not copied any more");
+    }
+    return 0;
+}
+
+static int verify_next(struct scrub *s, const struct waiting *w, struct verify_one *one,
+                       struct err *err)
+{
+    bool skip = false;
+    AUTO(bson_destroy) bson_t *raw = NULL;
+    one->list = s->c->json ? json_array() : NULL;
+    s->show.one = one;
+    if (db_find_id(s->c->db, DB_RAW_FILES, w->id, &raw, err) != 0 ||
+        (raw != NULL && verify_raw(s, raw, &skip, err) != 0)) {
+        return -1;
+    }
+    if (raw == NULL || skip) {
+        verify_show_skipped(&s->show, w->size);
+    } else {
+        verify_show_one(&s->show, w->size);
+    }
+    return 0;
+}
+
+/* --- all --- */
+
+static int64_t fixed_rate(void *ctx)
+{
+    return *(int64_t *)ctx;
+}
+
+static int prepare(struct scrub *s, const struct args *a, struct err *err)
+{
+    const struct args_number limit = {
+        .name = "limit", .min = 0, .max = 1000000, .or_else = s->c->cfg->scrub.limit_mib_per_s};
+    const struct rehash_hooks hooks = {.read = on_read, .ctx = s};
+    int64_t mib;
+    if (args_i64(a, &limit, &mib, err) != 0 || (s->hash = rehash_new(&hooks, err)) == NULL ||
+        (s->mounts = mounts_new(s->c->cfg, s->c->db, err)) == NULL) {
+        return -1;
+    }
+    s->rate = mib * MIB;
+    if (mib > 0 && ((s->limit = limit_new(fixed_rate, &s->rate, err)) == NULL ||
+                    (s->share = limit_share_new(s->limit, err)) == NULL)) {
+        return -1;
+    }
+    s->show.results = s->c->json && a->n == 0 ? json_array() : NULL;
+    return 0;
+}
+
+static void finish(struct scrub *s)
+{
+    rehash_free(s->hash);
+    mounts_free(s->mounts);
+    limit_share_free(s->share);
+    limit_free(s->limit);
+    json_decref(s->show.results);
+}
+
+static enum cli_exit go(struct scrub *s, const struct queue *q, struct err *err)
+{
+    if (q->n > 0 && look_at_share(s, err) != 0) {
+        return err->kind == ERR_HOLD ? CLI_REFUSED : cli_exit_of(err);
+    }
+    s->show.start_ms = mono_ms();
+    for (size_t i = 0; i < q->n; i++) {
+        struct verify_one one;
+        verify_one_init(&one, q->at[i].id);
+        int rc = verify_next(s, &q->at[i], &one, err);
+        enum cli_exit e = rc == 0 && !s->show.many ? verify_show_end(&s->show, err) : CLI_OK;
+        verify_one_fini(&one);
+        s->show.one = NULL;
+        if (rc != 0) {
+            verify_show_clear(&s->show);
+            return err->kind == ERR_HOLD ? CLI_REFUSED : cli_exit_of(err);
+        }
+        if (!s->show.many) {
+            return e;
+        }
+    }
+    return verify_show_end(&s->show, err);
+}
+
+enum cli_exit cmd_verify(struct cli *c, const struct args *a, struct err *err)
+{
+    struct scrub s = {.c = c, .show = {.c = c}};
+    struct queue q = {0};
+    enum cli_exit e = prepare(&s, a, err) == 0 ? choose(&s, a, &q, err) : cli_exit_of(err);
+    e = e == CLI_OK ? go(&s, &q, err) : e;
+    queue_clear(&q);
+    finish(&s);
+    return e;
+}

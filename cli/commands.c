@@ -1,0 +1,237 @@
+/*
+ * commands.c - every command with its options and its help, once. To add a command: a line in
+ * commands[], its function in cmd_<name>.c.
+ */
+#include "cli/cli.h"
+
+const struct cli_option global_options[] = {
+    {"config", "DIR", "where trawl.ini is ($TRAWL_CONFIG_DIR, else config)"},
+    {"json", NULL, "one JSON value for scripts instead of text for people"},
+    {"no-color", NULL, "no colours (also: NO_COLOR in the environment)"},
+    {"quiet", NULL, "nothing but the answer: no progress, no hints"},
+    {"help", NULL, "this text; after a command, more on it"},
+    {"version", NULL, "the version"},
+    {0},
+};
+
+static const struct cli_option ls_options[] = {
+    {"instrument", "ID", "only of this instrument"},
+    {"status", "STATUS", "only with this status (copying, done, error, …)"},
+    {"project", "ID", "only of this project"},
+    {"since", "WHEN", "created since 30m, 2h, 3d, 1w ago, or 2026-11-21[T02:40]"},
+    {"limit", "N", "the newest N (100; 0: all)"},
+    {0},
+};
+static const struct cli_option remove_options[] = {
+    {"dry-run", NULL, "show what would go; the only form of this command"},
+    {"instrument", "ID", "only of this instrument"},
+    {"quick", NULL, "compare names and sizes only, read no file"},
+    {0},
+};
+static const struct cli_option verify_options[] = {
+    {"all", NULL, "every backup"},
+    {"instrument", "ID", "every backup of this instrument"},
+    {"since", "WHEN", "of these, the raw files created since 30m, 2h, 3d, 1w ago, or 2026-11-21"},
+    {"limit", "MIB", "read no faster, MiB/s; 0: no limit ([scrub] limit_mib_per_s)"},
+    {0},
+};
+static const struct cli_option pool_set_options[] = {
+    {"reason", "TEXT", "why; shown by pool ls and why"},
+    {"wait", NULL, "wait until no more than <n> slots are taken"},
+    {"timeout", "S", "with --wait: exit 1 after so many seconds"},
+    {0},
+};
+static const struct cli_option task_ls_options[] = {
+    {"kind", "KIND", "only copy, quant, index, …"},
+    {"state", "STATE", "only ready, admitted, running, parked, done, failed, …"},
+    {"raw-file", "ID", "only of this raw file"},
+    {"limit", "N", "the newest N (100; 0: all)"},
+    {0},
+};
+static const struct cli_option config_show_options[] = {
+    {"origin", NULL, "with the file and line, or the variable, that each value comes from"},
+    {0},
+};
+static const struct cli_option config_check_options[] = {
+    {"instruments", NULL,
+     "also every file of the instruments' folder, and that the shares are there"},
+    {0},
+};
+static const struct cli_option config_template_options[] = {
+    {"instrument", NULL, "an instrument's file instead of trawl.ini"},
+    {0},
+};
+
+static const struct cli_option mount_init_options[] = {
+    {"all", NULL, "the backup, the output and every instrument"},
+    {"reason", "TEXT", "why; kept with the identity"},
+    {"replace", NULL, "this share takes the place of the one that was known"},
+    {0},
+};
+
+const struct command commands[] = {
+    {.name = "status",
+     .args = "",
+     .brief = "servers, scheduler, workers, instruments, pools, counts",
+     .help = "Exit 4 when MongoDB or Kafka is away, 1 when no scheduler leads or no worker lives.",
+     .need = NEED_DB,
+     .run = cmd_status},
+    {.name = "ls",
+     .args = "",
+     .brief = "raw files, newest first, with live progress",
+     .options = ls_options,
+     .need = NEED_DB,
+     .run = cmd_ls},
+    {.name = "show",
+     .args = "<file>",
+     .brief = "all that is known of a raw file",
+     .min_words = 1,
+     .max_words = 1,
+     .need = NEED_DB,
+     .run = cmd_show},
+    {.name = "why",
+     .args = "<file>|<task>",
+     .brief = "what it waits for, and what would move it",
+     .help =
+         "For a raw file: how its acquisition is judged and each task that is not done. The JSON\n"
+         "form has a stable word for each reason: acquiring, planning, no_leader, pool_full,\n"
+         "pool_closed, not_before, held, no_worker, workers_busy, queued, unclaimed, running,\n"
+         "cancelling, parked, tasks_open, failed, cancelled, skipped, ignored, done.",
+     .min_words = 1,
+     .max_words = 1,
+     .need = NEED_DB,
+     .run = cmd_why},
+    {.name = "verify",
+     .args = "[<file>]",
+     .brief = "read backups again and compare their hashes",
+     .help =
+         "Reads every file of a backup from the disk and compares size and hashes with what the "
+         "copy\n"
+         "recorded, and the manifests beside it. With --all or --instrument the backup whose last\n"
+         "verification is the oldest goes first, so a run that was cut off is taken up by the "
+         "next.\n"
+         "A damaged backup is marked: it stands in trawl status, and its original is not removed,\n"
+         "until it verifies again. Exit 1 when one is not as recorded.",
+     .options = verify_options,
+     .max_words = 1,
+     .need = NEED_DB,
+     .run = cmd_verify},
+    {.name = "remove",
+     .args = "[<file>]",
+     .brief = "what would leave the instruments' Backup, and why the rest stays",
+     .help =
+         "Decides as the scheduler does and reads as the worker does: every file on the\n"
+         "instrument and its copy in the pool, which may take long (--quick). With <file> only\n"
+         "that one, whether or not room is needed. Nothing is changed.",
+     .options = remove_options,
+     .max_words = 1,
+     .need = NEED_DB,
+     .run = cmd_remove},
+    {.name = "pool ls",
+     .args = "",
+     .brief = "pools: slots, taken, waiting, by whom and why",
+     .need = NEED_DB,
+     .run = cmd_pool_ls},
+    {.name = "pool set",
+     .args = "<pool> <n>",
+     .brief = "change a pool's size now; 0 drains it",
+     .help = "Lowering ends nothing that runs: slots above the size are not taken again.",
+     .options = pool_set_options,
+     .min_words = 2,
+     .max_words = 2,
+     .need = NEED_DB,
+     .run = cmd_pool_set},
+    {.name = "task ls",
+     .args = "",
+     .brief = "tasks, newest first",
+     .options = task_ls_options,
+     .need = NEED_DB,
+     .run = cmd_task_ls},
+    {.name = "task show",
+     .args = "<task>",
+     .brief = "one task's document",
+     .min_words = 1,
+     .max_words = 1,
+     .need = NEED_DB,
+     .run = cmd_task_show},
+    {.name = "task retry",
+     .args = "<task>",
+     .brief = "try a task again that failed, died or was stopped",
+     .min_words = 1,
+     .max_words = 1,
+     .need = NEED_DB,
+     .run = cmd_task_retry},
+    {.name = "task cancel",
+     .args = "<task>",
+     .brief = "stop a task",
+     .help = "A waiting task is cancelled at once; a running one when its worker next looks.",
+     .min_words = 1,
+     .max_words = 1,
+     .need = NEED_DB,
+     .run = cmd_task_cancel},
+    {.name = "config show",
+     .args = "",
+     .brief = "the configuration in force, secrets masked",
+     .options = config_show_options,
+     .need = NEED_CONFIG,
+     .run = cmd_config_show},
+    {.name = "config check",
+     .args = "",
+     .brief = "whether the configuration can be used",
+     .options = config_check_options,
+     .need = NEED_NOTHING,
+     .run = cmd_config_check},
+    {.name = "config template",
+     .args = "",
+     .brief = "a trawl.ini with every key, meaning and default",
+     .options = config_template_options,
+     .need = NEED_NOTHING,
+     .run = cmd_config_template},
+    {.name = "mount init",
+     .args = "<location>|<instrument>…",
+     .brief = "give a share its identity, and demand it from now on",
+     .help = "Writes .trawl-location into the share's root, once: run it when the right share is "
+             "mounted.\n"
+             "From then on nothing is read from or written to the location unless that identity is "
+             "there and,\n"
+             "on this host, the same file system is mounted. Again on another host, or after the "
+             "server was\n"
+             "renamed: notes how it is mounted there. A share of another location is refused.",
+     .options = mount_init_options,
+     .max_words = 8,
+     .need = NEED_DB,
+     .run = cmd_mount_init},
+    {.name = "mount check",
+     .args = "[<location>|<instrument>…]",
+     .brief = "prove the locations from this host, now",
+     .help = "Exit 1 when one is not ok: missing, empty (no identity), wrong (another share), "
+             "read_only, stale,\n"
+             "hangs, full, or uninitialised where [mount] require is set.",
+     .max_words = 8,
+     .need = NEED_DB,
+     .run = cmd_mount_check},
+    {.name = "mount status",
+     .args = "",
+     .brief = "how every host sees the locations",
+     .help = "Workers look every [mount] check_s and before each step of a task; the scheduler "
+             "before each\n"
+             "poll of an instrument. Exit 1 when one is not ok.",
+     .need = NEED_DB,
+     .run = cmd_mount_status},
+    {.name = "mount commands",
+     .args = "[<location>|<instrument>]",
+     .brief = "commands and fstab lines that mount the shares",
+     .help = "Only printed: mounting is the operator's. HOST and SHARE are to be filled in; user "
+             "name and\n"
+             "password go into the credentials file, which only root can read.",
+     .max_words = 1,
+     .need = NEED_CONFIG,
+     .run = cmd_mount_commands},
+    {.name = "help",
+     .args = "[<command>]",
+     .brief = "more on a command",
+     .max_words = 2,
+     .need = NEED_NOTHING,
+     .run = cmd_help},
+    {0},
+};

@@ -1,0 +1,117 @@
+/* main.c - start-up and shutdown of trawl, the operator's command. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cli/args.h"
+#include "cli/help.h"
+#include "cli/text.h"
+#include "common/log.h"
+#include "common/version.h"
+
+static bool colours_wanted(const struct args *a)
+{
+    const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    return !a->no_color && !a->json && (no_color == NULL || *no_color == '\0') && term != NULL &&
+           strcmp(term, "dumb") != 0;
+}
+
+static int terminal_width(void)
+{
+    struct winsize size;
+    const char *columns = getenv("COLUMNS");
+    long wanted = columns != NULL ? strtol(columns, NULL, 10) : 0;
+    if (wanted >= 20 && wanted <= 1000) {
+        return (int)wanted;
+    }
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20) {
+        return size.ws_col;
+    }
+    return 80;
+}
+
+static void look_around(struct cli *c, const struct args *a)
+{
+    bool tty = isatty(STDOUT_FILENO) == 1;
+    c->json = a->json;
+    c->quiet = a->quiet;
+    c->config_dir = a->config_dir;
+    c->out = stdout;
+    c->color = tty && colours_wanted(a);
+    c->width = tty ? terminal_width() : 0;
+    c->progress = !a->quiet && isatty(STDERR_FILENO) == 1;
+}
+
+/* What the command needs; whether it could be had. */
+static enum cli_exit provide(struct cli *c, const struct command *cmd, struct err *err)
+{
+    if (cmd->need >= NEED_CONFIG) {
+        c->cfg = config_load(c->config_dir, err);
+    }
+    if (cmd->need >= NEED_DB && c->cfg != NULL) {
+        c->db = db_new(c->cfg, "trawl", err);
+    }
+    return err->kind == ERR_NONE ? CLI_OK : CLI_USAGE;
+}
+
+static enum cli_exit run(struct cli *c, const struct args *a, struct err *err)
+{
+    if (a->version) {
+        fprintf(c->out, "trawl %s\n", TRAWL_VERSION);
+        return CLI_OK;
+    }
+    if (a->command == NULL || a->help) {
+        return help_asked(c, a);
+    }
+    enum cli_exit e = provide(c, a->command, err);
+    return e != CLI_OK ? e : a->command->run(c, a, err);
+}
+
+/* The one line on stderr. A server that is away gets its next step here, for every command. */
+static void complain(enum cli_exit e, const struct err *err)
+{
+    fputs("trawl: ", stderr);
+    text_put(stderr, err->msg);
+    if (e == CLI_AWAY && strncmp(err->msg, "MongoDB", 7) == 0) {
+        fputs(": is it running? See [mongo] uri (trawl config show)", stderr);
+    }
+    fputc('\n', stderr);
+}
+
+/* A reader that has gone (trawl ls | head) is no failure; a full disk is. */
+static enum cli_exit flush(enum cli_exit e)
+{
+    bool failed = ferror(stdout) != 0;
+    errno = 0;
+    failed = fflush(stdout) != 0 || failed;
+    if (failed && errno != EPIPE && errno != 0) {
+        fprintf(stderr, "trawl: the output cannot be written: %s\n", strerror(errno));
+        return e == CLI_OK ? CLI_NO : e;
+    }
+    return e;
+}
+
+int main(int argc, char **argv)
+{
+    struct args args;
+    struct cli c = {0};
+    struct err err = {0};
+    signal(SIGPIPE, SIG_IGN);
+    log_init("trawl", LOG_ERROR);
+    enum cli_exit e = CLI_USAGE;
+    if (args_parse(argc, argv, &args, &err) == 0) {
+        look_around(&c, &args);
+        e = run(&c, &args, &err);
+    }
+    e = flush(e);
+    if (err.kind != ERR_NONE) {
+        complain(e, &err);
+    }
+    db_free(c.db);
+    config_free(c.cfg);
+    return (int)e;
+}

@@ -1,0 +1,132 @@
+#include "cli/scrub.h"
+
+#include <string.h>
+
+#include "common/alert.h"
+#include "common/mono.h"
+#include "common/task.h"
+
+#define TRIES 5 /* others write to the raw file as well */
+
+static bool is_copied(const bson_t *raw)
+{
+    return strcmp(doc_str(raw, "backup_status", ""), "copying_done") == 0;
+}
+
+static bool same_field(const bson_t *a, const bson_t *b, const char *field)
+{
+    bson_t x, y;
+    bool in_a = doc_sub(a, field, &x), in_b = doc_sub(b, field, &y);
+    return in_a == in_b && (!in_a || bson_equal(&x, &y));
+}
+
+/* Guarded by rev; a document that only AlphaKraken wrote has none. */
+static bson_t *guard(const bson_t *raw)
+{
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(doc_str(raw, "_id", "")));
+    if (doc_has(raw, "rev")) {
+        BSON_APPEND_INT64(filter, "rev", doc_i64(raw, "rev", 0));
+    } else {
+        BSON_APPEND_NULL(filter, "rev"); /* matches a missing field */
+    }
+    return filter;
+}
+
+/* The index must see it. A document without "settled" is not of our making: nothing plans it. */
+static void append_change(const bson_t *raw, bson_t *set, bson_t *update)
+{
+    BSON_APPEND_BOOL(set, "dirty", true);
+    BSON_APPEND_DATE_TIME(set, "updated_at_", wall_ms());
+    if (doc_has(raw, "settled")) {
+        BSON_APPEND_BOOL(set, "settled", false);
+    }
+    BCON_APPEND(update, "$inc", "{", "rev", BCON_INT64(1), "}");
+}
+
+static bson_t *update_of(const struct scrub_found *f, const bson_t *raw)
+{
+    bson_t *update = bson_new();
+    bson_t set = BSON_INITIALIZER;
+    if (f->n > 0) {
+        BCON_APPEND(&set, "backup_damaged", "{", "at", BCON_DATE_TIME(wall_ms()), "by",
+                    BCON_UTF8(f->by), "n", BCON_INT64(f->n), "files", BCON_ARRAY(f->files), "}");
+        append_change(raw, &set, update);
+    } else {
+        BSON_APPEND_DATE_TIME(&set, "verified_at", wall_ms());
+        if (doc_has(raw, "backup_damaged")) {
+            append_change(raw, &set, update);
+            BCON_APPEND(update, "$unset", "{", "backup_damaged", BCON_BOOL(true), "}");
+        }
+    }
+    BSON_APPEND_DOCUMENT(update, "$set", &set);
+    bson_destroy(&set);
+    return update;
+}
+
+/* *raw becomes the document as it is now; *stale when it is no longer what was read. */
+static int reload(struct db *db, bson_t **raw, const struct scrub_found *f, bool *stale,
+                  struct err *err)
+{
+    bson_t *now = NULL;
+    if (db_find_id(db, DB_RAW_FILES, doc_str(f->raw, "_id", ""), &now, err) != 0) {
+        return -1;
+    }
+    *stale = now == NULL || !is_copied(now) || !same_field(now, f->raw, "files") ||
+             !same_field(now, f->raw, "file_info");
+    bson_destroy(*raw);
+    *raw = now;
+    return 0;
+}
+
+static int write_down(struct db *db, const struct scrub_found *f, bool *stale, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *raw = bson_copy(f->raw);
+    for (int i = 0; i < TRIES; i++) {
+        AUTO(bson_destroy) bson_t *filter = guard(raw);
+        AUTO(bson_destroy) bson_t *update = update_of(f, raw);
+        bool won;
+        if (db_update(db, DB_RAW_FILES, filter, update, &won, err) != 0) {
+            return -1;
+        }
+        if (won) {
+            return 0;
+        }
+        if (reload(db, &raw, f, stale, err) != 0 || *stale) {
+            return *stale ? 0 : -1;
+        }
+    }
+    return ERR(err, ERR_TRANSIENT, 0, "%s changes all the time", doc_str(f->raw, "_id", "?"));
+}
+
+/* The mark blocks removal, so it comes first; and goes last. */
+int scrub_note(struct db *db, const struct scrub_found *f, bool *stale, struct err *err)
+{
+    const struct alert alert = {
+        .kind = SCRUB_ALERT, .raw_file = doc_str(f->raw, "_id", ""), .text = f->text, .by = f->by};
+    *stale = false;
+    if (f->n == 0 && alert_close(db, &alert, err) != 0) {
+        return -1;
+    }
+    if (write_down(db, f, stale, err) != 0) {
+        return -1;
+    }
+    return f->n > 0 && !*stale ? alert_open(db, &alert, err) : 0;
+}
+
+int scrub_is_still(struct db *db, const bson_t *raw, bool *still, struct err *err)
+{
+    AUTO(free) char *id = task_id(doc_str(raw, "_id", ""), "copy", NULL);
+    AUTO(bson_destroy) bson_t *task = NULL;
+    *still = false;
+    if (id == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    if (!is_copied(raw)) {
+        return 0;
+    }
+    if (db_find_id(db, DB_TASKS, id, &task, err) != 0) {
+        return -1;
+    }
+    *still = task == NULL || strcmp(doc_str(task, "state", ""), "done") == 0;
+    return 0;
+}

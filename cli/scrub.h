@@ -1,0 +1,33 @@
+/*
+ * scrub.h - what `trawl verify` found, noted: the raw file's backup_damaged and verified_at, and
+ * the alert "backup_damaged" (docs/data-model.md).
+ */
+#ifndef CLI_SCRUB_H
+#define CLI_SCRUB_H
+#include <bson/bson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/db.h"
+#include "common/err.h"
+
+#define SCRUB_ALERT "backup_damaged"
+
+struct scrub_found {
+    const bson_t *raw;   /* as it was when its backup was read */
+    const bson_t *files; /* array of {path, reason}; empty: all is as recorded */
+    int64_t n;           /* damaged files; files may list fewer */
+    const char *text;    /* of the alert */
+    const char *by;
+};
+/*
+ * Note it. *stale = true, and nothing is written, when the raw file has other files or another
+ * backup status now: what was read is no longer what counts.
+ */
+int scrub_note(struct db *db, const struct scrub_found *f, bool *stale, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+
+/* Whether a raw file has a backup that stays as it is: copied, and no copy of it under way. */
+int scrub_is_still(struct db *db, const bson_t *raw, bool *still, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+#endif

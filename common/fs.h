@@ -1,0 +1,45 @@
+/*
+ * fs.h - small helpers on files and folders. Any thread.
+ */
+#ifndef COMMON_FS_H
+#define COMMON_FS_H
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "common/own.h"
+
+/* Make a folder and its missing parents, mode 0775. 0; -1 with the folder's name. */
+int fs_mkdirs(const char *path, struct err *err) __attribute__((nonnull, warn_unused_result));
+
+/* fsync the folder so that names made in it last. */
+int fs_sync_dir(const char *path, struct err *err) __attribute__((nonnull, warn_unused_result));
+
+/* The whole file, NUL-terminated, at most max bytes (larger: INVALID). Freed with free(). */
+char *fs_read(const char *path, size_t max, size_t *len, struct err *err) OWNED
+    __attribute__((nonnull(1, 4)));
+
+/* Write to a temporary name beside path, fsync, rename, fsync the folder. */
+int fs_write(const char *path, const void *data, size_t len, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+
+/* Write all bytes to fd, whatever the kernel takes at a time. */
+int fs_write_all(int fd, const void *data, size_t len, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+
+/* Call fn for every name in the folder, "." and ".." left out; fn returns -1 to stop with *err set.
+ */
+typedef int fs_name_fn(void *ctx, const char *name, struct err *err);
+int fs_each_name(const char *path, fs_name_fn *fn, void *ctx, struct err *err)
+    __attribute__((nonnull(1, 2, 4), warn_unused_result));
+
+/* Call fn for every regular file below root, with the path relative to root and its size, in byte
+ * order. Symbolic links are not followed and not reported. */
+typedef int fs_file_fn(void *ctx, const char *relative, int64_t size, struct err *err);
+int fs_walk(const char *root, fs_file_fn *fn, void *ctx, struct err *err)
+    __attribute__((nonnull(1, 2, 4), warn_unused_result));
+
+/* errno -> err_kind: ENOSPC, EDQUOT, ESTALE, EIO, EROFS, ... are HOLD or TRANSIENT, ENOENT and the
+ * like are INVALID. */
+enum err_kind fs_errno_kind(int code);
+#endif

@@ -1,0 +1,107 @@
+/*
+ * task.h - the task document, its states, and every transition as one guarded update.
+ *
+ * docs/data-model.md describes the document. A task that is admitted, running or parked holds
+ * exactly one slot. The fence grows with every admission and every wake-up; all writes of an
+ * attempt carry it (and the worker that claimed), so an attempt that is no longer the newest
+ * changes nothing. Any thread.
+ */
+#ifndef COMMON_TASK_H
+#define COMMON_TASK_H
+#include <bson/bson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/db.h"
+#include "common/err.h"
+#include "common/own.h"
+
+enum task_state {
+    TASK_READY,
+    TASK_ADMITTED,
+    TASK_RUNNING,
+    TASK_PARKED,
+    TASK_DONE,
+    TASK_FAILED,
+    TASK_DEAD,
+    TASK_CANCELLED,
+    TASK_SKIPPED,
+    TASK_STATE_COUNT
+};
+
+/* "ready", "admitted", ... */
+const char *task_state_name(enum task_state s) __attribute__((returns_nonnull));
+/* -1 for an unknown name. */
+int task_state_parse(const char *name, enum task_state *out) __attribute__((nonnull));
+/* Whether the table allows it. */
+bool task_may(enum task_state from, enum task_state to);
+/* done, failed, dead, cancelled or skipped. */
+bool task_is_terminal(enum task_state s);
+/* admitted, running or parked. */
+bool task_holds_slot(enum task_state s);
+
+/* What Kafka carries: {"v":1,"task":"…","attempt":3,"fence":17,"kind":"copy"}. */
+struct task_pointer {
+    char task[1024]; /* 800 of a raw file, "/quant/", its settings */
+    char kind[32];
+    int64_t attempt;
+    int64_t fence;
+};
+int task_pointer_decode(const void *data, size_t len, struct task_pointer *out, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+char *task_pointer_encode(const struct task_pointer *p) OWNED __attribute__((nonnull)); /* free() */
+
+/* "<raw file id>/<kind>" or "<raw file id>/<kind>/<settings>"; free(). */
+char *task_id(const char *raw_file, const char *kind, const char *settings) OWNED
+    __attribute__((nonnull(1, 2)));
+
+/* The pool of a kind: copy -> file_copy, quant -> cluster_slots, …; "index" for unknown kinds. */
+const char *task_pool(const char *kind) __attribute__((nonnull, returns_nonnull));
+
+struct task_new {
+    const char *raw_file, *kind, *settings /* or NULL */, *instrument, *project;
+    int64_t priority;      /* higher goes first: 100 acquisition, 50 reprocessing */
+    const bson_t *input;   /* or NULL */
+    int64_t not_before_ms; /* wall; 0: at once */
+};
+/* Insert in state ready; *made = false when the task is already there. */
+int task_create(struct db *db, const struct task_new *t, bool *made, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+
+/* --- the worker's side: each is one guarded update; *won = false: somebody newer was there. --- */
+struct task_claim {
+    const char *task;
+    const char *worker;
+    int64_t fence;
+};
+/* admitted -> running; *out = the claimed document or NULL when lost. */
+int task_claim(struct db *db, const struct task_claim *c, bson_t **out, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+int task_done(struct db *db, const struct task_claim *c, const bson_t *result, bool *won,
+              struct err *err) __attribute__((nonnull, warn_unused_result));
+/* running -> parked; "parked" = the kind's document that says what it waits for. */
+int task_park(struct db *db, const struct task_claim *c, const bson_t *parked, bool *won,
+              struct err *err) __attribute__((nonnull, warn_unused_result));
+/* Settle a failed attempt by its error's kind: INVALID -> failed; TRANSIENT -> ready with back-off,
+ * or dead when max_attempts are used up; HOLD, LOST, YIELD -> ready, the attempt is given back;
+ * CANCELLED -> cancelled. *to = the state it got. */
+int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, const struct err *why,
+              const struct config *cfg, enum task_state *to, bool *won, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+/* Keep facts that must survive this attempt (a resumable copy, a job id) below "kept" in the task;
+ * fields is {"kept.x": …}. */
+int task_keep(struct db *db, const struct task_claim *c, const bson_t *fields, bool *won,
+              struct err *err) __attribute__((nonnull, warn_unused_result));
+/* parked: note that what it waited for has ended; the scheduler wakes it. "ended" is the kind's. */
+int task_ended(struct db *db, const char *task, int64_t fence, const bson_t *ended, bool *won,
+               struct err *err) __attribute__((nonnull, warn_unused_result));
+
+/* --- the operator's side --- */
+/* ready -> cancelled at once; otherwise sets "cancel" and the worker or the scheduler ends it.
+ * *won = false when it has ended already. */
+int task_cancel(struct db *db, const char *task, const char *by, bool *won, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+/* failed, dead, cancelled or skipped -> ready with attempts at 0. */
+int task_retry(struct db *db, const char *task, const char *by, bool *won, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+#endif

@@ -1,0 +1,276 @@
+import de.bwaldvogel.mongo.MongoCollection;
+import de.bwaldvogel.mongo.MongoDatabase;
+import de.bwaldvogel.mongo.MongoServer;
+import de.bwaldvogel.mongo.backend.CollectionOptions;
+import de.bwaldvogel.mongo.backend.CursorRegistry;
+import de.bwaldvogel.mongo.backend.EmptyIndex;
+import de.bwaldvogel.mongo.backend.Index;
+import de.bwaldvogel.mongo.backend.IndexKey;
+import de.bwaldvogel.mongo.backend.Missing;
+import de.bwaldvogel.mongo.backend.QueryResult;
+import de.bwaldvogel.mongo.backend.h2.H2Backend;
+import de.bwaldvogel.mongo.backend.h2.H2Collection;
+import de.bwaldvogel.mongo.backend.h2.H2Database;
+import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.bson.ObjectId;
+import de.bwaldvogel.mongo.wire.message.MongoMessage;
+import io.netty.channel.Channel;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Supplier;
+import org.h2.mvstore.MVMap;
+import org.h2.mvstore.MVStore;
+
+/**
+ * A MongoDB-protocol server for one machine, on mongo-java-server and H2's MVStore.
+ *
+ * It adds three things to the library's H2 backend: every acknowledged write is in the file before the
+ * reply leaves (a killed server loses nothing); a filter that names _id with other conditions is looked
+ * up by _id instead of scanning; and a non-unique index, which the library accepts and ignores, serves
+ * filters that ask its top-level fields for a string or for one of several ($in). Commands on one collection run one at a time, so guarded
+ * updates are atomic. No sessions, transactions, change streams or pipeline updates.
+ *
+ * Usage: LocalMongo PORT FILE
+ */
+public final class LocalMongo {
+    private static final int CACHE_MB = 64;
+    private static final int COMPACT_EVERY_MS = 2000;
+    private static final int COMPACT_BELOW_FILL_PERCENT = 60;
+    private static final int COMPACT_STEP_BYTES = 16 << 20;
+    private static final Set<String> WRITES = Set.of("insert", "update", "delete", "findAndModify",
+        "createIndexes", "dropIndexes", "create", "drop", "dropDatabase", "renameCollection");
+
+    public static void main(String[] args) throws Exception {
+        MVStore store = new MVStore.Builder().fileName(args[1]).autoCommitDisabled().cacheSize(CACHE_MB).open();
+        store.setVersionsToKeep(0);
+        store.setRetentionTime(0);
+        MongoServer server = new MongoServer(new DurableBackend(store));
+        server.bind("127.0.0.1", Integer.parseInt(args[0]));
+        Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
+        for (;;) {
+            Thread.sleep(COMPACT_EVERY_MS);
+            store.compact(COMPACT_BELOW_FILL_PERCENT, COMPACT_STEP_BYTES);
+        }
+    }
+
+    private static final class DurableBackend extends H2Backend {
+        private final ReadWriteLock making = new ReentrantReadWriteLock();
+        private final Set<String> written = ConcurrentHashMap.newKeySet();
+
+        DurableBackend(MVStore store) {
+            super(store);
+        }
+
+        @Override
+        public Document handleMessage(MongoMessage message) {
+            Document reply = super.handleMessage(message);
+            commitAfter(message.getDocument().keySet().iterator().next());
+            return reply;
+        }
+
+        @Override
+        public Document handleCommand(Channel channel, String database, String command, Document query) {
+            String known = command.equals("hello") ? "isMaster" : command;
+            return guarded(command, database + "." + query.get(command),
+                () -> super.handleCommand(channel, database, known, query));
+        }
+
+        /** The first write to a collection makes it, and the library cannot make two at a time: it runs alone. */
+        private Document guarded(String command, String namespace, Supplier<Document> run) {
+            boolean first = WRITES.contains(command) && !written.contains(namespace);
+            boolean drops = command.startsWith("drop");
+            Lock lock = first || drops ? making.writeLock() : making.readLock();
+            lock.lock();
+            try {
+                Document reply = run.get();
+                commitAfter(command);
+                if (drops) {
+                    written.clear();
+                } else if (first) {
+                    written.add(namespace);
+                }
+                return reply;
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        private void commitAfter(String command) {
+            if (WRITES.contains(command)) {
+                commit();
+            }
+        }
+
+        @Override
+        protected MongoDatabase openOrCreateDatabase(String name) {
+            return new Database(name);
+        }
+
+        /** Inner, not static: the library's constructor opens collections before ours has run. */
+        private final class Database extends H2Database {
+            Database(String name) {
+                super(name, getMvStore(), DurableBackend.this.getCursorRegistry());
+            }
+
+            @Override
+            protected Index<Object> openOrCreateSecondaryIndex(String collection, String index, List<IndexKey> keys,
+                    boolean sparse) {
+                return new ValueIndex(index, keys);
+            }
+
+            @Override
+            protected MongoCollection<Object> openOrCreateCollection(String name, CollectionOptions options) {
+                String namespace = getFullCollectionNamespace(name);
+                return new Collection(this, name, options, getMvStore().openMap("databases." + namespace),
+                    getMvStore().openMap("meta." + namespace), cursorRegistry);
+            }
+        }
+    }
+
+    private static final class Collection extends H2Collection {
+        private Index<Object> byId;
+
+        Collection(MongoDatabase database, String name, CollectionOptions options, MVMap<Object, Document> data,
+                MVMap<String, Object> meta, CursorRegistry cursors) {
+            super(database, name, options, data, meta, cursors);
+        }
+
+        @Override
+        public void addIndex(Index<Object> index) {
+            super.addIndex(index);
+            if (index.getName().equals("_id_")) {
+                byId = index;
+            }
+        }
+
+        @Override
+        protected QueryResult queryDocuments(Document query, Document orderBy, int skip, int limit, int batchSize,
+                Document fields) {
+            Object id = query.get("_id");
+            boolean byIdAndMore = byId != null && query.size() > 1
+                && (id instanceof ObjectId || !wantedValues(id).isEmpty());
+            if (byIdAndMore) {
+                return matchDocuments(query, byId.getPositions(new Document("_id", id)), orderBy, skip, limit,
+                    batchSize, fields);
+            }
+            return super.queryDocuments(query, orderBy, skip, limit, batchSize, fields);
+        }
+    }
+
+    /** The strings and booleans a condition asks for by equality or $in; empty for every other condition. */
+    private static List<Object> wantedValues(Object condition) {
+        if (isIndexed(condition)) {
+            return List.of(condition);
+        }
+        List<Object> values = new ArrayList<>();
+        boolean in = condition instanceof Document && ((Document) condition).size() == 1
+            && ((Document) condition).get("$in") instanceof java.util.Collection;
+        if (in) {
+            for (Object value : (java.util.Collection<?>) ((Document) condition).get("$in")) {
+                if (!isIndexed(value)) {
+                    return List.of();
+                }
+                values.add(value);
+            }
+        }
+        return values;
+    }
+
+    private static boolean isIndexed(Object value) {
+        return value instanceof String || value instanceof Boolean;
+    }
+
+    /**
+     * For each key field of an index, where documents hold which string or boolean. It lives in memory only: the
+     * library fills an index again when it opens a collection. It yields candidates; the caller still
+     * matches each against the whole filter. Some commands read without the collection's lock.
+     */
+    private static final class ValueIndex extends EmptyIndex<Object> {
+        private final Map<String, Map<Object, Set<Object>>> positionsByField = new HashMap<>();
+
+        ValueIndex(String name, List<IndexKey> keys) {
+            super(name, keys);
+            for (String field : keys()) {
+                if (!field.contains(".")) {
+                    positionsByField.put(field, new HashMap<>());
+                }
+            }
+        }
+
+        @Override
+        public synchronized void add(Document document, Object position, MongoCollection<Object> collection) {
+            positionsByField.forEach((field, positions) -> {
+                for (Object value : heldValues(document.get(field))) {
+                    positions.computeIfAbsent(value, v -> new LinkedHashSet<>()).add(position);
+                }
+            });
+        }
+
+        /** Null is EmptyIndex's answer: the caller then takes the position from the index of _id. */
+        @Override
+        public synchronized Object remove(Document document) {
+            remove(document, Missing.ofNullable(document.get("_id")));
+            return null;
+        }
+
+        private synchronized void remove(Document document, Object position) {
+            positionsByField.forEach((field, positions) -> {
+                for (Object value : heldValues(document.get(field))) {
+                    positions.computeIfPresent(value, (v, set) -> {
+                        set.remove(position);
+                        return set.isEmpty() ? null : set;
+                    });
+                }
+            });
+        }
+
+        @Override
+        public synchronized void updateInPlace(Document before, Document after, Object position, MongoCollection<Object> collection) {
+            remove(before, position);
+            add(after, position, collection);
+        }
+
+        @Override
+        public boolean canHandle(Document query) {
+            return positionsByField.keySet().stream().anyMatch(field -> !wantedValues(query.get(field)).isEmpty());
+        }
+
+        /** A copy of the shortest list of candidates: an update in the loop over it changes the index. */
+        @Override
+        public synchronized Iterable<Object> getPositions(Document query) {
+            Set<Object> best = null;
+            for (Map.Entry<String, Map<Object, Set<Object>>> field : positionsByField.entrySet()) {
+                List<Object> wanted = wantedValues(query.get(field.getKey()));
+                if (!wanted.isEmpty()) {
+                    Set<Object> found = new LinkedHashSet<>();
+                    wanted.forEach(value -> found.addAll(field.getValue().getOrDefault(value, Set.of())));
+                    best = best == null || found.size() < best.size() ? found : best;
+                }
+            }
+            return best;
+        }
+
+        private static List<Object> heldValues(Object value) {
+            if (isIndexed(value)) {
+                return List.of(value);
+            }
+            List<Object> values = new ArrayList<>();
+            if (value instanceof java.util.Collection) {
+                for (Object item : (java.util.Collection<?>) value) {
+                    if (isIndexed(item)) {
+                        values.add(item);
+                    }
+                }
+            }
+            return values;
+        }
+    }
+}

@@ -1,0 +1,190 @@
+/*
+ * dispatch.c - publish what is admitted and not claimed, to a partition of a worker with a free
+ * thread. What stays unclaimed for [kafka] redispatch_ms is published again, for another worker;
+ * duplicates are harmless, because only one claim wins.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/mono.h"
+#include "scheduler/scheduler.h"
+
+static struct published *find_published(struct scheduler *s, const struct open_task *t)
+{
+    for (size_t i = 0; i < s->n_published; i++) {
+        if (s->published[i].fence == t->fence && strcmp(s->published[i].task, t->id) == 0) {
+            return &s->published[i];
+        }
+    }
+    return NULL;
+}
+
+/* worker: to whom it was sent, or NULL. */
+static int remember(struct scheduler *s, const struct open_task *t, const char *worker,
+                    struct err *err)
+{
+    struct published *p = find_published(s, t);
+    if (p == NULL) {
+        struct published *more = realloc(s->published, (s->n_published + 1) * sizeof *more);
+        if (more == NULL) {
+            return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        }
+        s->published = more;
+        p = &s->published[s->n_published++];
+        *p = (struct published){.task = strdup(t->id), .fence = t->fence};
+        snprintf(p->kind, sizeof p->kind, "%s", t->kind);
+    }
+    p->at_ms = mono_ms();
+    p->sent = worker != NULL;
+    snprintf(p->worker, sizeof p->worker, "%s", worker != NULL ? worker : "");
+    p->current = true;
+    return 0;
+}
+
+static void forget_claimed(struct scheduler *s)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->n_published; i++) {
+        if (s->published[i].current) {
+            s->published[kept++] = s->published[i];
+        } else {
+            free(s->published[i].task);
+        }
+    }
+    s->n_published = kept;
+}
+
+struct address {
+    const char *worker; /* NULL: nobody */
+    int32_t partition;
+};
+
+/* The owner of a partition with the most free threads. */
+static struct address choose(struct scheduler *s, const char *kind, bool even_if_busy)
+{
+    int64_t most = even_if_busy ? INT64_MIN : 0;
+    struct worker_seen *best = NULL;
+    size_t best_k = 0;
+    for (size_t i = 0; i < s->n_workers; i++) {
+        for (size_t k = 0; k < s->workers[i].n_kinds; k++) {
+            bool fits = strcmp(s->workers[i].kinds[k].kind, kind) == 0 &&
+                        s->workers[i].kinds[k].n_partitions > 0;
+            if (fits && s->workers[i].kinds[k].free > most) {
+                most = s->workers[i].kinds[k].free;
+                best = &s->workers[i];
+                best_k = k;
+            }
+        }
+    }
+    if (best == NULL) {
+        return (struct address){0};
+    }
+    best->kinds[best_k].free--;
+    size_t n = best->kinds[best_k].n_partitions;
+    return (struct address){best->id, best->kinds[best_k].partitions[mono_random((int64_t)n)]};
+}
+
+static int publish(struct scheduler *s, const struct open_task *t, struct address to,
+                   struct err *err)
+{
+    struct task_pointer ptr = {.attempt = t->attempt, .fence = t->fence};
+    snprintf(ptr.task, sizeof ptr.task, "%s", t->id);
+    snprintf(ptr.kind, sizeof ptr.kind, "%s", t->kind);
+    AUTO(free) char *json = task_pointer_encode(&ptr);
+    struct err send_err = {0};
+    if (bus_send_task(s->bus, t->kind, to.partition, t->raw_file, json, &send_err) != 0) {
+        static struct log_gate gate;
+        uint64_t missed = 0;
+        if (log_gate_open(&gate, &missed)) {
+            log_err("publish", &send_err);
+        }
+    }
+    return remember(s, t, to.worker, err);
+}
+
+/* A task that found no free thread is offered again in every pass, so that it starts as soon as a
+ * worker has one. What stays unclaimed for redispatch_ms is sent even to a busy worker: what we
+ * know of free threads may be old. */
+static int dispatch_one(struct scheduler *s, const struct open_task *t, struct err *err)
+{
+    struct published *p = find_published(s, t);
+    bool late = p != NULL && mono_ms() - p->at_ms >= s->cfg->kafka.redispatch_ms;
+    if (p != NULL) {
+        p->current = true;
+    }
+    if (p != NULL && p->sent && !late) {
+        return 0;
+    }
+    struct address to = choose(s, t->kind, late);
+    if (to.worker != NULL) {
+        return publish(s, t, to, err);
+    }
+    return p == NULL || late ? remember(s, t, NULL, err) : 0;
+}
+
+int dispatch_pass(struct scheduler *s, struct err *err)
+{
+    for (size_t i = 0; i < s->n_published; i++) {
+        s->published[i].current = false;
+    }
+    for (size_t i = 0; i < s->n_open; i++) {
+        if (s->open[i].state == TASK_ADMITTED && dispatch_one(s, &s->open[i], err) != 0) {
+            return -1;
+        }
+    }
+    forget_claimed(s);
+    return 0;
+}
+
+static bool is_on_its_way(const struct scheduler *s, const struct published *p)
+{
+    for (size_t i = 0; i < s->n_open; i++) {
+        const struct open_task *t = &s->open[i];
+        if (t->fence == p->fence && t->state == TASK_ADMITTED && strcmp(t->id, p->task) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void dispatch_note_beat(const struct scheduler *s, struct worker_seen *w)
+{
+    for (size_t i = 0; i < s->n_published; i++) {
+        const struct published *p = &s->published[i];
+        if (!p->sent || strcmp(p->worker, w->id) != 0 || !is_on_its_way(s, p)) {
+            continue;
+        }
+        for (size_t k = 0; k < w->n_kinds; k++) {
+            w->kinds[k].free -= strcmp(w->kinds[k].kind, p->kind) == 0;
+        }
+    }
+}
+
+/* The beat may have counted this thread already: never more free threads than there are. */
+static void add_free(struct worker_seen *w, const char *kind)
+{
+    for (size_t k = 0; k < w->n_kinds; k++) {
+        bool fits = strcmp(w->kinds[k].kind, kind) == 0;
+        w->kinds[k].free += fits && w->kinds[k].free < w->kinds[k].threads;
+    }
+}
+
+void dispatch_note_ended(struct scheduler *s, const bson_t *ended)
+{
+    bson_iter_t at;
+    if (!bson_iter_init(&at, ended)) {
+        return;
+    }
+    while (bson_iter_next(&at)) {
+        bson_t doc;
+        if (!doc_sub(ended, bson_iter_key(&at), &doc)) {
+            continue;
+        }
+        for (size_t i = 0; i < s->n_workers; i++) {
+            if (strcmp(s->workers[i].id, doc_str(&doc, "worker", "")) == 0) {
+                add_free(&s->workers[i], doc_str(&doc, "kind", ""));
+            }
+        }
+    }
+}

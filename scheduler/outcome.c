@@ -1,0 +1,218 @@
+#include "scheduler/outcome.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/db.h"
+#include "common/task.h"
+#include "common/utf8.h"
+
+static enum task_state state_of(const bson_t *task)
+{
+    enum task_state s = TASK_FAILED;
+    return task_state_parse(doc_str(task, "state", ""), &s) == 0 ? s : TASK_FAILED;
+}
+
+static void end(struct outcome *out, const char *status, const char *details)
+{
+    out->status = status;
+    out->ended = true;
+    snprintf(out->details, sizeof out->details, "%s", details);
+}
+
+/* The acquisition is over; before anything is copied. True when nothing is to be copied. */
+static bool ended_by_watch(const bson_t *rf, struct outcome *out)
+{
+    const char *error = doc_str(rf, "watch.error", "");
+    bson_t members;
+    if (strcmp(error, "File got renamed") == 0) {
+        end(out, "acquisition_failed", error);
+        out->backup_status = "skipped";
+        out->instrument_file_status = "renamed";
+        return true;
+    }
+    if (!doc_sub(rf, "watch.members", &members) || bson_count_keys(&members) == 0) {
+        end(out, "acquisition_failed", "No files were found.");
+        out->backup_status = "skipped";
+        return true;
+    }
+    return false;
+}
+
+static void copy_failed(const bson_t *copy, enum task_state state, struct outcome *out)
+{
+    const char *why = doc_str(copy, "error.msg", "");
+    out->backup_status = "copying_failed";
+    if (state == TASK_FAILED && strstr(why, "source changed:") != NULL) {
+        out->status = "monitoring_acquisition";
+        out->next = NEXT_MONITOR_AGAIN;
+        return;
+    }
+    char text[900];
+    snprintf(text, sizeof text, "[copy] %s: %s", task_state_name(state),
+             state == TASK_CANCELLED ? "by an operator" : why);
+    end(out, "error", text);
+}
+
+static void append_details(struct outcome *out, const bson_t *task, const char *why)
+{
+    size_t used = strlen(out->details);
+    snprintf(out->details + used, sizeof out->details - used, "%s[%s] %s", used > 0 ? "; " : "",
+             doc_str(task, "settings", ""), why);
+}
+
+static const char *first_line(const char *text, char *buf, size_t room)
+{
+    snprintf(buf, room, "%.*s", (int)strcspn(text, "\n"), text);
+    return buf;
+}
+
+static void of_quants(const struct outcome_tasks *tasks, struct outcome *out)
+{
+    size_t open = 0, submitted = 0, broken = 0, failed = 0;
+    for (size_t i = 0; i < tasks->n_quant; i++) {
+        enum task_state s = state_of(tasks->quant[i]);
+        open += !task_is_terminal(s);
+        /* A task that is held before it could submit is queued still, at each of its tries. */
+        submitted += s == TASK_PARKED ||
+                     (!task_is_terminal(s) && doc_i64(tasks->quant[i], "kept.job_id", 0) > 0);
+        broken += s == TASK_DEAD;
+        failed += s == TASK_FAILED || s == TASK_CANCELLED;
+        if (s == TASK_DEAD || s == TASK_FAILED || s == TASK_CANCELLED) {
+            char line[320];
+            append_details(out, tasks->quant[i],
+                           s == TASK_CANCELLED
+                               ? "cancelled by an operator"
+                               : first_line(doc_str(tasks->quant[i], "error.msg", "failed"), line,
+                                            sizeof line));
+        }
+    }
+    if (open > 0) {
+        out->status = submitted > 0 ? "quanting" : "queued_for_quanting";
+        return;
+    }
+    out->status = broken > 0 ? "error" : failed > 0 ? "quanting_failed" : "done";
+    out->ended = true;
+}
+
+static void of_copied(const bson_t *rf, const struct outcome_tasks *tasks,
+                      const struct instrument *i, bool has_settings, struct outcome *out)
+{
+    out->copied = true;
+    out->backup_status = "copying_done";
+    if (tasks->n_quant > 0) {
+        of_quants(tasks, out);
+        return;
+    }
+    const char *error = doc_str(rf, "watch.error", "");
+    if (error[0] != '\0') {
+        end(out, "acquisition_failed", error);
+        return;
+    }
+    struct names_skip skip = names_skip(i, doc_str(rf, "_id", ""), doc_str(rf, "original_name", ""),
+                                        doc_i64(tasks->copy, "result.size", -1));
+    if (skip.status != NULL) {
+        end(out, skip.status, skip.details);
+    } else if (i != NULL && i->skip_quanting) {
+        end(out, "done_not_quanted", "Quantification disabled for this instrument.");
+    } else if (!has_settings) {
+        end(out, "done_not_quanted", "No settings configured.");
+    } else {
+        out->status = "queued_for_quanting";
+        out->next = NEXT_QUANT;
+    }
+}
+
+/* --- leaving the instrument --- */
+
+#define MOVING   "moving"
+#define REMOVING "removing"
+
+static bool is_open(const bson_t *task)
+{
+    return task != NULL && !task_is_terminal(state_of(task));
+}
+
+static bool has_done(const bson_t *task, const char *what)
+{
+    return task != NULL && state_of(task) == TASK_DONE && doc_bool(task, what, false);
+}
+
+static const char *why_kept(const bson_t *task)
+{
+    if (task == NULL) {
+        return "its task is gone";
+    }
+    const char *msg = doc_str(task, "error.msg", "");
+    return state_of(task) == TASK_CANCELLED ? "cancelled by an operator"
+           : msg[0] != '\0'                 ? msg
+                                            : doc_str(task, "result.skipped", "not done");
+}
+
+/* What is noted only ever goes on (initial, moved, purged), and only by what a task has really
+ * done: a result that says "skipped" changes nothing. */
+static void of_retirement(const bson_t *rf, const struct outcome_tasks *tasks, struct outcome *out)
+{
+    const char *mark = doc_str(rf, "retire", "");
+    const char *status = doc_str(rf, "instrument_file_status", "");
+    bool purged = has_done(tasks->remove, "result.purged") || strcmp(status, "purged") == 0;
+    if (purged) {
+        out->instrument_file_status = "purged";
+    } else if (strcmp(status, "initial") == 0 && has_done(tasks->move, "result.moved")) {
+        out->instrument_file_status = "moved";
+    }
+    if (is_open(tasks->remove) || is_open(tasks->move)) {
+        snprintf(out->retire, sizeof out->retire, "%s", is_open(tasks->remove) ? REMOVING : MOVING);
+    } else if (out->copied && !doc_has(rf, "backup_base_path")) {
+        snprintf(out->retire, sizeof out->retire, "move %s", doc_str(rf, "instrument_id", ""));
+    } else if (strcmp(mark, MOVING) != 0 && strcmp(mark, REMOVING) != 0) {
+        snprintf(out->retire, sizeof out->retire, "%s", mark);
+    } else if (strcmp(mark, REMOVING) == 0 && !purged) {
+        out->kept = why_kept(tasks->remove);
+    }
+    out->remark = strcmp(out->retire, mark) != 0;
+}
+
+static void of_acquisition(const bson_t *rf, const struct outcome_tasks *tasks,
+                           const struct instrument *i, bool has_settings, struct outcome *out)
+{
+    if (strcmp(out->status, "ignored") == 0) {
+        out->ended = true;
+        return;
+    }
+    if (strcmp(out->status, "queued_for_monitoring") == 0 ||
+        strcmp(out->status, "monitoring_acquisition") == 0) {
+        return; /* the instrument's thread decides */
+    }
+    if (tasks->copy == NULL && !doc_has(rf, "watch")) {
+        out->ended = true; /* it was here before us: its status is not ours to change */
+        return;
+    }
+    if (tasks->copy == NULL) {
+        if (!ended_by_watch(rf, out)) {
+            out->status = "monitoring_done";
+            out->next = NEXT_COPY;
+        }
+        return;
+    }
+    enum task_state copy = state_of(tasks->copy);
+    if (copy == TASK_DONE) {
+        of_copied(rf, tasks, i, has_settings, out);
+    } else if (task_is_terminal(copy)) {
+        copy_failed(tasks->copy, copy, out);
+    } else if (copy == TASK_RUNNING) {
+        out->status = "copying";
+        out->backup_status = "copying_in_progress";
+    } else {
+        out->status = "monitoring_done";
+    }
+}
+
+void outcome_of(const bson_t *rf, const struct outcome_tasks *tasks, const struct instrument *i,
+                bool has_settings, struct outcome *out)
+{
+    *out = (struct outcome){.status = doc_str(rf, "status", "")};
+    of_acquisition(rf, tasks, i, has_settings, out);
+    of_retirement(rf, tasks, out);
+    utf8_mend(out->details);
+}

@@ -1,0 +1,337 @@
+/*
+ * plan.c - for each raw file that is not settled: what do its documents mean (outcome.c), write the
+ * status down, and plan the tasks that are due.
+ *
+ * Tasks are made first, the raw file's update comes last and is guarded by its rev: whoever dies in
+ * between, or loses the race, leaves a state from which the next pass comes to the same result.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/mono.h"
+#include "common/path.h"
+#include "scheduler/outcome.h"
+#include "scheduler/plan.h"
+
+#define SERVE_EVERY_MS 200
+
+/* --- reading --- */
+
+static int load_files(struct plan *p, const bson_t *touched, struct err *err)
+{
+    bson_t filter = BSON_INITIALIZER;
+    if (touched == NULL) {
+        BSON_APPEND_BOOL(&filter, "settled", false);
+    } else {
+        bson_t ids = BSON_INITIALIZER;
+        db_append_keys(&ids, touched);
+        BCON_APPEND(&filter, "_id", "{", "$in", BCON_ARRAY(&ids), "}");
+        bson_destroy(&ids);
+    }
+    /* A folder may have ten thousand files; what became of them is not looked at here. */
+    AUTO(bson_destroy)
+    bson_t *opts =
+        BCON_NEW("projection", "{", "files", BCON_INT32(0), "file_info", BCON_INT32(0), "}");
+    int rc = db_each(p->s->db, DB_RAW_FILES, &filter, opts, docset_add, &p->files, err);
+    bson_destroy(&filter);
+    docset_sort(&p->files);
+    return rc;
+}
+
+/* --- writing the outcome down --- */
+
+/* AlphaKraken's: path -> [size, md5], or [size, md5, "<ETag>__<MiB of a part>"]. */
+static void append_one_info(const bson_t *file, bson_t *info)
+{
+    bson_t one;
+    const char *etag = doc_str(file, "etag", "");
+    BSON_APPEND_ARRAY_BEGIN(info, doc_str(file, "path", ""), &one);
+    BSON_APPEND_INT64(&one, "0", doc_i64(file, "size", 0));
+    BSON_APPEND_UTF8(&one, "1", doc_str(file, "md5", ""));
+    if (etag[0] != '\0') {
+        BSON_APPEND_UTF8(&one, "2", etag);
+    }
+    bson_append_array_end(info, &one);
+}
+
+static void append_file_info(const bson_t *files, bson_t *set)
+{
+    bson_t info = BSON_INITIALIZER;
+    bson_iter_t at;
+    for (bool more = bson_iter_init(&at, files) && bson_iter_next(&at); more;
+         more = bson_iter_next(&at)) {
+        bson_t file;
+        if (!doc_sub(files, bson_iter_key(&at), &file) || !doc_has(&file, "md5")) {
+            continue;
+        }
+        append_one_info(&file, &info);
+    }
+    if (!bson_empty(&info)) {
+        BSON_APPEND_DOCUMENT(set, "file_info", &info);
+    }
+    bson_destroy(&info);
+}
+
+static void append_copied(struct plan *p, const bson_t *rf, const bson_t *copy, bson_t *set)
+{
+    bson_t files;
+    if (doc_has(rf, "backup_base_path") || !doc_sub(copy, "result.files", &files)) {
+        return;
+    }
+    char month[8], base[1200];
+    path_month(doc_i64(rf, "created_at", 0), month);
+    snprintf(base, sizeof base, "%s/%s/%s", config_cluster_path(&p->s->cfg->location.backup),
+             doc_str(rf, "instrument_id", ""), month);
+    BSON_APPEND_ARRAY(set, "files", &files);
+    BSON_APPEND_INT64(set, "size", doc_i64(copy, "result.size", 0));
+    BSON_APPEND_DATE_TIME(set, "copied_at", doc_i64(copy, "ended_at", wall_ms()));
+    BSON_APPEND_UTF8(set, "backup_base_path", base);
+    append_file_info(&files, set);
+}
+
+static void append_text(bson_t *set, const bson_t *rf, const char *field, const char *value)
+{
+    if (value != NULL && strcmp(doc_str(rf, field, ""), value) != 0) {
+        BSON_APPEND_UTF8(set, field, value);
+    }
+}
+
+/* What changes in the raw file; empty when it stands there already. */
+static void append_changes(struct plan *p, const bson_t *rf, const struct outcome *o,
+                           const bson_t *copy, bson_t *set)
+{
+    append_text(set, rf, "status", o->status);
+    append_text(set, rf, "status_details", o->details);
+    append_text(set, rf, "backup_status", o->backup_status);
+    append_text(set, rf, "instrument_file_status", o->instrument_file_status);
+    if (o->copied) {
+        append_copied(p, rf, copy, set);
+    }
+    if (o->kept != NULL) {
+        BCON_APPEND(set, "remove_refused", "{", "at", BCON_DATE_TIME(wall_ms()), "why",
+                    BCON_UTF8(o->kept), "}");
+    }
+}
+
+static void append_unset(const bson_t *rf, const struct outcome *o, bson_t *update)
+{
+    bson_t unset = BSON_INITIALIZER;
+    if (o->next == NEXT_MONITOR_AGAIN) {
+        BCON_APPEND(&unset, "watch.rule", BCON_BOOL(true), "tasks", BCON_BOOL(true));
+    }
+    if (o->remark && o->retire[0] == '\0') {
+        BSON_APPEND_BOOL(&unset, "retire", true);
+    }
+    bool purged =
+        o->instrument_file_status != NULL && strcmp(o->instrument_file_status, "purged") == 0;
+    if (purged && doc_has(rf, "remove_refused")) {
+        BSON_APPEND_BOOL(&unset, "remove_refused", true);
+    }
+    if (!bson_empty(&unset)) {
+        BSON_APPEND_DOCUMENT(update, "$unset", &unset);
+    }
+    bson_destroy(&unset);
+}
+
+/* All but what set itself says; adds to set what goes with a change. */
+static void make_update(const bson_t *rf, const struct outcome *o, bson_t *set,
+                        const bson_t *new_ids, bson_t *update)
+{
+    bool changed = !bson_empty(set);
+    if (changed) {
+        BSON_APPEND_BOOL(set, "dirty", true);
+        BSON_APPEND_DATE_TIME(set, "updated_at_", wall_ms());
+        BCON_APPEND(update, "$inc", "{", "rev", BCON_INT64(1), "}");
+    }
+    if (o->remark && o->retire[0] != '\0') {
+        BSON_APPEND_UTF8(set, "retire", o->retire);
+    }
+    if (!bson_empty(new_ids)) {
+        BCON_APPEND(update, "$addToSet", "{", "tasks", "{", "$each", BCON_ARRAY(new_ids), "}", "}");
+    }
+    append_unset(rf, o, update);
+}
+
+static int write_outcome(struct plan *p, const bson_t *rf, bson_t *set, const bson_t *new_ids,
+                         const struct outcome *o, struct err *err)
+{
+    bool changed = !bson_empty(set);
+    bool settled = o->ended && !changed && !doc_bool(rf, "dirty", false);
+    bool again = o->next == NEXT_MONITOR_AGAIN;
+    if (!changed && bson_empty(new_ids) && !again && !o->remark &&
+        settled == doc_bool(rf, "settled", false)) {
+        return 0;
+    }
+    bson_t update = BSON_INITIALIZER;
+    make_update(rf, o, set, new_ids, &update);
+    BSON_APPEND_BOOL(set, "settled", settled);
+    BSON_APPEND_DOCUMENT(&update, "$set", set);
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(doc_str(rf, "_id", "")));
+    if (doc_has(rf, "rev")) {
+        BSON_APPEND_INT64(filter, "rev", doc_i64(rf, "rev", 0));
+    } else {
+        BSON_APPEND_NULL(filter, "rev"); /* matches a missing field */
+    }
+    bool won;
+    int rc = db_update(p->s->db, DB_RAW_FILES, filter, &update, &won, err);
+    bson_destroy(&update);
+    if (rc == 0 && won && doc_has(rf, "status") && changed) {
+        log_info("raw_file", KV("raw_file", doc_str(rf, "_id", "")), KV("status", o->status),
+                 KV("details", o->details));
+    }
+    return rc;
+}
+
+static int plan_tasks(struct plan *p, const bson_t *rf, const struct outcome *o, bson_t *new_ids,
+                      struct err *err)
+{
+    if (o->next == NEXT_COPY) {
+        return plan_copy(p, rf, new_ids, err);
+    }
+    if (o->next == NEXT_QUANT) {
+        const bson_t *settings[RESOLVE_MAX];
+        size_t n = plan_resolve(p, rf, settings);
+        for (size_t i = 0; i < n; i++) {
+            if (plan_quant(p, rf, settings[i], new_ids, err) != 0) {
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+#define QUANT_MAX 64
+
+static size_t collect_tasks(const struct plan *p, const bson_t *rf, struct outcome_tasks *tasks,
+                            const bson_t *quant[QUANT_MAX])
+{
+    bson_t list;
+    bson_iter_t at;
+    *tasks = (struct outcome_tasks){.quant = quant};
+    for (bool more =
+             doc_sub(rf, "tasks", &list) && bson_iter_init(&at, &list) && bson_iter_next(&at);
+         more; more = bson_iter_next(&at)) {
+        const bson_t *t = docset_find(&p->tasks, bson_iter_utf8(&at, NULL));
+        const char *kind = t != NULL ? doc_str(t, "kind", "") : "";
+        if (strcmp(kind, "copy") == 0) {
+            tasks->copy = t;
+        } else if (strcmp(kind, "quant") == 0 && tasks->n_quant < QUANT_MAX) {
+            quant[tasks->n_quant++] = t;
+        } else if (strcmp(kind, "move") == 0) {
+            tasks->move = t;
+        } else if (strcmp(kind, "remove") == 0) {
+            tasks->remove = t;
+        }
+    }
+    return tasks->n_quant;
+}
+
+static int plan_one(struct plan *p, const bson_t *rf, struct err *err)
+{
+    const bson_t *quant[QUANT_MAX], *settings[RESOLVE_MAX];
+    struct outcome_tasks tasks;
+    collect_tasks(p, rf, &tasks, quant);
+    const char *id = doc_str(rf, "instrument_id", "");
+    struct instrument_facts f = instruments_facts(p->s->instruments, id);
+    struct instrument i = {
+        .type = f.type, .skip_processing = f.skip_processing, .skip_quanting = f.skip_quanting};
+    struct outcome o;
+    outcome_of(rf, &tasks, f.known ? &i : NULL, plan_resolve(p, rf, settings) > 0, &o);
+    bson_t set = BSON_INITIALIZER, new_ids = BSON_INITIALIZER;
+    append_changes(p, rf, &o, tasks.copy, &set);
+    int rc = plan_tasks(p, rf, &o, &new_ids, err);
+    rc = rc == 0 ? plan_index(p, rf, o.ended && bson_empty(&set), err) : rc;
+    rc = rc == 0 ? write_outcome(p, rf, &set, &new_ids, &o, err) : rc;
+    if (o.next == NEXT_MONITOR_AGAIN) { /* also when the reply was lost */
+        instruments_recall(p->s->instruments, id);
+    }
+    if (!bson_empty(&set) || !bson_empty(&new_ids)) {
+        wake_raise(&p->s->wake, doc_str(rf, "_id", "")); /* look at what follows from it at once */
+    }
+    bson_destroy(&set);
+    bson_destroy(&new_ids);
+    return rc;
+}
+
+/* A settled raw file with an open task (an operator's retry) is looked at again. Its move and its
+ * removal wait without it: retire.c. */
+static int unsettle(struct plan *p, struct err *err)
+{
+    for (size_t i = 0; i < p->s->n_open; i++) {
+        const struct open_task *t = &p->s->open[i];
+        if (docset_find(&p->files, t->raw_file) != NULL || retire_is_kind(t->kind)) {
+            continue;
+        }
+        AUTO(bson_destroy)
+        bson_t *filter = BCON_NEW("_id", BCON_UTF8(t->raw_file), "settled", BCON_BOOL(true));
+        AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", "{", "settled", BCON_BOOL(false), "}");
+        bool won;
+        if (db_update(p->s->db, DB_RAW_FILES, filter, update, &won, err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* A raw file whose documents the database refuses does not stop the others. */
+static int plan_alone(struct plan *p, const bson_t *rf, struct err *err)
+{
+    struct err why = {0}, away = {0};
+    if (plan_one(p, rf, &why) == 0) {
+        return 0;
+    }
+    if (db_ping(p->s->db, &away) != 0) {
+        *err = why;
+        return -1;
+    }
+    static struct log_gate gate;
+    uint64_t missed = 0;
+    if (log_gate_open(&gate, &missed)) {
+        err_context(&why, "raw file %s", doc_str(rf, "_id", ""));
+        log_err("plan", &why);
+    }
+    return 0;
+}
+
+static int plan_all(struct plan *p, const bson_t *touched, struct err *err)
+{
+    if (load_files(p, touched, err) != 0 || (touched == NULL && unsettle(p, err) != 0)) {
+        return -1;
+    }
+    if (p->files.n == 0) {
+        return 0;
+    }
+    if (docset_load_tasks(&p->tasks, &p->files, p->s->db, err) != 0 ||
+        settings_book_load(&p->book, p->s->db, err) != 0) {
+        return -1;
+    }
+    int64_t served_ms = mono_ms();
+    for (size_t i = 0; i < p->files.n; i++) {
+        if (plan_alone(p, p->files.at[i], err) != 0) {
+            return -1;
+        }
+        if (mono_ms() - served_ms >= SERVE_EVERY_MS) {
+            if (serve_tasks(p->s, &p->planned, err) != 0) {
+                return -1;
+            }
+            bson_reinit(&p->planned);
+            served_ms = mono_ms();
+        }
+    }
+    return 0;
+}
+
+int plan_pass(struct scheduler *s, const bson_t *touched, struct err *err)
+{
+    if (touched != NULL && bson_empty(touched)) {
+        return 0;
+    }
+    struct plan p = {.s = s, .planned = BSON_INITIALIZER};
+    int rc = plan_all(&p, touched, err);
+    docset_clear(&p.files);
+    docset_clear(&p.tasks);
+    settings_book_clear(&p.book);
+    bson_destroy(&p.planned);
+    return rc;
+}

@@ -1,0 +1,275 @@
+/*
+ * reap.c - what nobody looks after any more: tasks of lost workers, cancelled tasks that nobody
+ * runs, and slots that no task holds.
+ *
+ * A worker is lost when its beat has stood still for [worker] lease_ms on our own monotonic clock.
+ * Time in which the database did not answer us does not count: nobody could beat then.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/mono.h"
+#include "scheduler/scheduler.h"
+
+#define BLIND_MS 5000 /* a longer gap between passes and all silences start anew */
+#define GHOST_MS 5000 /* a worker that is named by a task and has no document */
+
+static struct worker_seen *find_worker(struct scheduler *s, const char *id)
+{
+    for (size_t i = 0; i < s->n_workers; i++) {
+        if (strcmp(s->workers[i].id, id) == 0) {
+            return &s->workers[i];
+        }
+    }
+    return NULL;
+}
+
+static struct worker_seen *add_worker(struct scheduler *s, const char *id, struct err *err)
+{
+    struct worker_seen *more = realloc(s->workers, (s->n_workers + 1) * sizeof *more);
+    if (more == NULL) {
+        ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return NULL;
+    }
+    s->workers = more;
+    struct worker_seen *w = &s->workers[s->n_workers++];
+    *w = (struct worker_seen){.beat = -1, .seen_ms = mono_ms()};
+    snprintf(w->id, sizeof w->id, "%s", id);
+    return w;
+}
+
+static void read_partitions(const bson_t *kind, struct worker_seen *w, size_t k)
+{
+    bson_t list;
+    bson_iter_t at;
+    w->kinds[k].n_partitions = 0;
+    if (!doc_sub(kind, "partitions", &list) || !bson_iter_init(&at, &list)) {
+        return;
+    }
+    size_t max = sizeof w->kinds[k].partitions / sizeof *w->kinds[k].partitions;
+    while (bson_iter_next(&at) && w->kinds[k].n_partitions < max) {
+        w->kinds[k].partitions[w->kinds[k].n_partitions++] = (int32_t)bson_iter_as_int64(&at);
+    }
+}
+
+static void read_kinds(const bson_t *doc, struct worker_seen *w)
+{
+    bson_t kinds;
+    bson_iter_t at;
+    w->n_kinds = 0;
+    if (!doc_sub(doc, "kinds", &kinds) || !bson_iter_init(&at, &kinds)) {
+        return;
+    }
+    while (bson_iter_next(&at) && w->n_kinds < sizeof w->kinds / sizeof *w->kinds) {
+        bson_t sub;
+        if (!doc_sub(&kinds, bson_iter_key(&at), &sub)) {
+            continue;
+        }
+        size_t k = w->n_kinds++;
+        snprintf(w->kinds[k].kind, sizeof w->kinds[k].kind, "%s", bson_iter_key(&at));
+        w->kinds[k].threads = doc_i64(&sub, "threads", 0);
+        w->kinds[k].free = doc_i64(&sub, "free", 0);
+        read_partitions(&sub, w, k);
+    }
+}
+
+static int see_worker(void *ctx, const bson_t *doc, struct err *err)
+{
+    struct scheduler *s = ctx;
+    struct worker_seen *w = find_worker(s, doc_str(doc, "_id", ""));
+    if (w == NULL && (w = add_worker(s, doc_str(doc, "_id", ""), err)) == NULL) {
+        return -1;
+    }
+    w->present = true;
+    int64_t beat = doc_i64(doc, "beat", 0);
+    if (beat != w->beat) {
+        w->beat = beat;
+        w->seen_ms = mono_ms();
+        read_kinds(doc, w);
+        dispatch_note_beat(s, w);
+    }
+    return 0;
+}
+
+static int add_ghosts(struct scheduler *s, struct err *err)
+{
+    for (size_t i = 0; i < s->n_open; i++) {
+        const struct open_task *t = &s->open[i];
+        if (t->state == TASK_RUNNING && find_worker(s, t->worker) == NULL &&
+            add_worker(s, t->worker, err) == NULL) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int return_task(struct scheduler *s, struct open_task *t, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *set =
+        BCON_NEW("fence", BCON_INT64(t->fence + 1), "attempt", BCON_INT64(t->attempt - 1), "slot",
+                 BCON_NULL, "worker", BCON_NULL, "ready_at", BCON_DATE_TIME(wall_ms()), "error",
+                 "{", "kind", BCON_UTF8("lost"), "msg", BCON_UTF8("its worker died or was cut off"),
+                 "at", BCON_DATE_TIME(wall_ms()), "attempt", BCON_INT64(t->attempt), "}");
+    bool won;
+    if (task_transition(s, t, TASK_READY, set, NULL, &won, err) != 0) {
+        return -1;
+    }
+    if (won) {
+        log_warn("task_lost", KV("task_id", t->id), KV("worker", t->worker));
+        t->state = TASK_READY;
+        t->fence++;
+        t->attempt--;
+    }
+    return 0;
+}
+
+static int bury(struct scheduler *s, struct worker_seen *w, struct err *err)
+{
+    for (size_t i = 0; i < s->n_open; i++) {
+        struct open_task *t = &s->open[i];
+        if (t->state == TASK_RUNNING && strcmp(t->worker, w->id) == 0 &&
+            return_task(s, t, err) != 0) {
+            return -1;
+        }
+    }
+    if (w->present) {
+        log_warn("worker_lost", KV("worker", w->id));
+        AUTO(bson_destroy)
+        bson_t *filter = BCON_NEW("_id", BCON_UTF8(w->id), "beat", BCON_INT64(w->beat));
+        return db_delete(s->db, DB_WORKERS, filter, NULL, err);
+    }
+    return 0;
+}
+
+static bool has_task(const struct scheduler *s, const struct worker_seen *w)
+{
+    for (size_t i = 0; i < s->n_open; i++) {
+        if (s->open[i].state == TASK_RUNNING && strcmp(s->open[i].worker, w->id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int reap_workers(struct scheduler *s, struct err *err)
+{
+    int64_t now = mono_ms();
+    bool blind = now - s->last_pass_ms > BLIND_MS;
+    for (size_t i = 0; i < s->n_workers; i++) {
+        s->workers[i].present = false;
+        s->workers[i].seen_ms = blind ? now : s->workers[i].seen_ms;
+    }
+    bson_t all = BSON_INITIALIZER;
+    if (db_each(s->db, DB_WORKERS, &all, NULL, see_worker, s, err) != 0 ||
+        add_ghosts(s, err) != 0) {
+        return -1;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < s->n_workers; i++) {
+        struct worker_seen *w = &s->workers[i];
+        int64_t patience = w->present ? s->cfg->worker.lease_ms : GHOST_MS;
+        bool lost = mono_ms() - w->seen_ms >= patience;
+        if (lost && bury(s, w, err) != 0) {
+            return -1;
+        }
+        if (!lost && (w->present || has_task(s, w))) {
+            s->workers[kept++] = *w;
+        }
+    }
+    s->n_workers = kept;
+    return 0;
+}
+
+/* --- cancelled tasks that no worker holds --- */
+
+static int end_cancelled(struct scheduler *s, struct open_task *t, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *set = BCON_NEW("fence", BCON_INT64(t->fence + 1), "slot", BCON_NULL, "ended_at",
+                           BCON_DATE_TIME(wall_ms()));
+    bool won;
+    if (task_transition(s, t, TASK_CANCELLED, set, NULL, &won, err) != 0) {
+        return -1;
+    }
+    t->state = won ? TASK_CANCELLED : t->state;
+    return 0;
+}
+
+/* --- slots that no task names back --- */
+
+static const struct open_task *holder_of(const struct scheduler *s, const char *task)
+{
+    for (size_t i = 0; i < s->n_open; i++) {
+        if (strcmp(s->open[i].id, task) == 0) {
+            return &s->open[i];
+        }
+    }
+    return NULL;
+}
+
+/* An admission whose task update is still on its way must not land after the slot is free. */
+static int outdate_admission(struct scheduler *s, const char *task, int64_t slot_fence,
+                             struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(task), "state", BCON_UTF8("ready"), "fence",
+                              BCON_INT64(slot_fence - 1));
+    AUTO(bson_destroy) bson_t *update = BCON_NEW("$inc", "{", "fence", BCON_INT64(1), "}");
+    bool won;
+    return db_update(s->db, DB_TASKS, filter, update, &won, err);
+}
+
+/* Asked of the database now: an admission may have landed since the tasks of this pass were read.
+ */
+static int is_held(struct scheduler *s, const char *task, const char *slot, bool *held,
+                   struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *filter =
+        BCON_NEW("_id", BCON_UTF8(task), "slot", BCON_UTF8(slot), "state", "{", "$in", "[",
+                 BCON_UTF8("admitted"), BCON_UTF8("running"), BCON_UTF8("parked"), "]", "}");
+    AUTO(bson_destroy) bson_t *doc = NULL;
+    int rc = db_find_one(s->db, DB_TASKS, filter, &doc, err);
+    *held = doc != NULL;
+    return rc;
+}
+
+static int look_at_slot(void *ctx, const bson_t *doc, struct err *err)
+{
+    struct scheduler *s = ctx;
+    const char *id = doc_str(doc, "_id", ""), *task = doc_str(doc, "task", "");
+    int64_t fence = doc_i64(doc, "fence", 0);
+    const struct open_task *t = holder_of(s, task);
+    if (t != NULL && task_holds_slot(t->state) && strcmp(t->slot, id) == 0) {
+        return 0;
+    }
+    bool held = false;
+    if (outdate_admission(s, task, fence, err) != 0 || is_held(s, task, id, &held, err) != 0) {
+        return -1;
+    }
+    if (held) {
+        return 0;
+    }
+    AUTO(bson_destroy)
+    bson_t *filter =
+        BCON_NEW("_id", BCON_UTF8(id), "task", BCON_UTF8(task), "fence", BCON_INT64(fence));
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$set", "{", "task", BCON_NULL, "since", BCON_NULL, "}");
+    bool won;
+    return db_update(s->db, DB_SLOTS, filter, update, &won, err);
+}
+
+int reap_tasks(struct scheduler *s, struct err *err)
+{
+    for (size_t i = 0; i < s->n_open; i++) {
+        struct open_task *t = &s->open[i];
+        bool unheld = t->state == TASK_ADMITTED || (t->state == TASK_PARKED && t->ended);
+        if (t->cancel && unheld && end_cancelled(s, t, err) != 0) {
+            return -1;
+        }
+    }
+    AUTO(bson_destroy) bson_t *taken = BCON_NEW("task", "{", "$ne", BCON_NULL, "}");
+    return db_each(s->db, DB_SLOTS, taken, NULL, look_at_slot, s, err);
+}

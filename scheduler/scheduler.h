@@ -1,0 +1,183 @@
+/*
+ * scheduler.h - the scheduler process without its main(). Private to scheduler/.
+ *
+ *   brain thread        leads or stands by (lead.c); while leading it makes passes: plan, reap,
+ *                       admit, dispatch; each pass recomputes everything from MongoDB
+ *   instrument threads  one for each share: a hung share stops only itself (watch.c)
+ *   events thread       librdkafka's; only raises flags (wake.c)
+ */
+#ifndef SCHEDULER_SCHEDULER_H
+#define SCHEDULER_SCHEDULER_H
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "common/bus.h"
+#include "common/config.h"
+#include "common/db.h"
+#include "common/lease.h"
+#include "common/mounts.h"
+#include "common/task.h"
+
+/* What wakes the brain: raised by events and instrument threads, taken by the brain. */
+struct wake {
+    pthread_mutex_t lock;
+    pthread_cond_t raised;
+    bool any;         /* lock */
+    bool everything;  /* lock: make a full pass, not only over the touched raw files */
+    bool stop;        /* lock */
+    bson_t touched;   /* lock: keys are raw file ids */
+    bson_t ended;     /* lock: worker/kind of tasks that ended, as "<n>": {worker, kind} */
+    uint32_t n_ended; /* lock */
+};
+void wake_init(struct wake *w);
+void wake_fini(struct wake *w);
+void wake_raise(struct wake *w, const char *raw_file /* NULL: everything */);
+void wake_stop(struct wake *w);
+/* Wait until raised or timeout; moves touched and ended out (initialised by the callee). Returns
+ * false when stopping. */
+struct wake_news {
+    bool everything;
+    bson_t touched, ended;
+};
+bool wake_take(struct wake *w, int64_t timeout_ms, struct wake_news *news);
+bus_msg_fn wake_on_event; /* ctx: struct scheduler */
+
+/* A worker as its heartbeats show it. */
+struct worker_seen {
+    char id[96];
+    int64_t beat;
+    int64_t seen_ms; /* monotonic: when the beat last changed */
+    bool present;    /* its document was there in this pass */
+    struct {
+        char kind[32];
+        int64_t threads;
+        int64_t free; /* by the last beat, less what was sent, plus what has ended since */
+        int32_t partitions[64];
+        size_t n_partitions;
+    } kinds[8];
+    size_t n_kinds;
+};
+
+/* A task that is not terminal, as this pass read it. */
+struct open_task {
+    char *id, *kind, *pool, *raw_file, *instrument, *project, *slot, *worker;
+    enum task_state state;
+    int64_t fence, attempt, priority, ready_ms, not_before_ms;
+    bool cancel, ended;
+    size_t group; /* of s->groups: who shares fairly with whom */
+};
+
+/* The open tasks of one pool and one instrument (copies) or project (cluster). */
+struct task_group {
+    const char *pool, *share; /* borrowed from a task of the group */
+    int64_t held, cap;        /* slots */
+};
+
+/* When an admitted task was last published by us, or found no worker with a free thread; remembered
+ * between passes. */
+struct published {
+    char *task;
+    int64_t fence;
+    int64_t at_ms;
+    bool sent;
+    char worker[96]; /* to whom it was sent */
+    char kind[32];
+    bool current; /* still admitted in this pass */
+};
+
+struct instruments; /* watch.c: the threads */
+struct retire_seen; /* retire.c */
+
+struct scheduler {
+    const struct config *cfg;
+    struct db *db;
+    struct bus *bus;
+    struct bus_consumer *events;
+    struct lease *lease;
+    char id[96];
+    struct wake wake;
+    struct instruments *instruments;
+    struct mounts *mounts; /* of the instruments */
+    atomic_bool leading;
+    pthread_t brain;
+    bool brain_started;
+
+    /* brain thread only */
+    struct worker_seen *workers;
+    size_t n_workers;
+    struct open_task *open;
+    size_t n_open, open_room;
+    struct task_group *groups; /* of the open tasks, made by each admission */
+    size_t n_groups;
+    struct published *published;
+    size_t n_published;
+    struct retire_seen *retire; /* when removals were last under way, for each instrument */
+    size_t n_retire;
+    int64_t renew_at_ms;    /* monotonic: when the lease is to be renewed */
+    int64_t last_pass_ms;   /* monotonic, of the last pass that the database answered */
+    int64_t next_expiry_ms; /* wall: when the next not_before passes */
+    bool prepared;          /* indexes, pools and default settings are there */
+    bool has_topics;
+};
+
+struct scheduler *scheduler_new(const struct config *cfg, struct err *err) OWNED
+    __attribute__((nonnull));
+void scheduler_free(struct scheduler *s);
+AUTO_DEFINE(struct scheduler, scheduler_free);
+
+/* lead.c */
+void *lead_main(void *scheduler);
+
+/* seed.c: what must be there before the first task. Idempotent. */
+int seed(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
+/* The topics, as soon as there is a broker; until then each call tries again. */
+void seed_topics(struct scheduler *s);
+
+/* One pass each; -1 with *err set when the database does not answer. All on the brain thread. */
+int plan_pass(struct scheduler *s, const bson_t *touched /* NULL: all unsettled */, struct err *err)
+    __attribute__((warn_unused_result));
+/* retire.c, before plan_pass in a full pass: plan the moves and removals that are due, and have
+ * plan_pass look at raw files whose move or removal has ended. */
+int retire_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
+bool retire_is_kind(const char *kind);
+int reap_workers(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
+int reap_tasks(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
+int admit_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
+int dispatch_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
+/* lead.c: read the open tasks again and let them go on: reap, admit, dispatch. Long planning calls
+ * it in between, so that nobody waits for a thousand others to be planned. touched as below. */
+int serve_tasks(struct scheduler *s, const bson_t *touched, struct err *err)
+    __attribute__((warn_unused_result));
+/* Read open tasks into s->open: all of them, or (touched: keys are raw file ids) those that hold a
+ * slot and the ready ones of these raw files, the other ready ones being kept as they were read. */
+int open_tasks_load(struct scheduler *s, const bson_t *touched /* NULL: all */, struct err *err)
+    __attribute__((warn_unused_result));
+void open_tasks_clear(struct scheduler *s);
+/* A worker has beaten: of the threads that it calls free, take those off for which a task is still
+ * on its way. */
+void dispatch_note_beat(const struct scheduler *s, struct worker_seen *w);
+/* A worker's tasks have ended: its threads are free again before its next beat says so. */
+void dispatch_note_ended(struct scheduler *s, const bson_t *ended);
+
+/* The scheduler's own transitions of tasks, guarded by state, fence and epoch; in tasks.c. */
+int task_transition(struct scheduler *s, const struct open_task *t, enum task_state to,
+                    const bson_t *set, const bson_t *unset, bool *won, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* watch.c: start, reload and stop the threads of config/instruments.d. */
+struct instruments *instruments_new(struct scheduler *s, struct err *err) OWNED;
+void instruments_free(struct instruments *all);
+void instruments_reload(struct instruments *all);
+/* A copy of what is configured for an instrument, for decisions; false when unknown. */
+struct instrument_facts {
+    bool known, skip_processing, skip_quanting;
+    enum instrument_type type;
+    int64_t max_copies, file_move_delay_m, min_free_space_gb;
+    double min_file_age_days;
+    char path[1024];
+};
+struct instrument_facts instruments_facts(struct instruments *all, const char *id);
+/* The raw file went back to monitoring: the instrument's thread reads its documents again. */
+void instruments_recall(struct instruments *all, const char *id);
+#endif

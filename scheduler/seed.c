@@ -1,0 +1,90 @@
+/* seed.c - what must be there before the first task: indexes, pools, a way to quantify, topics. */
+#include <stdio.h>
+
+#include "common/log.h"
+#include "common/mono.h"
+#include "scheduler/names.h"
+#include "scheduler/scheduler.h"
+
+static int seed_pools(struct scheduler *s, struct err *err)
+{
+    static const char *const pools[] = {"file_copy", "cluster_slots", "index",
+                                        "file_move", "file_remove",   "s3_upload"};
+    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
+        AUTO(bson_destroy)
+        bson_t *doc = BCON_NEW("_id", BCON_UTF8(pools[i]), "slots",
+                               BCON_INT64(config_pool_default(s->cfg, pools[i])), "by",
+                               BCON_UTF8("configuration"), "at", BCON_DATE_TIME(wall_ms()));
+        bool made;
+        if (db_insert(s->db, DB_POOLS, doc, &made, err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int seed_project(struct scheduler *s, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *doc = BCON_NEW("_id", BCON_UTF8(NAMES_FALLBACK_PROJECT), "name",
+                           BCON_UTF8("files without a project"), "status", BCON_UTF8("active"),
+                           "created_at_", BCON_DATE_TIME(wall_ms()));
+    bool made;
+    return db_insert(s->db, DB_PROJECTS, doc, &made, err);
+}
+
+/* Only on an empty database: quality control of every file, so that the first file shows a result.
+ */
+static int seed_settings(struct scheduler *s, struct err *err)
+{
+    bson_t all = BSON_INITIALIZER;
+    int64_t n;
+    if (!s->cfg->quant.seed || db_count(s->db, DB_SETTINGS, &all, &n, err) != 0 || n > 0) {
+        return err->kind != ERR_NONE ? -1 : 0;
+    }
+    AUTO(bson_destroy)
+    bson_t *settings = BCON_NEW(
+        "_id", BCON_UTF8("msqc-v1"), "number", BCON_INT64(1), "name", BCON_UTF8("msqc"), "version",
+        BCON_INT64(1), "description", BCON_UTF8("quality control of every raw file"),
+        "software_type", BCON_UTF8("msqc"), "software", BCON_UTF8("trawl-msqc"), "config_params",
+        BCON_UTF8(""), "job_engine", BCON_UTF8("slurm"), "metrics_type", BCON_UTF8("msqc"),
+        "slurm_cpus_per_task", BCON_INT64(1), "slurm_mem", BCON_UTF8("400M"), "slurm_time",
+        BCON_UTF8("00:10:00"), "num_threads", BCON_INT64(1), "status", BCON_UTF8("active"),
+        "created_at_", BCON_DATE_TIME(wall_ms()));
+    AUTO(bson_destroy)
+    bson_t *assignment = BCON_NEW(
+        "_id", BCON_UTF8("_FALLBACK/msqc-v1"), "project", BCON_UTF8(NAMES_FALLBACK_PROJECT),
+        "settings", BCON_UTF8("msqc-v1"), "scope", BCON_UTF8("*"), "excluded", "[", "]",
+        "raw_file_id_filter", BCON_UTF8(""), "created_at_", BCON_DATE_TIME(wall_ms()));
+    bool made;
+    return db_insert(s->db, DB_ASSIGNMENTS, assignment, &made, err) != 0 ||
+                   db_insert(s->db, DB_SETTINGS, settings, &made, err) != 0
+               ? -1
+               : 0;
+}
+
+/* Without a broker everything that needs none goes on: files are found and tasks are planned. */
+void seed_topics(struct scheduler *s)
+{
+    static const char *const kinds[] = {"copy", "quant", "index", "move", "remove", NULL};
+    static struct log_gate gate;
+    uint64_t missed = 0;
+    struct bus_stats stats;
+    struct err err = {0};
+    bus_stats(s->bus, &stats);
+    if (s->has_topics || !stats.connected) {
+        return;
+    }
+    s->has_topics = bus_ensure_topics(s->bus, kinds, &err) == 0;
+    if (!s->has_topics && log_gate_open(&gate, &missed)) {
+        log_err("topics", &err);
+    }
+}
+
+int seed(struct scheduler *s, struct err *err)
+{
+    return db_ensure_indexes(s->db, err) != 0 || seed_pools(s, err) != 0 ||
+                   seed_project(s, err) != 0 || seed_settings(s, err) != 0
+               ? -1
+               : 0;
+}

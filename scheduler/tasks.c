@@ -1,0 +1,148 @@
+/* tasks.c - the open tasks of a pass, and the scheduler's own transitions. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/mono.h"
+#include "scheduler/scheduler.h"
+
+static char *dup_field(const bson_t *doc, const char *field)
+{
+    return strdup(doc_str(doc, field, ""));
+}
+
+static int add_open(void *ctx, const bson_t *doc, struct err *err)
+{
+    struct scheduler *s = ctx;
+    struct open_task t = {
+        .fence = doc_i64(doc, "fence", 0),
+        .attempt = doc_i64(doc, "attempt", 0),
+        .priority = doc_i64(doc, "priority", 0),
+        .ready_ms = doc_i64(doc, "ready_at", 0),
+        .not_before_ms = doc_i64(doc, "not_before", 0),
+        .cancel = doc_has(doc, "cancel"),
+        .ended = doc_has(doc, "parked.ended"),
+    };
+    if (task_state_parse(doc_str(doc, "state", ""), &t.state) != 0) {
+        return 0;
+    }
+    if (s->n_open == s->open_room) {
+        size_t room = s->open_room + 256;
+        struct open_task *more = realloc(s->open, room * sizeof *more);
+        if (more == NULL) {
+            return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        }
+        s->open = more;
+        s->open_room = room;
+    }
+    t.id = dup_field(doc, "_id");
+    t.kind = dup_field(doc, "kind");
+    t.pool = dup_field(doc, "pool");
+    t.raw_file = dup_field(doc, "raw_file");
+    t.instrument = dup_field(doc, "instrument_id");
+    t.project = dup_field(doc, "project_id");
+    t.slot = dup_field(doc, "slot");
+    t.worker = dup_field(doc, "worker");
+    s->open[s->n_open++] = t;
+    return 0;
+}
+
+static void free_open(struct open_task *t)
+{
+    char *const owned[] = {t->id,         t->kind,    t->pool, t->raw_file,
+                           t->instrument, t->project, t->slot, t->worker};
+    for (size_t k = 0; k < sizeof owned / sizeof *owned; k++) {
+        free(owned[k]);
+    }
+}
+
+void open_tasks_clear(struct scheduler *s)
+{
+    for (size_t i = 0; i < s->n_open; i++) {
+        free_open(&s->open[i]);
+    }
+    free(s->open);
+    s->open = NULL;
+    s->n_open = s->open_room = 0;
+}
+
+static int add_matching(struct scheduler *s, const bson_t *filter, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *opts = BCON_NEW("projection", "{", "input", BCON_INT32(0), "result", BCON_INT32(0),
+                            "kept", BCON_INT32(0), "error", BCON_INT32(0), "}");
+    return db_each(s->db, DB_TASKS, filter, opts, add_open, s, err);
+}
+
+static int load_all(struct scheduler *s, struct err *err)
+{
+    open_tasks_clear(s);
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("state", "{", "$in", "[", BCON_UTF8("ready"), BCON_UTF8("admitted"),
+                              BCON_UTF8("running"), BCON_UTF8("parked"), "]", "}");
+    return add_matching(s, filter, err);
+}
+
+/* Ready tasks of raw files that nobody touched stay as they were read: should one have moved on,
+ * its admission does not match, and the next full pass reads it again. */
+static void keep_untouched(struct scheduler *s, const bson_t *touched)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->n_open; i++) {
+        struct open_task *t = &s->open[i];
+        if (t->state == TASK_READY && !db_has_key(touched, t->raw_file)) {
+            s->open[kept++] = *t;
+        } else {
+            free_open(t);
+        }
+    }
+    s->n_open = kept;
+}
+
+static int load_touched(struct scheduler *s, const bson_t *touched, struct err *err)
+{
+    keep_untouched(s, touched);
+    AUTO(bson_destroy)
+    bson_t *holding = BCON_NEW("state", "{", "$in", "[", BCON_UTF8("admitted"),
+                               BCON_UTF8("running"), BCON_UTF8("parked"), "]", "}");
+    if (add_matching(s, holding, err) != 0 || bson_empty(touched)) {
+        return err->kind != ERR_NONE ? -1 : 0;
+    }
+    bson_t ids = BSON_INITIALIZER;
+    db_append_keys(&ids, touched);
+    AUTO(bson_destroy)
+    bson_t *ready =
+        BCON_NEW("raw_file", "{", "$in", BCON_ARRAY(&ids), "}", "state", BCON_UTF8("ready"));
+    bson_destroy(&ids);
+    return add_matching(s, ready, err);
+}
+
+int open_tasks_load(struct scheduler *s, const bson_t *touched, struct err *err)
+{
+    return touched == NULL ? load_all(s, err) : load_touched(s, touched, err);
+}
+
+int task_transition(struct scheduler *s, const struct open_task *t, enum task_state to,
+                    const bson_t *set, const bson_t *unset, bool *won, struct err *err)
+{
+    int64_t epoch = lease_epoch(s->lease);
+    bson_t update = BSON_INITIALIZER, all;
+    if (!task_may(t->state, to) && t->state != to) {
+        return ERR(err, ERR_FATAL, 0, "task %s may not go from %s to %s", t->id,
+                   task_state_name(t->state), task_state_name(to));
+    }
+    AUTO(bson_destroy)
+    bson_t *filter =
+        BCON_NEW("_id", BCON_UTF8(t->id), "state", BCON_UTF8(task_state_name(t->state)), "fence",
+                 BCON_INT64(t->fence), "epoch", "{", "$lte", BCON_INT64(epoch), "}");
+    BSON_APPEND_DOCUMENT_BEGIN(&update, "$set", &all);
+    BSON_APPEND_UTF8(&all, "state", task_state_name(to));
+    BSON_APPEND_INT64(&all, "epoch", epoch);
+    bson_concat(&all, set);
+    bson_append_document_end(&update, &all);
+    if (unset != NULL) {
+        BSON_APPEND_DOCUMENT(&update, "$unset", unset);
+    }
+    int rc = db_update(s->db, DB_TASKS, filter, &update, won, err);
+    bson_destroy(&update);
+    return rc;
+}

@@ -1,0 +1,113 @@
+/* wake.c - flags that wake the brain. A lost event costs nothing: the sweep recomputes. */
+#include <string.h>
+#include <time.h>
+
+#include "scheduler/scheduler.h"
+
+#define MESSAGE_MAX 4096
+
+void wake_init(struct wake *w)
+{
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->raised, &attr);
+    pthread_condattr_destroy(&attr);
+    bson_init(&w->touched);
+    bson_init(&w->ended);
+}
+
+void wake_fini(struct wake *w)
+{
+    bson_destroy(&w->touched);
+    bson_destroy(&w->ended);
+    pthread_cond_destroy(&w->raised);
+    pthread_mutex_destroy(&w->lock);
+}
+
+static void raise_locked(struct wake *w, const char *raw_file)
+{
+    w->any = true;
+    if (raw_file == NULL || raw_file[0] == '\0' || bson_count_keys(&w->touched) > 1000) {
+        w->everything = true;
+    } else if (!db_has_key(&w->touched, raw_file)) {
+        BSON_APPEND_BOOL(&w->touched, raw_file, true);
+    }
+    pthread_cond_signal(&w->raised);
+}
+
+void wake_raise(struct wake *w, const char *raw_file)
+{
+    pthread_mutex_lock(&w->lock);
+    raise_locked(w, raw_file);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void wake_stop(struct wake *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->stop = true;
+    pthread_cond_signal(&w->raised);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static struct timespec in_ms(int64_t ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    int64_t ns = t.tv_nsec + (ms % 1000) * 1000000;
+    return (struct timespec){.tv_sec = t.tv_sec + ms / 1000 + ns / 1000000000,
+                             .tv_nsec = ns % 1000000000};
+}
+
+bool wake_take(struct wake *w, int64_t timeout_ms, struct wake_news *news)
+{
+    struct timespec until = in_ms(timeout_ms);
+    pthread_mutex_lock(&w->lock);
+    while (!w->any && !w->stop && pthread_cond_timedwait(&w->raised, &w->lock, &until) == 0) {
+    }
+    bson_copy_to(&w->touched, &news->touched);
+    bson_copy_to(&w->ended, &news->ended);
+    bson_reinit(&w->touched);
+    bson_reinit(&w->ended);
+    news->everything = w->everything;
+    w->n_ended = 0;
+    w->any = w->everything = false;
+    bool go_on = !w->stop;
+    pthread_mutex_unlock(&w->lock);
+    return go_on;
+}
+
+static void note_ended(struct wake *w, const bson_t *doc)
+{
+    const char *worker = doc_str(doc, "worker", "");
+    if (worker[0] != '\0' && w->n_ended < 1000) {
+        char key[16];
+        const char *k;
+        size_t len = bson_uint32_to_string(w->n_ended++, &k, key, sizeof key);
+        bson_t sub;
+        bson_append_document_begin(&w->ended, k, (int)len, &sub);
+        BSON_APPEND_UTF8(&sub, "worker", worker);
+        BSON_APPEND_UTF8(&sub, "kind", doc_str(doc, "kind", ""));
+        bson_append_document_end(&w->ended, &sub);
+    }
+}
+
+void wake_on_event(void *ctx, struct bus_msg *msg)
+{
+    struct scheduler *s = ctx;
+    bson_error_t e;
+    AUTO(bson_destroy)
+    bson_t *doc = msg->len > 0 && msg->len < MESSAGE_MAX
+                      ? bson_new_from_json(msg->data, (ssize_t)msg->len, &e)
+                      : NULL;
+    pthread_mutex_lock(&s->wake.lock); /* held while s->events is being set */
+    if (doc != NULL) {
+        note_ended(&s->wake, doc);
+        raise_locked(&s->wake, doc_str(doc, "raw_file", NULL));
+    }
+    struct bus_consumer *events = s->events;
+    pthread_mutex_unlock(&s->wake.lock);
+    bus_done(events, msg);
+}

@@ -1,0 +1,413 @@
+/*
+ * watch.c - a poll lists the folder's names once and looks only at raw files that are new or open.
+ *
+ * Which raw files are known is read from MongoDB when the thread begins to lead; from then on the
+ * table in memory is the list of what needs no look. A name that left the listing and comes back is
+ * looked at like a new one. What a poll decides is written by updates guarded by the status, so a
+ * scheduler that does not lead any more changes nothing that the new leader has moved on.
+ */
+#include "scheduler/watch.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/fs.h"
+#include "common/log.h"
+#include "common/mono.h"
+#include "common/path.h"
+#include "scheduler/names.h"
+
+#define SAVE_EVERY_MS                                                                              \
+    10000 /* of what is remembered of an open acquisition that does not change                     \
+           */
+
+/* --- looking at the share --- */
+
+static int64_t ns_of(const struct statx_timestamp *t)
+{
+    return t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
+static int stat_at(const struct watch *w, const char *relative, struct statx *st)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", w->cfg->path, relative);
+    return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, st);
+}
+
+struct look watch_look(const struct watch *w, const char *name)
+{
+    struct look l = {.size = -1};
+    struct statx top, main;
+    if (stat_at(w, name, &top) != 0 || S_ISLNK(top.stx_mode)) {
+        return l;
+    }
+    l.there = true;
+    l.ino = top.stx_ino;
+    l.ctime_ms = ns_of(&top.stx_ctime) / 1000000;
+    l.birth_known = (top.stx_mask & STATX_BTIME) != 0;
+    l.born_ns = ns_of(l.birth_known ? &top.stx_btime : &top.stx_ctime);
+    AUTO(free) char *main_file = names_main_file(w->cfg, name);
+    if (main_file != NULL && stat_at(w, main_file, &main) == 0 && S_ISREG(main.stx_mode)) {
+        l.main_there = true;
+        l.size = (int64_t)main.stx_size;
+        l.mtime_ns = ns_of(&main.stx_mtime);
+    }
+    return l;
+}
+
+/* --- new raw files --- */
+
+/* A file that is still growing is the same whatever its size: its identity is its birth (where the
+ * share tells none, what stands for it moves while the file grows, so the inode must do). Inode and
+ * birth may change when a share is mounted anew; then size and time of change must agree. */
+static bool same_file(const struct entry *e, const struct look *l)
+{
+    bool born = e->born_ns == l->born_ns || (e->open && !l->birth_known);
+    if (e->ino == l->ino && e->ino != 0 && born) {
+        return true;
+    }
+    bool dated = e->mtime_ns != 0;
+    return e->size == l->size && (!dated || e->mtime_ns == l->mtime_ns);
+}
+
+static int make_document(struct watch *w, struct entry *e, const struct look *l, bool *made,
+                         struct err *err)
+{
+    AUTO(free) char *original = path_escape(e->name);
+    int64_t created = l->born_ns / 1000000, now = wall_ms();
+    int64_t limit = w->cfg->ignore_older_than_h;
+    bool ignored = limit >= 0 && now - created > limit * 3600000;
+    AUTO(bson_destroy)
+    bson_t *doc = BCON_NEW(
+        "_id", BCON_UTF8(e->id), "original_name", BCON_UTF8(original), "instrument_id",
+        BCON_UTF8(w->cfg->id), "status", BCON_UTF8(ignored ? "ignored" : "queued_for_monitoring"),
+        "status_details", BCON_UTF8(ignored ? "Older than ignore_older_than_h." : ""), "size",
+        BCON_INT64(l->size), "instrument_file_status", BCON_UTF8("initial"), "created_at",
+        BCON_DATE_TIME(created), "created_at_", BCON_DATE_TIME(now), "updated_at_",
+        BCON_DATE_TIME(now), "rev", BCON_INT64(1), "indexed_rev", BCON_INT64(0), "dirty",
+        BCON_BOOL(true), "settled", BCON_BOOL(false), "watch", "{", "ino",
+        BCON_INT64((int64_t)l->ino), "born_ns", BCON_INT64(l->born_ns), "mtime_ns",
+        BCON_INT64(l->mtime_ns), "size", BCON_INT64(l->size), "}");
+    if (e->prefix[0] != '\0') {
+        BSON_APPEND_UTF8(doc, "collision_flag", e->prefix);
+    }
+    if (w->book.projects == NULL && settings_book_load(&w->book, w->s->db, err) != 0) {
+        return -1;
+    }
+    BSON_APPEND_UTF8(doc, "project_id",
+                     names_project(original, (const char *const *)w->book.projects));
+    e->open = !ignored;
+    return db_insert(w->s->db, DB_RAW_FILES, doc, made, err);
+}
+
+static int set_id(struct entry *e, bool collides)
+{
+    char prefix[NAMES_PREFIX_LEN + 1] = "";
+    if (collides) {
+        names_collision_prefix(wall_ms() * 1000 + mono_ns() / 1000 % 1000, prefix);
+    }
+    free(e->prefix);
+    free(e->id);
+    e->prefix = strdup(prefix);
+    AUTO(free) char *escaped = path_escape(e->name);
+    e->id = NULL;
+    return e->prefix == NULL || escaped == NULL || asprintf(&e->id, "%s%s", prefix, escaped) < 0
+               ? -1
+               : 0;
+}
+
+/* Whether the document that has this id is of this very file: the answer to an earlier insert was
+ * lost, or the leader before us made it after we had read the table. */
+static int is_known(struct watch *w, const char *id, const struct look *l, bool *known,
+                    struct err *err)
+{
+    AUTO(bson_destroy) bson_t *rf = NULL;
+    if (db_find_id(w->s->db, DB_RAW_FILES, id, &rf, err) != 0) {
+        return -1;
+    }
+    bool born = rf != NULL && (doc_i64(rf, "watch.born_ns", 0) == l->born_ns || !l->birth_known);
+    *known = born && strcmp(doc_str(rf, "instrument_id", ""), w->cfg->id) == 0 &&
+             (uint64_t)doc_i64(rf, "watch.ino", 0) == l->ino;
+    return 0;
+}
+
+/* The id is the name; when that is taken (this instrument had it with other content, or another
+ * instrument has it) the moment goes before it. */
+static int add_new(struct watch *w, const char *name, const struct look *l, bool collides,
+                   struct err *err)
+{
+    struct entry e = {.name = strdup(name),
+                      .a = acquisition_new(),
+                      .born_ns = l->born_ns,
+                      .mtime_ns = l->mtime_ns,
+                      .ino = l->ino,
+                      .size = l->size,
+                      .seen_ms = INT64_MAX, /* seen last, whatever the clock says */
+                      .poll = w->poll};
+    bool made = false, known = false;
+    for (int tries = 0; !made && tries < 3; tries++) {
+        if (e.name == NULL || set_id(&e, collides || tries > 0) != 0) {
+            entry_fini(&e);
+            return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        }
+        if (make_document(w, &e, l, &made, err) != 0 ||
+            (!made && !collides && is_known(w, e.id, l, &known, err) != 0)) {
+            w->loaded = false; /* perhaps only the answer was lost */
+            entry_fini(&e);
+            return -1;
+        }
+        if (known) {
+            w->loaded = false; /* the next poll reads it */
+            entry_fini(&e);
+            return 0;
+        }
+    }
+    log_info("raw_file_found", KV("raw_file", e.id), KV("instrument", w->cfg->id),
+             KV("collision", collides));
+    wake_raise(&w->s->wake, e.id);
+    return watch_put(w, &e, err);
+}
+
+/* --- following open acquisitions --- */
+
+static bool exists(const struct watch *w, const char *name)
+{
+    struct statx st;
+    return stat_at(w, name, &st) == 0;
+}
+
+static struct sighting sight(const struct watch *w, const struct entry *e, const struct look *l)
+{
+    size_t stem = names_stem(w->cfg, e->name);
+    char other[1024];
+    struct sighting s = {
+        .since_ms = e->looked_ms == 0 ? 0 : mono_ms() - e->looked_ms,
+        .main_present = l->main_there,
+        .size = l->size,
+        .scan_size = -1,
+        .successor = e->born_ns < w->youngest_ns,
+        .behind_youngest_ms = (w->youngest_ns - e->born_ns) / 1000000,
+    };
+    if (w->cfg->type == INSTRUMENT_THERMO && !l->main_there) {
+        snprintf(other, sizeof other, "%.*s_CORRUPTED.raw", (int)stem, e->name);
+        s.corrupted_sibling = exists(w, other);
+    }
+    if (w->cfg->type == INSTRUMENT_SCIEX) {
+        struct statx st;
+        snprintf(other, sizeof other, "%s.scan", e->name);
+        s.scan_size = stat_at(w, other, &st) == 0 ? (int64_t)st.stx_size : -1;
+    }
+    return s;
+}
+
+struct members {
+    const struct watch *w;
+    const struct entry *e;
+    bson_t *out;
+    uint32_t n;
+};
+
+static int add_member(void *ctx, const char *name, struct err *err)
+{
+    struct members *m = ctx;
+    if (!names_is_companion(m->w->cfg, m->e->name, name)) {
+        return 0;
+    }
+    AUTO(free) char *from = path_escape(name);
+    AUTO(free) char *to = NULL;
+    if (from == NULL || asprintf(&to, "%s%s", m->e->prefix, from) < 0) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    char key[16];
+    snprintf(key, sizeof key, "%u", m->n++);
+    BCON_APPEND(m->out, key, "{", "from", BCON_UTF8(from), "to", BCON_UTF8(to), "}");
+    return 0;
+}
+
+static void append_memory(const struct entry *e, const char *rule, bson_t *set)
+{
+    BCON_APPEND(set, "watch.size", BCON_INT64(e->a.size), "watch.quiet_ms",
+                BCON_INT64(e->a.quiet_ms), "watch.missing_ms", BCON_INT64(e->a.missing_ms),
+                "watch.check_ms", BCON_INT64(e->a.check_ms), "watch.checked_size",
+                BCON_INT64(e->a.checked_size), "watch.mtime_ns", BCON_INT64(e->mtime_ns),
+                "watch.waits_for", BCON_UTF8(rule), "size", BCON_INT64(e->a.size));
+}
+
+static int update_open(struct watch *w, const struct entry *e, const bson_t *set, bool rev,
+                       bool *won, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *filter =
+        BCON_NEW("_id", BCON_UTF8(e->id), "status", "{", "$in", "[",
+                 BCON_UTF8("queued_for_monitoring"), BCON_UTF8("monitoring_acquisition"), "]", "}");
+    bson_t update = BSON_INITIALIZER;
+    BSON_APPEND_DOCUMENT(&update, "$set", set);
+    if (rev) {
+        BCON_APPEND(&update, "$inc", "{", "rev", BCON_INT64(1), "}");
+    }
+    int rc = db_update(w->s->db, DB_RAW_FILES, filter, &update, won, err);
+    bson_destroy(&update);
+    return rc;
+}
+
+static int save(struct watch *w, struct entry *e, const char *rule, struct err *err)
+{
+    bson_t set = BSON_INITIALIZER;
+    bool won, first = e->saved_ms == 0;
+    append_memory(e, rule, &set);
+    if (first) {
+        BCON_APPEND(&set, "status", BCON_UTF8("monitoring_acquisition"), "dirty", BCON_BOOL(true),
+                    "updated_at_", BCON_DATE_TIME(wall_ms()));
+    }
+    int rc = update_open(w, e, &set, first, &won, err);
+    bson_destroy(&set);
+    e->saved_ms = mono_ms();
+    return rc;
+}
+
+static const char *error_of(enum verdict v, const struct entry *e)
+{
+    switch (v) {
+    case VERDICT_RENAMED:
+        return "File got renamed";
+    case VERDICT_MAIN_MISSING:
+        return e->a.size < 0 ? "Main file was not created" : "Main file disappeared";
+    case VERDICT_REPLACED:
+        return "Replaced by another file before its acquisition had ended";
+    case VERDICT_WAIT:
+    case VERDICT_DONE:
+    case VERDICT_COUNT:
+        break;
+    }
+    return "";
+}
+
+static int conclude(struct watch *w, struct entry *e, enum verdict v, const char *rule,
+                    struct err *err)
+{
+    bson_t set = BSON_INITIALIZER, members = BSON_INITIALIZER;
+    struct members m = {.w = w, .e = e, .out = &members};
+    bool won = false;
+    int rc = v == VERDICT_REPLACED ? 0 : fs_each_name(w->cfg->path, add_member, &m, err);
+    if (rc == 0) {
+        append_memory(e, rule, &set);
+        BSON_APPEND_ARRAY(&set, "watch.members", &members);
+        BCON_APPEND(&set, "watch.rule", BCON_UTF8(rule), "watch.error", BCON_UTF8(error_of(v, e)),
+                    "status", BCON_UTF8("monitoring_done"), "dirty", BCON_BOOL(true), "updated_at_",
+                    BCON_DATE_TIME(wall_ms()));
+        rc = update_open(w, e, &set, true, &won, err);
+    }
+    bson_destroy(&set);
+    bson_destroy(&members);
+    if (rc == 0) {
+        e->open = false;
+        e->ended_ms = mono_ms();
+        e->members = m.n;
+        log_info("acquisition_ended", KV("raw_file", e->id), KV("rule", rule), KV("won", won));
+        wake_raise(&w->s->wake, e->id);
+    }
+    return rc;
+}
+
+static int follow(struct watch *w, struct entry *e, struct err *err)
+{
+    atomic_store(&w->moved_ms, mono_ms());
+    struct look l = watch_look(w, e->name);
+    if (!l.main_there && watch_prove(w, err) != 0) {
+        return -1; /* not the file, the share is missing */
+    }
+    struct sighting s = sight(w, e, &l);
+    int64_t size_before = e->a.size;
+    const char *rule = "";
+    enum verdict v = acquisition_look(w->cfg, &e->a, &s, &rule);
+    e->looked_ms = mono_ms();
+    if (l.main_there) {
+        e->mtime_ns = l.mtime_ns;
+        e->size = l.size;
+    }
+    if (v != VERDICT_WAIT) {
+        return conclude(w, e, v, rule, err);
+    }
+    bool due =
+        e->saved_ms == 0 || size_before != e->a.size || mono_ms() - e->saved_ms >= SAVE_EVERY_MS;
+    return due ? save(w, e, rule, err) : 0;
+}
+
+static int see_name(void *ctx, const char *name, struct err *err)
+{
+    struct watch *w = ctx;
+    atomic_store(&w->moved_ms, mono_ms());
+    if (!names_is_raw_file(w->cfg, name)) {
+        return 0;
+    }
+    struct entry *e = watch_find(w, name);
+    if (e != NULL && e->poll != 0 && e->poll == w->poll - 1) {
+        e->poll = w->poll;
+        return 0;
+    }
+    struct look l = watch_look(w, name);
+    if (!l.there) {
+        return 0;
+    }
+    if (e != NULL && same_file(e, &l)) {
+        e->poll = w->poll;
+        return 0;
+    }
+    if (e != NULL && e->open && conclude(w, e, VERDICT_REPLACED, "replaced", err) != 0) {
+        return -1;
+    }
+    return add_new(w, name, &l, e != NULL, err);
+}
+
+/* --- one poll --- */
+
+static void find_youngest(struct watch *w)
+{
+    w->youngest_ns = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        if (w->entries[i].poll == w->poll && w->entries[i].born_ns > w->youngest_ns) {
+            w->youngest_ns = w->entries[i].born_ns;
+        }
+    }
+}
+
+static int poll_once(struct watch *w, struct err *err)
+{
+    if (atomic_exchange(&w->recall, false)) {
+        w->loaded = false;
+    }
+    w->poll++;
+    if ((!w->loaded && watch_load(w, err) != 0) ||
+        fs_each_name(w->cfg->path, see_name, w, err) != 0) {
+        return -1;
+    }
+    find_youngest(w);
+    for (size_t i = 0; i < w->n && !atomic_load(&w->stop); i++) {
+        if (w->entries[i].open && follow(w, &w->entries[i], err) != 0) {
+            return -1;
+        }
+    }
+    return recheck(w, err);
+}
+
+void watch_poll(struct watch *w)
+{
+    struct err err = {0};
+    bool was_well = w->trouble[0] == '\0';
+    atomic_store(&w->moved_ms, mono_ms());
+    bool unproven = watch_prove(w, &err) != 0;
+    int rc = unproven ? -1 : poll_once(w, &err);
+    atomic_store(&w->moved_ms, 0);
+    settings_book_clear(&w->book);
+    watch_judge(w, &err, unproven);
+    static struct log_gate gate; /* the database is away for all instruments at once */
+    uint64_t missed = 0;
+    bool away = strstr(err.msg, "MongoDB at ") != NULL;
+    if (rc != 0 && was_well && (!away || log_gate_open(&gate, &missed))) {
+        err_context(&err, "instrument %s", w->cfg->id);
+        log_err("watch", &err);
+    }
+}

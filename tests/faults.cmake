@@ -1,0 +1,23 @@
+# Appendix C of reference/ingest.md against real processes: tests/faults/<case>-<topic>.py, on a file
+# system that fails as told (tests/faultfs, FUSE). Without FUSE they are skipped.
+pkg_check_modules(FUSE3 IMPORTED_TARGET fuse3>=3.12)
+if(FUSE3_FOUND)
+  add_executable(faultfs faultfs/faultfs.c faultfs/rules.c)
+  target_link_libraries(faultfs PRIVATE project_flags PkgConfig::FUSE3)
+endif()
+
+file(GLOB fault_scripts CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/faults/[0-9]*-*.py)
+foreach(script ${fault_scripts})
+  get_filename_component(topic ${script} NAME_WE)
+  add_test(NAME faults/${topic} COMMAND ${PROJECT_SOURCE_DIR}/tests/world run /usr/bin/python3 ${script})
+  set_tests_properties(faults/${topic} PROPERTIES
+    LABELS faults FIXTURES_REQUIRED world SKIP_RETURN_CODE 77 TIMEOUT 180
+    ENVIRONMENT_MODIFICATION "TRAWL_TEST_BIN=set:${CMAKE_BINARY_DIR}")
+endforeach()
+
+# Only one site at a time may be "production": its name is in the names of the topics.
+foreach(name faults/08-corruption integration/0330-retire)
+  if(TEST ${name})
+    set_property(TEST ${name} APPEND PROPERTY RESOURCE_LOCK production)
+  endif()
+endforeach()

@@ -1,0 +1,46 @@
+# Integration tests talk to the real servers of tests/world, which the fixture starts and wipes.
+# Included first: the other files call add_world_test for their own programs.
+set(test_world ${PROJECT_SOURCE_DIR}/tests/world)
+set(test_world_bin "TRAWL_TEST_BIN=set:${CMAKE_BINARY_DIR}")
+
+# The first start on a machine fetches the servers' jars.
+add_test(NAME world/up COMMAND ${test_world} up)
+add_test(NAME world/down COMMAND ${test_world} down --wipe)
+set_tests_properties(world/up world/down PROPERTIES
+  LABELS integration TIMEOUT 400 ENVIRONMENT_MODIFICATION ${test_world_bin})
+set_tests_properties(world/up PROPERTIES FIXTURES_SETUP world)
+set_tests_properties(world/down PROPERTIES FIXTURES_CLEANUP world)
+
+# add_world_test(<name> <command>...): run with the environment of the shared servers.
+function(add_world_test name)
+  add_test(NAME integration/${name} COMMAND ${test_world} run ${ARGN})
+  set_tests_properties(integration/${name} PROPERTIES
+    LABELS integration FIXTURES_REQUIRED world SKIP_RETURN_CODE 77 TIMEOUT 240
+    ENVIRONMENT_MODIFICATION ${test_world_bin})
+endfunction()
+
+# add_alone_test(<name> "<servers>" <command>...): with servers of its own, which it may restart.
+function(add_alone_test name servers)
+  add_test(NAME integration/${name} COMMAND ${test_world} alone ${servers} ${ARGN})
+  set_tests_properties(integration/${name} PROPERTIES
+    LABELS integration SKIP_RETURN_CODE 77 TIMEOUT 240 COST 100
+    ENVIRONMENT_MODIFICATION ${test_world_bin})
+endfunction()
+
+# One test a file: tests/integration/NNNN-topic.py, whose functions have sentences as names. The
+# longest ones begin first.
+file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/integration/[0-9]*-*.py)
+foreach(script ${scripts})
+  get_filename_component(topic ${script} NAME_WE)
+  add_world_test(${topic} /usr/bin/python3 ${script})
+endforeach()
+foreach(long 0200-servers-away 0300-copy-faults)
+  if(TEST integration/${long})
+    set_tests_properties(integration/${long} PROPERTIES COST 100)
+  endif()
+endforeach()
+
+add_executable(test_index integration/test_index.c)
+target_link_libraries(test_index PRIVATE project_flags PkgConfig::cmocka kind_index)
+target_include_directories(test_index PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+add_world_test(index $<TARGET_FILE:test_index>)

@@ -1,0 +1,272 @@
+/* What a raw file or a task waits for, as a table: documents in, reason and words out. */
+#include <string.h>
+
+#include "cli/why.h"
+#include "test.h"
+
+#define NOW 1000000000LL
+
+static struct docs *list(bson_t *doc)
+{
+    struct err err = {0};
+    AUTO(bson_destroy) bson_t *own = doc;
+    struct docs *d = docs_new(&err);
+    if (own != NULL) {
+        assert_int_equal(docs_add(d, own, &err), 0);
+    }
+    return d;
+}
+
+static bson_t *worker(int64_t copy_free)
+{
+    return BCON_NEW("_id", "w1", "kinds", "{", "copy", "{", "threads", BCON_INT64(2), "free",
+                    BCON_INT64(copy_free), "}", "}", "running", "[", "{", "task", "a.raw/copy",
+                    "step", "transfer", "done", BCON_INT64(45), "total", BCON_INT64(100), "}", "]");
+}
+
+static bson_t *pool(int64_t slots)
+{
+    return BCON_NEW("_id", "file_copy", "slots", BCON_INT64(slots), "by", "anna@h", "reason",
+                    "disk swap");
+}
+
+struct world {
+    bool led, worker;
+    int64_t free, slots; /* slots -1: no pool document */
+    bool taken;
+};
+static const struct world fine = {.led = true, .worker = true, .free = 2, .slots = 1};
+
+/* Takes task. */
+static struct why explain(const struct world *w, bson_t *task)
+{
+    struct why out;
+    AUTO(bson_destroy) bson_t *own = task;
+    AUTO(docs_free) struct docs *workers = list(w->worker ? worker(w->free) : NULL);
+    AUTO(docs_free) struct docs *pools = list(w->slots >= 0 ? pool(w->slots) : NULL);
+    AUTO(docs_free)
+    struct docs *slots =
+        list(w->taken ? BCON_NEW("_id", "file_copy/0", "pool", "file_copy", "task", "b.raw/copy")
+                      : NULL);
+    const struct why_facts f = {
+        .workers = workers, .pools = pools, .slots = slots, .led = w->led, .now_ms = NOW};
+    why_task(&f, own, &out);
+    return out;
+}
+
+static bson_t *copy(const char *state)
+{
+    return BCON_NEW("_id", "a.raw/copy", "kind", "copy", "pool", "file_copy", "raw_file", "a.raw",
+                    "state", BCON_UTF8(state), "attempt", BCON_INT64(1));
+}
+
+static void expect(const struct why *w, enum why_reason reason, const char *what, const char *next)
+{
+    assert_string_equal(why_reason_name(w->reason), why_reason_name(reason));
+    if (strstr(w->what, what) == NULL || strstr(w->next, next) == NULL) {
+        fail_msg("got: %s -> %s", w->what, w->next);
+    }
+}
+
+static void ready_tasks_name_the_first_obstacle(void **state)
+{
+    (void)state;
+    static const struct {
+        struct world w;
+        enum why_reason reason;
+        const char *what, *next;
+    } cases[] = {
+        {{.led = false, .worker = true, .slots = 1},
+         WHY_NO_LEADER,
+         "no scheduler leads",
+         "trawl-scheduler"},
+        {{.led = true, .worker = true, .free = 2, .slots = 0},
+         WHY_POOL_CLOSED,
+         "set by anna@h, because: disk swap",
+         "trawl pool set file_copy <n>"},
+        {{.led = true, .worker = true, .free = 2, .slots = 1, .taken = true},
+         WHY_POOL_FULL,
+         "1 of 1 slots are taken: b.raw/copy",
+         "trawl pool set file_copy 2"},
+        {{.led = true, .worker = false, .slots = 1},
+         WHY_NO_WORKER,
+         "no worker that runs copy",
+         "trawl-worker --kinds copy"},
+        {{.led = true, .worker = true, .free = 0, .slots = 1},
+         WHY_WORKERS_BUSY,
+         "all 2 threads that run copy are busy",
+         "another trawl-worker"},
+        {{.led = true, .worker = true, .free = 1, .slots = -1}, WHY_QUEUED, "next round", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct why out = explain(&cases[i].w, copy("ready"));
+        expect(&out, cases[i].reason, cases[i].what, cases[i].next);
+    }
+}
+
+static void ready_tasks_wait_their_time(void **state)
+{
+    (void)state;
+    bson_t *failed = copy("ready");
+    BCON_APPEND(failed, "not_before", BCON_DATE_TIME(NOW + 65000), "error", "{", "kind",
+                "transient", "msg", "read: Input/output error", "attempt", BCON_INT64(2), "}");
+    struct why out = explain(&fine, failed);
+    expect(&out, WHY_NOT_BEFORE, "try 2 failed, the next is in 1 min 5 s: read", "task cancel");
+    bson_t *held = copy("ready");
+    BCON_APPEND(held, "not_before", BCON_DATE_TIME(NOW + 5000), "error", "{", "kind", "hold", "msg",
+                "backup is full", "}");
+    out = explain(&fine, held);
+    expect(&out, WHY_HELD, "backup is full", "in 5 s");
+    bson_t *over = copy("ready");
+    BCON_APPEND(over, "not_before", BCON_DATE_TIME(NOW - 1));
+    out = explain(&fine, over);
+    expect(&out, WHY_QUEUED, "free slot", "");
+}
+
+static void running_tasks_show_where_they_are(void **state)
+{
+    (void)state;
+    bson_t *task = copy("running");
+    BCON_APPEND(task, "worker", "w1", "started_at", BCON_DATE_TIME(NOW - 5000));
+    struct why out = explain(&fine, task);
+    expect(&out, WHY_RUNNING, "runs since 5 s on w1, step transfer, 45 %", "cancel a.raw/copy");
+    bson_t *lost = copy("running");
+    BCON_APPEND(lost, "worker", "w0", "started_at", BCON_DATE_TIME(NOW - 5000));
+    out = explain(&(struct world){.led = true, .slots = 1}, lost);
+    expect(&out, WHY_RUNNING, "w0, which gives no sign of life", "another worker");
+}
+
+static void admitted_tasks_wait_to_be_claimed(void **state)
+{
+    (void)state;
+    bson_t *task = copy("admitted");
+    BCON_APPEND(task, "admitted_at", BCON_DATE_TIME(NOW - 3000));
+    struct why out = explain(&fine, task);
+    expect(&out, WHY_UNCLAIMED, "admitted 3 s ago", "published again");
+    out = explain(&(struct world){.led = true, .slots = 1}, copy("admitted"));
+    expect(&out, WHY_NO_WORKER, "copy", "--kinds copy");
+}
+
+static void parked_tasks_name_their_job(void **state)
+{
+    (void)state;
+    bson_t *task = copy("parked");
+    BCON_APPEND(task, "parked", "{", "cluster", "hpc", "job_id", BCON_INT64(17), "}");
+    struct why out = explain(&fine, task);
+    expect(&out, WHY_PARKED, "waits for SLURM job 17 on hpc", "squeue -j 17");
+    bson_t *unwatched = copy("parked");
+    BCON_APPEND(unwatched, "parked", "{", "job_id", "17_3", "}");
+    out = explain(&(struct world){.led = true, .slots = 1}, unwatched);
+    expect(&out, WHY_PARKED, "SLURM job 17_3", "nobody watches the job");
+    bson_t *ended = copy("parked");
+    BCON_APPEND(ended, "parked", "{", "job_id", BCON_INT64(17), "ended", "{", "state", "COMPLETED",
+                "}", "}");
+    out = explain(&fine, ended);
+    expect(&out, WHY_PARKED, "has ended (COMPLETED)", "");
+}
+
+static void ended_tasks_say_how_to_go_on(void **state)
+{
+    (void)state;
+    bson_t *dead = copy("dead");
+    BCON_APPEND(dead, "error", "{", "step", "verify", "msg", "hashes differ", "}");
+    struct why out = explain(&fine, dead);
+    expect(&out, WHY_FAILED, "dead in step verify: hashes differ", "trawl task retry a.raw/copy");
+    out = explain(&fine, copy("failed"));
+    expect(&out, WHY_FAILED, "no error is noted", "retry");
+    bson_t *stopped = copy("cancelled");
+    BCON_APPEND(stopped, "cancel", "{", "by", "bob@h", "}");
+    out = explain(&fine, stopped);
+    expect(&out, WHY_CANCELLED, "by bob@h", "retry");
+    out = explain(&fine, copy("skipped"));
+    expect(&out, WHY_SKIPPED, "skipped", "retry");
+    out = explain(&fine, copy("done"));
+    expect(&out, WHY_DONE, "done", "");
+    bson_t *stopping = copy("running");
+    BCON_APPEND(stopping, "cancel", "{", "by", "bob@h", "}");
+    out = explain(&fine, stopping);
+    expect(&out, WHY_CANCELLING, "bob@h asked to stop it; it is still running", "safe point");
+    out = explain(&fine, copy("levitating"));
+    expect(&out, WHY_FAILED, "unknown to this version", "");
+}
+
+static struct why explain_raw(const struct why_facts *f, bson_t *raw, bson_t *task)
+{
+    struct why out;
+    AUTO(bson_destroy) bson_t *own = raw;
+    AUTO(docs_free) struct docs *tasks = list(task);
+    why_raw_file(f, own, tasks, &out);
+    return out;
+}
+
+static void raw_files_that_grow_name_rule_and_time(void **state)
+{
+    (void)state;
+    char id[] = "test1";
+    const struct instrument quiet = {.id = id, .quiet_s = 30, .size_check_s = 3600};
+    const struct instrument checks = {.id = id, .size_check_s = 3600, .missing_main_s = 7200};
+    AUTO(docs_free) struct docs *none = list(NULL);
+    struct why_facts f = {none, none, none, &quiet, true, NOW};
+#define RAW(...) BCON_NEW("_id", "a.raw", "status", "monitoring_acquisition", __VA_ARGS__)
+    struct why out = explain_raw(
+        &f, RAW("watch", "{", "size", BCON_INT64(1024), "quiet_ms", BCON_INT64(5000), "}"), NULL);
+    expect(&out, WHY_ACQUIRING, "1.0 KiB, unchanged for 5 s", "no change for another 25 s");
+    f.instrument = &checks;
+    out = explain_raw(&f,
+                      RAW("watch", "{", "size", BCON_INT64(9), "checked_size", BCON_INT64(9),
+                          "check_ms", BCON_INT64(600000), "}"),
+                      NULL);
+    expect(&out, WHY_ACQUIRING, "may still write it", "same size at the size check in 50 min");
+    out = explain_raw(&f, RAW("watch", "{", "missing_ms", BCON_INT64(3600000), "}"), NULL);
+    expect(&out, WHY_ACQUIRING, "main file is not there since 1 h", "failed in 1 h");
+    out = explain_raw(&f, RAW("watch", "{", "size", BCON_INT64(0), "}"), NULL);
+    expect(&out, WHY_ACQUIRING, "0 B", "an empty file never counts as done");
+    out = explain_raw(&f, RAW("watch", "{", "error", "stale handle", "}"), NULL);
+    expect(&out, WHY_ACQUIRING, "stale handle", "share of test1");
+    f.instrument = NULL;
+    out = explain_raw(&f, RAW("instrument_id", "x"), NULL);
+    expect(&out, WHY_ACQUIRING, "instrument x", "config check --instruments");
+    f.led = false;
+    out = explain_raw(&f, RAW("instrument_id", "x"), NULL);
+    expect(&out, WHY_NO_LEADER, "nobody watches", "trawl-scheduler");
+#undef RAW
+}
+
+static void raw_files_say_what_none_of_their_tasks_says(void **state)
+{
+    (void)state;
+    AUTO(docs_free) struct docs *none = list(NULL);
+    struct why_facts f = {none, none, none, NULL, true, NOW};
+#define RAW(status) BCON_NEW("_id", "a.raw", "status", status, "status_details", "because")
+    struct why out = explain_raw(&f, RAW("copying_done"), NULL);
+    expect(&out, WHY_PLANNING, "has not planned", "by itself");
+    out = explain_raw(&f, RAW("copying"), copy("ready"));
+    expect(&out, WHY_TASKS_OPEN, "1 task is open", "");
+    out = explain_raw(&f, RAW("done"), copy("done"));
+    expect(&out, WHY_DONE, "nothing is left", "");
+    out = explain_raw(&f, RAW("ignored"), NULL);
+    expect(&out, WHY_IGNORED, "because", "");
+    out = explain_raw(&f, RAW("error"), copy("failed"));
+    expect(&out, WHY_FAILED, "error: because", "retry the failed task");
+    out = explain_raw(&f, RAW("acquisition_failed"), NULL);
+    expect(&out, WHY_FAILED, "because", "on the instrument");
+    f.led = false;
+    out = explain_raw(&f, RAW("copying_done"), NULL);
+    expect(&out, WHY_NO_LEADER, "no scheduler leads", "trawl-scheduler");
+#undef RAW
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ready_tasks_name_the_first_obstacle),
+        cmocka_unit_test(ready_tasks_wait_their_time),
+        cmocka_unit_test(running_tasks_show_where_they_are),
+        cmocka_unit_test(admitted_tasks_wait_to_be_claimed),
+        cmocka_unit_test(parked_tasks_name_their_job),
+        cmocka_unit_test(ended_tasks_say_how_to_go_on),
+        cmocka_unit_test(raw_files_that_grow_name_rule_and_time),
+        cmocka_unit_test(raw_files_say_what_none_of_their_tasks_says),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,388 @@
+/* The matrix of moving, in real folders; each row of reference/ingest.md §1.4 is a test. */
+#include "test_retire_fixture.h"
+
+#include "common/db.h"
+
+extern const struct worker_kind worker_move;
+
+static struct outcome_seen move(void)
+{
+    return run_kind(&worker_move, "thermo");
+}
+
+static void moves_as(bool moved, const char *action)
+{
+    struct outcome_seen s = move();
+    if (s.rc != 0) {
+        fail_msg("%s", s.err.msg);
+    }
+    assert_int_equal(doc_bool(s.result, "moved", !moved), moved);
+    assert_string_equal(doc_str(s.result, "members.0.action", ""), action);
+    seen_free(&s);
+}
+
+static void is_refused(const char *why)
+{
+    struct outcome_seen s = move();
+    assert_int_equal(s.rc, -1);
+    assert_int_equal(s.err.kind, ERR_INVALID);
+    if (strstr(s.err.msg, why) == NULL) {
+        fail_msg("'%s' is not in '%s'", why, s.err.msg);
+    }
+}
+
+/* One Thermo file that is backed up. */
+static void one_file(const char *from, const char *to, const char *text)
+{
+    add_member(from, to);
+    record_file(to, text);
+    make_raw(to, "initial");
+}
+
+static void source_without_target_is_renamed_into_backup(void **state)
+{
+    (void)state;
+    one_file("a.raw", "a.raw", "bytes");
+    put(w.inst, "a.raw", "bytes");
+    moves_as(true, "moved");
+    assert_false(there(w.inst, "a.raw"));
+    assert_text(w.backup, "a.raw", "bytes");
+}
+
+static void no_source_but_a_target_is_presumed_moved(void **state)
+{
+    (void)state;
+    one_file("a.raw", "a.raw", "bytes");
+    put(w.backup, "a.raw", "bytes");
+    moves_as(true, "already");
+    assert_text(w.backup, "a.raw", "bytes");
+}
+
+static void neither_source_nor_target_is_logged_and_moves_nothing(void **state)
+{
+    (void)state;
+    one_file("a.raw", "a.raw", "bytes");
+    put(w.inst, "other.raw", "x");
+    moves_as(false, "missing");
+    assert_false(there(w.inst, "Backup"));
+}
+
+static void an_empty_share_holds_the_move(void **state)
+{
+    (void)state;
+    one_file("a.raw", "a.raw", "bytes");
+    struct outcome_seen s = move();
+    assert_int_equal(s.rc, -1);
+    assert_int_equal(s.err.kind, ERR_HOLD);
+}
+
+static void source_and_equal_target_sets_the_source_aside(void **state)
+{
+    (void)state;
+    one_file("a.raw", "a.raw", "bytes");
+    put(w.inst, "a.raw", "bytes");
+    put(w.inst, "a.raw.deleteme", "an older one");
+    put(w.backup, "a.raw", "bytes");
+    moves_as(true, "duplicate");
+    assert_false(there(w.inst, "a.raw"));
+    assert_text(w.inst, "a.raw.deleteme", "an older one");
+    assert_text(w.inst, "a.raw.1.deleteme", "bytes");
+    assert_text(w.backup, "a.raw", "bytes");
+}
+
+static void a_folder_that_is_in_backup_with_more_in_it_is_equal(void **state)
+{
+    (void)state;
+    add_member("a.d", "a.d");
+    record_file("a.d/analysis.tdf", "one");
+    record_file("a.d/m/method", "two");
+    make_raw("a.d", "initial");
+    put(w.inst, "a.d/analysis.tdf", "one");
+    put(w.inst, "a.d/m/method", "two");
+    put(w.backup, "a.d/analysis.tdf", "one");
+    put(w.backup, "a.d/m/method", "two");
+    put(w.backup, "a.d/extra", "three");
+    moves_as(true, "duplicate");
+    assert_text(w.inst, "a.d.deleteme/m/method", "two");
+    assert_text(w.backup, "a.d/extra", "three");
+}
+
+static void source_and_differing_target_is_refused_and_nothing_is_touched(void **state)
+{
+    (void)state;
+    one_file("a.raw", "a.raw", "bytes");
+    put(w.inst, "a.raw", "bytes");
+    put(w.backup, "a.raw", "Bytes");
+    is_refused("differ");
+    assert_text(w.inst, "a.raw", "bytes");
+    assert_text(w.backup, "a.raw", "Bytes");
+}
+
+static void a_folder_in_backup_that_lacks_a_file_is_refused(void **state)
+{
+    (void)state;
+    add_member("a.d", "a.d");
+    record_file("a.d/x", "one");
+    record_file("a.d/y", "two");
+    make_raw("a.d", "initial");
+    put(w.inst, "a.d/x", "one");
+    put(w.inst, "a.d/y", "two");
+    put(w.backup, "a.d/x", "one");
+    is_refused("in Backup are there and differ");
+    assert_text(w.inst, "a.d/y", "two");
+}
+
+static void one_differing_member_keeps_the_whole_set(void **state)
+{
+    (void)state;
+    add_member("s.wiff", "s.wiff");
+    add_member("s.wiff.scan", "s.wiff.scan");
+    record_file("s.wiff", "one");
+    record_file("s.wiff.scan", "two");
+    make_raw("s.wiff", "initial");
+    put(w.inst, "s.wiff", "one");
+    put(w.inst, "s.wiff.scan", "two");
+    put(w.backup, "s.wiff.scan", "TWO");
+    is_refused("differ");
+    assert_text(w.inst, "s.wiff", "one");
+    assert_text(w.inst, "s.wiff.scan", "two");
+}
+
+static void a_source_of_other_size_or_content_is_refused(void **state)
+{
+    (void)state;
+    one_file("a.raw", "a.raw", "bytes");
+    put(w.inst, "a.raw", "more bytes");
+    is_refused("backed up were 5");
+    put(w.inst, "a.raw", "BYTES");
+    is_refused("hashes differ");
+    assert_text(w.inst, "a.raw", "BYTES");
+    assert_false(there(w.inst, "Backup"));
+}
+
+static void a_folder_with_a_file_more_or_less_is_refused(void **state)
+{
+    (void)state;
+    add_member("a.d", "a.d");
+    record_file("a.d/x", "one");
+    record_file("a.d/y", "two");
+    make_raw("a.d", "initial");
+    put(w.inst, "a.d/x", "one");
+    is_refused("has 1 files, backed up were 2");
+    put(w.inst, "a.d/y", "two");
+    put(w.inst, "a.d/late", "three");
+    is_refused("not in the record");
+    assert_true(there(w.inst, "a.d/late"));
+}
+
+static void a_link_in_a_folder_is_refused(void **state)
+{
+    (void)state;
+    add_member("a.d", "a.d");
+    record_file("a.d/x", "one");
+    make_raw("a.d", "initial");
+    put(w.inst, "a.d/x", "one");
+    assert_int_equal(symlink("/etc/passwd", at(w.inst, "a.d/y")), 0);
+    is_refused("not in the record");
+}
+
+static void without_its_copy_in_the_pool_nothing_is_moved(void **state)
+{
+    (void)state;
+    one_file("a.raw", "a.raw", "bytes");
+    put(w.inst, "a.raw", "bytes");
+    assert_int_equal(truncate(at(w.pool, "a.raw"), 3), 0);
+    is_refused("has 3 bytes, recorded are 5");
+    assert_int_equal(remove(at(w.pool, "a.raw")), 0);
+    is_refused("in the pool");
+    assert_text(w.inst, "a.raw", "bytes");
+}
+
+static void a_damaged_or_unfinished_backup_keeps_the_source(void **state)
+{
+    (void)state;
+    one_file("a.raw", "a.raw", "bytes");
+    put(w.inst, "a.raw", "bytes");
+    BSON_APPEND_BOOL(w.raw, "backup_damaged", true);
+    is_refused("damaged");
+    bson_t *raw = BCON_NEW("_id", "a.raw", "backup_status", "copying_in_progress");
+    bson_destroy(w.raw);
+    w.raw = raw;
+    is_refused("not complete");
+    assert_text(w.inst, "a.raw", "bytes");
+}
+
+static void a_collision_goes_by_its_id_and_leaves_the_other_alone(void **state)
+{
+    (void)state;
+    const char *id = "20261121-024005-123456-a.raw";
+    one_file("a.raw", id, "second");
+    put(w.inst, "a.raw", "second");
+    put(w.backup, "a.raw", "first");
+    moves_as(true, "moved");
+    assert_text(w.backup, id, "second");
+    assert_text(w.backup, "a.raw", "first");
+}
+
+static void names_with_odd_bytes_are_moved(void **state)
+{
+    (void)state;
+    const char *name = "-M\xfcller [1] 100%.raw", *escaped = "-M%FCller [1] 100%25.raw";
+    add_member(escaped, escaped);
+    record_file(name, "bytes");
+    make_raw(escaped, "initial");
+    put(w.inst, name, "bytes");
+    moves_as(true, "moved");
+    assert_text(w.backup, name, "bytes");
+}
+
+static void an_empty_folder_is_moved(void **state)
+{
+    (void)state;
+    add_member("a.d", "a.d");
+    make_raw("a.d", "initial");
+    assert_int_equal(mkdir(at(w.inst, "a.d"), 0755), 0);
+    moves_as(true, "moved");
+    assert_true(there(w.backup, "a.d"));
+}
+
+static void outside_production_nothing_is_moved_and_the_result_says_so(void **state)
+{
+    (void)state;
+    one_file("a.raw", "a.raw", "bytes");
+    put(w.inst, "a.raw", "bytes");
+    memcpy(w.cfg.trawl.env, "sandbox", sizeof "sandbox");
+    struct outcome_seen s = move();
+    assert_int_equal(s.rc, 0);
+    assert_string_equal(doc_str(s.result, "skipped", ""), "not production");
+    assert_false(doc_has(s.result, "moved"));
+    assert_text(w.inst, "a.raw", "bytes");
+    assert_false(there(w.inst, "Backup"));
+    seen_free(&s);
+}
+
+static void a_cancelled_move_stops_before_the_next_rename(void **state)
+{
+    (void)state;
+    one_file("a.raw", "a.raw", "bytes");
+    put(w.inst, "a.raw", "bytes");
+    w.stop = ERR_CANCELLED;
+    w.stop_at = 2; /* the first is for the block that is read */
+    struct outcome_seen s = move();
+    assert_int_equal(s.err.kind, ERR_CANCELLED);
+    assert_text(w.inst, "a.raw", "bytes");
+}
+
+static void rewrite_before_the_rename(int n)
+{
+    if (n == 2) {
+        put(w.inst, "a.raw", "BYTES");
+    }
+}
+
+static void a_source_that_changes_after_it_was_read_is_not_renamed(void **state)
+{
+    (void)state;
+    one_file("a.raw", "a.raw", "bytes");
+    put(w.inst, "a.raw", "bytes");
+    w.on_check = rewrite_before_the_rename;
+    struct outcome_seen s = move();
+    assert_int_equal(s.rc, -1);
+    assert_int_equal(s.err.kind, ERR_TRANSIENT);
+    assert_text(w.inst, "a.raw", "BYTES");
+}
+
+static void appear_before_the_rename(int n)
+{
+    if (n == 2) {
+        put(w.backup, "a.raw", "somebody else's");
+    }
+}
+
+static void a_target_that_appears_meanwhile_is_not_overwritten(void **state)
+{
+    (void)state;
+    one_file("a.raw", "a.raw", "bytes");
+    put(w.inst, "a.raw", "bytes");
+    w.on_check = appear_before_the_rename;
+    struct outcome_seen s = move();
+    assert_int_equal(s.rc, -1);
+    assert_int_equal(s.err.kind, ERR_TRANSIENT);
+    assert_text(w.backup, "a.raw", "somebody else's");
+    assert_text(w.inst, "a.raw", "bytes");
+}
+
+static void run_to_the_end(void)
+{
+    struct outcome_seen s = move();
+    if (s.rc != 0) {
+        fprintf(stderr, "%s\n", s.err.msg);
+        _exit(1);
+    }
+    seen_free(&s);
+}
+
+static void killed_before_any_change_the_next_attempt_ends_the_same(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"s.wiff", "s.wiff.scan", "s.wiff2"};
+    for (size_t i = 0; i < 3; i++) {
+        add_member(names[i], names[i]);
+        record_file(names[i], names[i]);
+    }
+    make_raw("s.wiff", "initial");
+    int deaths = 0;
+    for (bool died = true; died;) {
+        for (size_t i = 0; i < 3; i++) {
+            remove(at(w.backup, names[i]));
+            put(w.inst, names[i], names[i]);
+        }
+        died = dies_at(++deaths, run_to_the_end);
+        for (size_t i = 0; i < 3; i++) { /* at one of its two places, whole */
+            assert_true(there(w.inst, names[i]) != there(w.backup, names[i]));
+        }
+        moves_as(true, there(w.inst, names[0]) ? "moved" : "already");
+        for (size_t i = 0; i < 3; i++) {
+            assert_text(w.backup, names[i], names[i]);
+            assert_false(there(w.inst, names[i]));
+        }
+    }
+    assert_true(deaths > 8); /* renames and flushes */
+}
+
+static void a_task_that_leads_outside_is_refused(void **state)
+{
+    (void)state;
+    add_member("../a.raw", "a.raw");
+    is_refused("no name of a file");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORLD(source_without_target_is_renamed_into_backup),
+        WORLD(no_source_but_a_target_is_presumed_moved),
+        WORLD(neither_source_nor_target_is_logged_and_moves_nothing),
+        WORLD(an_empty_share_holds_the_move),
+        WORLD(source_and_equal_target_sets_the_source_aside),
+        WORLD(a_folder_that_is_in_backup_with_more_in_it_is_equal),
+        WORLD(source_and_differing_target_is_refused_and_nothing_is_touched),
+        WORLD(a_folder_in_backup_that_lacks_a_file_is_refused),
+        WORLD(one_differing_member_keeps_the_whole_set),
+        WORLD(a_source_of_other_size_or_content_is_refused),
+        WORLD(a_folder_with_a_file_more_or_less_is_refused),
+        WORLD(a_link_in_a_folder_is_refused),
+        WORLD(without_its_copy_in_the_pool_nothing_is_moved),
+        WORLD(a_damaged_or_unfinished_backup_keeps_the_source),
+        WORLD(a_collision_goes_by_its_id_and_leaves_the_other_alone),
+        WORLD(names_with_odd_bytes_are_moved),
+        WORLD(an_empty_folder_is_moved),
+        WORLD(outside_production_nothing_is_moved_and_the_result_says_so),
+        WORLD(a_cancelled_move_stops_before_the_next_rename),
+        WORLD(a_source_that_changes_after_it_was_read_is_not_renamed),
+        WORLD(a_target_that_appears_meanwhile_is_not_overwritten),
+        WORLD(killed_before_any_change_the_next_attempt_ends_the_same),
+        WORLD(a_task_that_leads_outside_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

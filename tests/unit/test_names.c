@@ -1,0 +1,112 @@
+#include "test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "scheduler/names.h"
+
+static struct instrument of(enum instrument_type type)
+{
+    return (struct instrument){.type = type};
+}
+
+static void each_type_takes_its_own_extension_in_any_case(void **state)
+{
+    (void)state;
+    struct instrument t = of(INSTRUMENT_THERMO), b = of(INSTRUMENT_BRUKER),
+                      s = of(INSTRUMENT_SCIEX);
+    assert_true(names_is_raw_file(&t, "a.raw"));
+    assert_true(names_is_raw_file(&t, "small.RAW"));
+    assert_false(names_is_raw_file(&t, ".raw"));
+    assert_false(names_is_raw_file(&t, "a.raw.deleteme"));
+    assert_true(names_is_raw_file(&b, "x y.d"));
+    assert_false(names_is_raw_file(&b, "x.raw"));
+    assert_true(names_is_raw_file(&s, "a.b.wiff"));
+    assert_false(names_is_raw_file(&s, "a.wiff2"));
+    assert_false(names_is_raw_file(&t, ".a.raw.trawl-3.part"));
+}
+
+static void generic_takes_what_its_glob_matches(void **state)
+{
+    (void)state;
+    char glob[] = "*.mzML";
+    struct instrument g = {.type = INSTRUMENT_GENERIC, .glob = glob};
+    assert_true(names_is_raw_file(&g, "a.mzML"));
+    assert_false(names_is_raw_file(&g, "a.mzML.tmp"));
+}
+
+static void a_sciex_set_is_all_files_of_the_stem_brackets_and_dots_too(void **state)
+{
+    (void)state;
+    struct instrument s = of(INSTRUMENT_SCIEX);
+    const char *main = "s[0].5ng.wiff";
+    assert_true(names_is_companion(&s, main, "s[0].5ng.wiff"));
+    assert_true(names_is_companion(&s, main, "s[0].5ng.wiff.scan"));
+    assert_true(names_is_companion(&s, main, "s[0].5ng.timeseries.data"));
+    assert_false(names_is_companion(&s, main, "s[0].5ngX.wiff"));
+    assert_false(names_is_companion(&s, main, "s0.5ng.wiff"));
+}
+
+static void the_main_file_of_a_bruker_folder_is_its_tdf_bin(void **state)
+{
+    (void)state;
+    struct instrument b = of(INSTRUMENT_BRUKER);
+    char *main = names_main_file(&b, "x.d");
+    assert_string_equal(main, "x.d/analysis.tdf_bin");
+    free(main);
+}
+
+static void a_collision_prefix_is_the_utc_moment_to_the_microsecond(void **state)
+{
+    (void)state;
+    char prefix[NAMES_PREFIX_LEN + 1];
+    /* date -u -d @1700000000 +%Y%m%d-%H%M%S */
+    names_collision_prefix(1700000000000042, prefix);
+    assert_string_equal(prefix, "20231114-221320-000042-");
+}
+
+static void exactly_one_token_names_the_project(void **state)
+{
+    (void)state;
+    const char *const projects[] = {"P123", "Q9", "_FALLBACK", NULL};
+    assert_string_equal(names_project("20240101_p123_x.raw", projects), "P123");
+    assert_string_equal(names_project("P123_x.raw", projects), "P123");
+    assert_string_equal(names_project("_P123_x.raw", projects), "P123");
+    assert_string_equal(names_project("a_P123_Q9_x.raw", projects), "_FALLBACK");
+    assert_string_equal(names_project("a_P123_P123_x.raw", projects), "P123");
+    assert_string_equal(names_project("a_P123-a_x.raw", projects), "_FALLBACK");
+    assert_string_equal(names_project("a_P123.raw", projects), "_FALLBACK"); /* as upstream */
+    assert_string_equal(names_project("", projects), "_FALLBACK");
+}
+
+static void skip_rules_hold_in_the_order_of_the_reference(void **state)
+{
+    (void)state;
+    struct instrument i = of(INSTRUMENT_THERMO), off = of(INSTRUMENT_THERMO);
+    off.skip_processing = true;
+    const char *dda = "a_DDA_ b.raw";
+    assert_string_equal(names_skip(&off, dda, dda, 0).details,
+                        "Processing disabled for this instrument.");
+    assert_string_equal(names_skip(&i, dda, dda, 0).details, "Filename contains 'dda'.");
+    assert_string_equal(names_skip(&i, "a b.raw", "a b.raw", 0).details,
+                        "Filename contains special characters.");
+    assert_string_equal(names_skip(&i, "a.raw", "a.raw", 0).details, "File size is zero.");
+    assert_string_equal(names_skip(&i, "x_CORRUPTED.raw", "x_CORRUPTED.raw", 5).details,
+                        "File name indicates failed acquisition.");
+    assert_null(names_skip(&i, "a-1+b.raw", "a-1+b.raw", 5).status);
+    assert_null(names_skip(NULL, "a.raw", "a.raw", 5).status);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_type_takes_its_own_extension_in_any_case),
+        cmocka_unit_test(generic_takes_what_its_glob_matches),
+        cmocka_unit_test(a_sciex_set_is_all_files_of_the_stem_brackets_and_dots_too),
+        cmocka_unit_test(the_main_file_of_a_bruker_folder_is_its_tdf_bin),
+        cmocka_unit_test(a_collision_prefix_is_the_utc_moment_to_the_microsecond),
+        cmocka_unit_test(exactly_one_token_names_the_project),
+        cmocka_unit_test(skip_rules_hold_in_the_order_of_the_reference),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

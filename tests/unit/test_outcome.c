@@ -1,0 +1,179 @@
+/* From a raw file and its tasks to its status and what comes next. */
+#include "test.h"
+
+#include <string.h>
+
+#include "common/db.h"
+#include "scheduler/outcome.h"
+
+static bson_t *raw_file(const char *status, const char *error, bool members)
+{
+    bson_t list = BSON_INITIALIZER;
+    if (members) {
+        BCON_APPEND(&list, "0", "{", "from", "a.raw", "to", "a.raw", "}");
+    }
+    bson_t *doc =
+        BCON_NEW("_id", "a.raw", "original_name", "a.raw", "status", BCON_UTF8(status), "watch",
+                 "{", "error", BCON_UTF8(error), "members", BCON_ARRAY(&list), "}");
+    bson_destroy(&list);
+    return doc;
+}
+
+static bson_t *task(const char *state, const char *msg)
+{
+    return BCON_NEW("state", BCON_UTF8(state), "settings", "msqc-v1", "error", "{", "msg",
+                    BCON_UTF8(msg), "}", "result", "{", "size", BCON_INT64(5), "}");
+}
+
+static struct outcome of(const char *status, const bson_t *copy, const bson_t *quant, bool settings)
+{
+    AUTO(bson_destroy) bson_t *rf = raw_file(status, "", true);
+    const bson_t *quants[] = {quant};
+    struct outcome_tasks tasks = {.copy = copy, .quant = quants, .n_quant = quant != NULL};
+    struct outcome o;
+    outcome_of(rf, &tasks, NULL, settings, &o);
+    return o;
+}
+
+static void an_acquisition_that_goes_on_is_left_to_its_watcher(void **state)
+{
+    (void)state;
+    struct outcome o = of("monitoring_acquisition", NULL, NULL, true);
+    assert_int_equal(o.next, NEXT_WAIT);
+    assert_false(o.ended);
+}
+
+static void an_ended_acquisition_is_copied_next(void **state)
+{
+    (void)state;
+    assert_int_equal(of("monitoring_done", NULL, NULL, true).next, NEXT_COPY);
+}
+
+static void a_renamed_file_is_not_copied(void **state)
+{
+    (void)state;
+    AUTO(bson_destroy) bson_t *rf = raw_file("monitoring_done", "File got renamed", true);
+    struct outcome_tasks none = {0};
+    struct outcome o;
+    outcome_of(rf, &none, NULL, true, &o);
+    assert_string_equal(o.status, "acquisition_failed");
+    assert_string_equal(o.backup_status, "skipped");
+    assert_string_equal(o.instrument_file_status, "renamed");
+    assert_true(o.ended);
+    assert_int_equal(o.next, NEXT_WAIT);
+}
+
+static void an_acquisition_without_files_has_failed(void **state)
+{
+    (void)state;
+    AUTO(bson_destroy) bson_t *rf = raw_file("monitoring_done", "", false);
+    struct outcome_tasks none = {0};
+    struct outcome o;
+    outcome_of(rf, &none, NULL, true, &o);
+    assert_string_equal(o.details, "No files were found.");
+    assert_true(o.ended);
+}
+
+static void a_missing_main_file_fails_only_after_the_rest_is_copied(void **state)
+{
+    (void)state;
+    AUTO(bson_destroy) bson_t *rf = raw_file("monitoring_done", "Main file was not created", true);
+    AUTO(bson_destroy) bson_t *copy = task("done", "");
+    struct outcome_tasks tasks = {0};
+    struct outcome o;
+    outcome_of(rf, &tasks, NULL, true, &o);
+    assert_int_equal(o.next, NEXT_COPY);
+    tasks.copy = copy;
+    outcome_of(rf, &tasks, NULL, true, &o);
+    assert_string_equal(o.status, "acquisition_failed");
+    assert_string_equal(o.details, "Main file was not created");
+    assert_string_equal(o.backup_status, "copying_done");
+}
+
+static void the_copy_shows_in_status_and_backup_status(void **state)
+{
+    (void)state;
+    AUTO(bson_destroy) bson_t *running = task("running", "");
+    struct outcome o = of("monitoring_done", running, NULL, true);
+    assert_string_equal(o.status, "copying");
+    assert_string_equal(o.backup_status, "copying_in_progress");
+    AUTO(bson_destroy) bson_t *dead = task("dead", "disk on fire");
+    o = of("copying", dead, NULL, true);
+    assert_string_equal(o.status, "error");
+    assert_string_equal(o.backup_status, "copying_failed");
+    assert_non_null(strstr(o.details, "disk on fire"));
+    assert_true(o.ended);
+}
+
+static void a_source_that_changed_goes_back_to_monitoring(void **state)
+{
+    (void)state;
+    AUTO(bson_destroy) bson_t *copy = task("failed", "transfer: source changed: it grew");
+    struct outcome o = of("copying", copy, NULL, true);
+    assert_int_equal(o.next, NEXT_MONITOR_AGAIN);
+    assert_string_equal(o.status, "monitoring_acquisition");
+    assert_false(o.ended);
+}
+
+static void a_retried_copy_brings_an_errored_file_back(void **state)
+{
+    (void)state;
+    AUTO(bson_destroy) bson_t *copy = task("ready", "old trouble");
+    struct outcome o = of("error", copy, NULL, true);
+    assert_string_equal(o.status, "monitoring_done");
+    assert_false(o.ended);
+}
+
+static void a_copied_file_is_quantified_when_settings_resolve(void **state)
+{
+    (void)state;
+    AUTO(bson_destroy) bson_t *copy = task("done", "");
+    struct outcome o = of("copying", copy, NULL, true);
+    assert_int_equal(o.next, NEXT_QUANT);
+    assert_string_equal(o.status, "queued_for_quanting");
+    o = of("copying", copy, NULL, false);
+    assert_string_equal(o.status, "done_not_quanted");
+    assert_string_equal(o.details, "No settings configured.");
+    assert_true(o.ended);
+}
+
+static void quantification_ends_as_the_reference_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *task, *status;
+        bool ended;
+    } cases[] = {
+        {"ready", "queued_for_quanting", false}, {"running", "queued_for_quanting", false},
+        {"parked", "quanting", false},           {"done", "done", true},
+        {"failed", "quanting_failed", true},     {"dead", "error", true},
+        {"cancelled", "quanting_failed", true},
+    };
+    AUTO(bson_destroy) bson_t *copy = task("done", "");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        AUTO(bson_destroy) bson_t *quant = task(cases[i].task, "TIMEOUT\nlong log");
+        struct outcome o = of("quanting", copy, quant, true);
+        assert_string_equal(o.status, cases[i].status);
+        assert_int_equal(o.ended, cases[i].ended);
+        if (strcmp(cases[i].task, "failed") == 0) {
+            assert_string_equal(o.details, "[msqc-v1] TIMEOUT");
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_acquisition_that_goes_on_is_left_to_its_watcher),
+        cmocka_unit_test(an_ended_acquisition_is_copied_next),
+        cmocka_unit_test(a_renamed_file_is_not_copied),
+        cmocka_unit_test(an_acquisition_without_files_has_failed),
+        cmocka_unit_test(a_missing_main_file_fails_only_after_the_rest_is_copied),
+        cmocka_unit_test(the_copy_shows_in_status_and_backup_status),
+        cmocka_unit_test(a_source_that_changed_goes_back_to_monitoring),
+        cmocka_unit_test(a_retried_copy_brings_an_errored_file_back),
+        cmocka_unit_test(a_copied_file_is_quantified_when_settings_resolve),
+        cmocka_unit_test(quantification_ends_as_the_reference_says),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,234 @@
+/*
+ * journal.c - which chunks of a part an interrupted attempt had written, and with which hashes.
+ *
+ * A text file beside the part, one line a chunk, appended as chunks are written:
+ *     trawl-chunks 1 <chunk bytes>
+ *     <chunk> <XXH3-128 of the chunk> <size of the file> <its path below the member, escaped>
+ * It is a hint, never proof: the next attempt skips writing what is claimed here, but publishes
+ * only after the bytes were read back and equal the hash of the source's bytes. So a torn, stale or
+ * lying journal costs time, not truth, and lines need no ordering against the data.
+ *
+ * The journal is also the lock: whoever writes the part holds flock(2) on it for as long as it
+ * lives. A part is adopted only when nobody holds its journal any more; a live writer of an older
+ * fence could otherwise change bytes that have been proven.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "common/mono.h"
+#include "common/path.h"
+#include "workers/copy/engine/internal.h"
+
+#define JOURNAL_MAX   ((size_t)512 << 20)
+#define JOURNAL_ROOM  ((size_t)16 << 10)
+#define FLUSH_LAG_MS  500
+#define SYNC_EVERY_MS 5000
+
+struct journal {
+    int fd;
+    pthread_mutex_t lock;
+    char buf[JOURNAL_ROOM]; /* lock, and what follows */
+    size_t used;
+    int64_t flushed_ms, synced_ms;
+};
+
+struct journal *journal_open(struct copy *c, const struct member *m, int adopted_fd,
+                             struct err *err)
+{
+    char name[COPY_NAME_ROOM];
+    part_journal(m->key, c->plan->fence, name);
+    struct journal *j = calloc(1, sizeof *j);
+    if (j == NULL) {
+        ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return NULL;
+    }
+    pthread_mutex_init(&j->lock, NULL);
+    j->fd = adopted_fd;
+    if (j->fd < 0) {
+        j->fd = openat(c->target_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    }
+    if (j->fd < 0) {
+        target_err(c, NULL, "create a journal", err);
+    } else if (flock(j->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        ERR(err, ERR_HOLD, errno, "another process writes this copy under the same fence");
+    } else {
+        return j;
+    }
+    journal_free(j);
+    return NULL;
+}
+
+void journal_free(struct journal *j)
+{
+    if (j == NULL) {
+        return;
+    }
+    journal_flush(j, false);
+    if (j->fd >= 0) {
+        close(j->fd);
+    }
+    pthread_mutex_destroy(&j->lock);
+    free(j);
+}
+
+/* Under the lock. What cannot be written is dropped: a hint is lost, no byte. */
+static void flush_locked(struct journal *j, bool sync)
+{
+    struct err ignored = {0};
+    int64_t now = mono_ms();
+    if (j->fd >= 0 && j->used > 0 && fs_write_all(j->fd, j->buf, j->used, &ignored) != 0) {
+        ignored = (struct err){0};
+    }
+    j->used = 0;
+    j->flushed_ms = now;
+    if (sync && now - j->synced_ms >= SYNC_EVERY_MS) {
+        j->synced_ms = fdatasync(j->fd) == 0 ? mono_ms() : now;
+    }
+}
+
+void journal_flush(struct journal *j, bool sync)
+{
+    pthread_mutex_lock(&j->lock);
+    flush_locked(j, sync);
+    pthread_mutex_unlock(&j->lock);
+}
+
+void journal_add(struct journal *j, const struct entry *e, int64_t chunk, const char *hash)
+{
+    AUTO(free) char *rel = path_escape(e->rel);
+    if (rel == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&j->lock);
+    if (strlen(rel) + 100 > JOURNAL_ROOM - j->used) {
+        flush_locked(j, false);
+    }
+    if (strlen(rel) + 100 <= JOURNAL_ROOM) {
+        j->used +=
+            (size_t)snprintf(j->buf + j->used, JOURNAL_ROOM - j->used,
+                             "%" PRId64 " %s %" PRId64 " %s\n", chunk, hash, e->id.size, rel);
+    }
+    if (mono_ms() - j->flushed_ms >= FLUSH_LAG_MS || e->id.size > (int64_t)COPY_BLOCK) {
+        flush_locked(j, false);
+    }
+    pthread_mutex_unlock(&j->lock);
+}
+
+/* --- loading --- */
+
+struct claims {
+    const struct copy *copy;
+    struct entry **files; /* of the member, by rel */
+    size_t n;
+};
+
+static int by_rel(const void *a, const void *b)
+{
+    return strcmp((*(struct entry *const *)a)->rel, (*(struct entry *const *)b)->rel);
+}
+
+static bool is_hash(const char *text)
+{
+    return strspn(text, "0123456789abcdef") == HASH_XXH_HEX - 1;
+}
+
+/* One line without its end. What does not fit is left out. */
+static int take_line(const struct claims *claims, const char *line, struct err *err)
+{
+    int64_t chunk, size;
+    char hash[HASH_XXH_HEX];
+    int at = 0;
+    if (sscanf(line, "%" SCNd64 " %32s %" SCNd64 " %n", &chunk, hash, &size, &at) != 3 || at == 0 ||
+        !is_hash(hash)) {
+        return 0;
+    }
+    AUTO(free) char *rel = path_unescape(line + at);
+    if (rel == NULL) {
+        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+    }
+    struct entry wanted = {.rel = rel};
+    const struct entry *key = &wanted;
+    struct entry **found = bsearch(&key, claims->files, claims->n, sizeof *claims->files, by_rel);
+    int64_t n = found == NULL ? 0 : entry_chunks(claims->copy, *found);
+    if (chunk < 0 || chunk >= n || (*found)->id.size != size) {
+        return 0;
+    }
+    struct entry *e = *found;
+    if (e->claims == NULL && (e->claims = calloc((size_t)n, sizeof *e->claims)) == NULL) {
+        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+    }
+    memcpy(e->claims[chunk], hash, sizeof hash);
+    return 0;
+}
+
+static int take_lines(const struct claims *claims, char *text, struct err *err)
+{
+    for (char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
+        *end = '\0';
+        if (take_line(claims, text, err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static char *read_all(int fd)
+{
+    off_t size = lseek(fd, 0, SEEK_END);
+    if (size < 0 || (size_t)size > JOURNAL_MAX) {
+        return NULL;
+    }
+    char *text = malloc((size_t)size + 1);
+    ssize_t n = text == NULL ? -1 : read_full(fd, (unsigned char *)text, (size_t)size, 0);
+    if (n < 0) {
+        free(text);
+        return NULL;
+    }
+    text[n] = '\0';
+    return text;
+}
+
+/* An empty journal, or one that is not worth reading: begin it. */
+static void begin(struct journal *j, const char *header)
+{
+    struct err ignored = {0};
+    if (ftruncate(j->fd, 0) != 0 || lseek(j->fd, 0, SEEK_SET) != 0 ||
+        fs_write_all(j->fd, header, strlen(header), &ignored) != 0) {
+        return; /* only a hint */
+    }
+}
+
+int journal_load(struct copy *c, struct member *m, struct err *err)
+{
+    char header[64];
+    size_t len = (size_t)snprintf(header, sizeof header, "trawl-chunks 1 %lld\n",
+                                  (long long)c->plan->chunk_bytes);
+    AUTO(free) char *text = read_all(m->journal->fd);
+    if (text == NULL || strncmp(text, header, len) != 0) {
+        begin(m->journal, header);
+        return 0;
+    }
+    AUTO(free) struct entry **files = calloc(m->count + 1, sizeof *files);
+    if (files == NULL) {
+        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+    }
+    struct claims claims = {.copy = c, .files = files};
+    for (size_t i = m->first; i < m->first + m->count; i++) {
+        if (!c->files.entries[i].is_dir) {
+            files[claims.n++] = &c->files.entries[i];
+        }
+    }
+    qsort(files, claims.n, sizeof *files, by_rel);
+    size_t used = strlen(text);
+    if (text[used - 1] != '\n') { /* a torn line ends here, so that the next one stands alone */
+        memcpy(m->journal->buf, "\n", 1);
+        m->journal->used = 1;
+    }
+    return take_lines(&claims, text + len, err);
+}

@@ -1,0 +1,91 @@
+/*
+ * manifest.c - one line a file, in the format that the tools read with -c in the target's folder:
+ * `<hash>  <path>`. md5sum and sha256sum escape a backslash and a newline in the path and begin
+ * such a line with a backslash. xxhsum 0.8.1 escapes nothing; newer ones read both. So a backslash
+ * stays as it is for xxhsum, and only a newline (which 0.8.1 cannot check at all) is written
+ * escaped.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/fs.h"
+#include "common/manifest.h"
+#include "common/path.h"
+#include "workers/copy/engine/internal.h"
+
+static void put_path(FILE *out, const char *path, bool escape)
+{
+    if (strcmp(path, "-") == 0) { /* alone it would mean standard input */
+        fputs("./", out);
+    }
+    for (; *path != '\0'; path++) {
+        if (escape && *path == '\n') {
+            fputs("\\n", out);
+        } else if (escape && *path == '\r') {
+            fputs("\\r", out);
+        } else if (escape && *path == '\\') {
+            fputs("\\\\", out);
+        } else {
+            fputc(*path, out);
+        }
+    }
+}
+
+static void put_line(FILE *out, const char *hash, const char *path, bool xxhsum)
+{
+    bool escape = strpbrk(path, xxhsum ? "\n" : "\n\r\\") != NULL;
+    fprintf(out, "%s%s  ", escape ? "\\" : "", hash);
+    put_path(out, path, escape);
+    fputc('\n', out);
+}
+
+static int put_all(const struct copy *c, FILE *out, bool xxhsum, struct err *err)
+{
+    for (size_t i = 0; i < c->files.n; i++) {
+        const struct entry *e = &c->files.entries[i];
+        if (e->is_dir) {
+            continue;
+        }
+        AUTO(free) char *path = entry_target(c, e, err);
+        if (path == NULL) {
+            return -1;
+        }
+        put_line(out, xxhsum ? e->hash.xxh3 : e->hash.digest, path, xxhsum);
+    }
+    return 0;
+}
+
+static int write_one(const struct copy *c, const char *suffix, bool xxhsum, struct err *err)
+{
+    char name[MANIFEST_NAME_ROOM];
+    AUTO(free) char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    if (out == NULL) {
+        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+    }
+    int rc = put_all(c, out, xxhsum, err);
+    if (fclose(out) != 0 && rc == 0) {
+        rc = ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+    }
+    if (rc != 0 || len == 0) { /* an empty manifest is an error to the tools: none is written */
+        return rc;
+    }
+    manifest_name(c->plan->name, suffix, name);
+    AUTO(free) char *path = path_join(c->target_path, name, err);
+    if (path == NULL || fs_write(path, text, len, err) != 0) {
+        err->kind = err->code == ENOENT ? ERR_TRANSIENT : err->kind; /* the folder was there */
+        return -1;
+    }
+    return 0;
+}
+
+int manifest_write(struct copy *c, struct err *err)
+{
+    enum hash_digest d = c->plan->digest;
+    if (write_one(c, "xxh3", true, err) != 0) {
+        return -1;
+    }
+    return d == HASH_NONE ? 0 : write_one(c, hash_digest_name(d), false, err);
+}

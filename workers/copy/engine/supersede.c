@@ -1,0 +1,289 @@
+/*
+ * supersede.c - an acquisition went on after it had seemed to end, and its early copy has been
+ * published. That copy, and nothing else, makes way for the new one: what stands under the final
+ * name must consist of exactly the files that the early copy recorded, by size and hash, read again
+ * from the disk; and it must not have been touched between that and the moment of replacing it.
+ *
+ * Two names are swapped in one call, and the old content, which now bears the part's name, is
+ * removed with the other leftovers once the folder is flushed. Where names cannot be swapped, a
+ * file's rename replaces in one call as well; a folder steps aside to ".<name>.trawl-old" first. An
+ * attempt that dies just then leaves both, and the next one puts the old one back before it begins.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "workers/copy/engine/internal.h"
+
+struct proof {
+    struct copy *copy;
+    const struct member *member;
+    const struct listing *there;
+    const struct copy_superseded **want; /* beside there; NULL for a folder */
+    atomic_size_t next;
+    atomic_bool other; /* something is not what was recorded */
+};
+
+static int by_path(const void *key, const void *one)
+{
+    return strcmp(key, ((const struct copy_superseded *)one)->path);
+}
+
+static char *path_of(const struct member *m, const struct entry *e, struct err *err)
+{
+    char *path;
+    if (asprintf(&path, "%s%s%s", m->names->to, *e->rel == '\0' ? "" : "/", e->rel) < 0) {
+        ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return NULL;
+    }
+    return path;
+}
+
+static size_t count_recorded(const struct copy_plan *p, const char *to)
+{
+    size_t n = 0, len = strlen(to);
+    for (size_t i = 0; i < p->n_supersedes; i++) {
+        const char *path = p->supersedes[i].path;
+        n += strncmp(path, to, len) == 0 && (path[len] == '\0' || path[len] == '/');
+    }
+    return n;
+}
+
+/* --- is it what was recorded? --- */
+
+/* 1 when names and sizes are those of the record, 0 when not, -1 when memory is short. */
+static int match_names(struct proof *p, struct err *err)
+{
+    const struct copy_plan *plan = p->copy->plan;
+    size_t n = 0;
+    for (size_t i = 0; i < p->there->n; i++) {
+        const struct entry *e = &p->there->entries[i];
+        if (e->is_dir) {
+            continue;
+        }
+        AUTO(free) char *path = path_of(p->member, e, err);
+        if (path == NULL) {
+            return -1;
+        }
+        p->want[i] =
+            bsearch(path, plan->supersedes, plan->n_supersedes, sizeof *plan->supersedes, by_path);
+        if (p->want[i] == NULL || p->want[i]->size != e->id.size) {
+            return 0;
+        }
+        n++;
+    }
+    return n > 0 && n == count_recorded(plan, p->member->names->to) ? 1 : 0;
+}
+
+static int hash_open(struct proof *p, struct target *t, const struct entry *e, struct hash_hex *hex,
+                     struct err *err)
+{
+    AUTO(hasher_free) struct hasher *h = hasher_new(HASH_NONE, err);
+    AUTO(buffers_free) struct buffers *buf = buffers_new(1, err);
+    if (h == NULL || buf == NULL) {
+        return -1;
+    }
+    for (int64_t at = 0; at < e->id.size && !atomic_load(&p->copy->stop);) {
+        ssize_t n = target_read(t, buf->data, COPY_BLOCK, at);
+        if (n < 0) {
+            return target_err(p->copy, &p->copy->files.entries[p->member->first],
+                              "read the earlier copy of", err);
+        }
+        if (n == 0) {
+            break;
+        }
+        hasher_add(h, buf->data, (size_t)n);
+        atomic_fetch_add(&p->copy->readback, n);
+        at += n;
+    }
+    hasher_hex(h, hex);
+    return 0;
+}
+
+static int hash_one(struct proof *p, size_t i, struct err *err)
+{
+    const struct entry *e = &p->there->entries[i];
+    AUTO(free) char *path = path_of(p->member, e, err);
+    struct target t = {.fd = -1};
+    struct hash_hex hex;
+    if (path == NULL) {
+        return -1;
+    }
+    if (target_open(&t, !p->copy->plan->buffered, (struct place){p->copy->target_fd, path},
+                    O_RDONLY) != 0) {
+        return target_err(p->copy, &p->copy->files.entries[p->member->first],
+                          "open the earlier copy of", err);
+    }
+    int rc = hash_open(p, &t, e, &hex, err);
+    target_close(&t);
+    if (rc == 0 && !atomic_load(&p->copy->stop) && strcmp(hex.xxh3, p->want[i]->xxh3) != 0) {
+        atomic_store(&p->other, true);
+        atomic_store(&p->copy->stop, true); /* the others need not go on */
+    }
+    return rc;
+}
+
+static int hash_some(void *ctx, struct err *err)
+{
+    struct proof *p = ctx;
+    while (!atomic_load(&p->copy->stop)) {
+        size_t i = atomic_fetch_add(&p->next, 1);
+        if (i >= p->there->n) {
+            break;
+        }
+        if (p->want[i] != NULL && hash_one(p, i, err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int match_hashes(struct proof *p, struct err *err)
+{
+    unsigned most = p->copy->plan->file_threads;
+    const struct crew_job job = {
+        .run = hash_some, .ctx = p, .threads = p->there->n < most ? (unsigned)p->there->n : most};
+    if (crew_run(p->copy, &job, err) != 0) {
+        return -1;
+    }
+    return atomic_load(&p->other) ? 0 : 1;
+}
+
+static bool same_shape(const struct copy *c, const struct member *m, const struct listing *there)
+{
+    bool same = there->n == m->count;
+    for (size_t i = 0; same && i < there->n; i++) {
+        const struct entry *a = &c->files.entries[m->first + i], *b = &there->entries[i];
+        same = strcmp(a->rel, b->rel) == 0 && a->is_dir == b->is_dir &&
+               (a->is_dir || a->id.size == b->id.size);
+    }
+    return same;
+}
+
+static int list_there(struct copy *c, const struct member *m, struct listing *out, struct err *err)
+{
+    const struct scan_root root = {.dir = c->target_fd,
+                                   .name = m->names->to,
+                                   .member = (uint32_t)(m - c->members),
+                                   .at_target = true};
+    return scan_member(&root, out, err);
+}
+
+int superseded_is(struct copy *c, struct member *m, bool *alike, struct err *err)
+{
+    scan_fini(&m->old);
+    m->old = (struct listing){0};
+    if (list_there(c, m, &m->old, err) != 0) {
+        return -1;
+    }
+    AUTO(free) const struct copy_superseded **want = calloc(m->old.n + 1, sizeof *want);
+    if (want == NULL) {
+        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+    }
+    struct proof p = {.copy = c, .member = m, .there = &m->old, .want = want};
+    *alike = same_shape(c, m, &m->old);
+    int rc = match_names(&p, err);
+    return rc == 1 ? match_hashes(&p, err) : rc;
+}
+
+/* --- replacing it --- */
+
+static bool same_time(struct timespec a, struct timespec b)
+{
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/* Nobody has touched the files since they were hashed. */
+static int still_old(struct copy *c, struct member *m, struct err *err)
+{
+    struct listing now = {0};
+    int rc = list_there(c, m, &now, err);
+    bool same = rc == 0 && now.n == m->old.n;
+    for (size_t i = 0; same && i < now.n; i++) {
+        const struct entry *a = &m->old.entries[i], *b = &now.entries[i];
+        same = strcmp(a->rel, b->rel) == 0 && a->is_dir == b->is_dir && a->id.ino == b->id.ino &&
+               (a->is_dir || (a->id.size == b->id.size && same_time(a->id.mtime, b->id.mtime) &&
+                              same_time(a->id.ctime, b->id.ctime)));
+    }
+    scan_fini(&now);
+    if (rc == 0 && !same) {
+        rc = ERR(err, ERR_TRANSIENT, EEXIST, "the earlier copy of %.150s was changed meanwhile",
+                 m->names->to);
+    }
+    return rc;
+}
+
+static bool cannot(int code)
+{
+    return code == EINVAL || code == ENOSYS || code == EOPNOTSUPP;
+}
+
+static int step_aside(struct copy *c, const struct member *m)
+{
+    char old[COPY_NAME_ROOM];
+    part_old(m->key, old);
+    if (rename_new(c->target_fd, m->names->to, old, true) != 0) {
+        return -1;
+    }
+    if (rename_new(c->target_fd, m->part, m->names->to, m->is_dir) == 0) {
+        return 0;
+    }
+    int code = errno; /* the next attempt would put it back, too; so it has its name the sooner */
+    (void)!rename_new(c->target_fd, old, m->names->to, true);
+    errno = code;
+    return -1;
+}
+
+static int replace(struct copy *c, const struct member *m)
+{
+    int dir = c->target_fd;
+    if (!c->plan->no_exchange) {
+        if (renameat2(dir, m->part, dir, m->names->to, RENAME_EXCHANGE) == 0) {
+            return 0;
+        }
+        if (!cannot(errno)) {
+            return -1;
+        }
+    }
+    if (!m->is_dir && !m->old.entries[0].is_dir) {
+        return renameat(dir, m->part, dir, m->names->to);
+    }
+    return step_aside(c, m);
+}
+
+int superseded_replace(struct copy *c, struct member *m, struct err *err)
+{
+    if (still_old(c, m, err) != 0) {
+        return -1;
+    }
+    return replace(c, m) == 0
+               ? 0
+               : target_err(c, &c->files.entries[m->first], "replace the earlier copy of", err);
+}
+
+/* --- what an attempt left that died in between --- */
+
+int superseded_restore(struct copy *c, struct member *m, struct err *err)
+{
+    char old[COPY_NAME_ROOM];
+    part_old(m->key, old);
+    if (rename_new(c->target_fd, old, m->names->to, true) == 0) {
+        return 1;
+    }
+    return errno == ENOENT ? 0
+                           : target_err(c, &c->files.entries[m->first],
+                                        "give its name back to the earlier copy of", err);
+}
+
+int superseded_clear(struct copy *c, const struct member *m, struct err *err)
+{
+    char old[COPY_NAME_ROOM];
+    part_old(m->key, old);
+    return remove_tree(c->target_fd, old) == 0
+               ? 0
+               : target_err(c, &c->files.entries[m->first], "remove the earlier copy of", err);
+}

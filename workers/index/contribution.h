@@ -1,0 +1,93 @@
+/*
+ * contribution.h - what one raw file says about each entity that it touches. Pure.
+ *
+ * Entities are the raw file itself, its quantification results, its project and its instrument. A
+ * contribution is replaced only by one of an equal or higher rev, so contributions may be written
+ * in any order, more than once, by more than one worker. An entity that a raw file has left gets a
+ * tombstone, which is a contribution like any other.
+ */
+#ifndef WORKERS_INDEX_CONTRIBUTION_H
+#define WORKERS_INDEX_CONTRIBUTION_H
+#include <bson/bson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/db.h"
+#include "common/err.h"
+#include "common/own.h"
+
+enum entity_type {
+    ENTITY_RAW_FILE,
+    ENTITY_RESULT,
+    ENTITY_PROJECT,
+    ENTITY_INSTRUMENT,
+    ENTITY_TYPE_COUNT
+};
+
+/* "raw_files", "results", "projects", "instruments". */
+const char *entity_type_name(enum entity_type t) __attribute__((returns_nonnull));
+
+/* Whether one raw file alone speaks for an entity of this type. */
+bool entity_type_is_single(enum entity_type t);
+
+/* Documents in our own memory. Zeroed is empty. */
+struct doc_list {
+    bson_t **items;
+    size_t n;
+};
+/* Keep a copy. doc_list_add fits db_each; ctx is a struct doc_list. */
+int doc_list_add(void *ctx, const bson_t *doc, struct err *err);
+void doc_list_clear(struct doc_list *l) __attribute__((nonnull));
+
+struct contribution {
+    enum entity_type type;
+    char *entity;
+    bool deleted;
+    bson_t *contents;
+};
+struct contribution_list { /* zeroed is empty */
+    struct contribution *items;
+    size_t n;
+};
+void contribution_list_clear(struct contribution_list *l) __attribute__((nonnull));
+
+/* Everything that is known of one raw file. */
+struct contribution_sources {
+    const bson_t *raw;
+    const struct doc_list *metrics; /* all that name it */
+    const struct doc_list *tasks;   /* those planned for it; only kind quant counts */
+};
+
+/* Append what these sources say; the order of metrics and tasks does not matter. -1 and TRANSIENT
+ * when memory is short. The caller clears the list in any case. */
+int contribution_build(const struct contribution_sources *src, struct contribution_list *out,
+                       struct err *err) __attribute__((nonnull, warn_unused_result));
+
+/* Append a tombstone for each id of "before" (an array of entity ids) that the list does not name.
+ * Ids of unknown types are left alone. */
+int contribution_bury(const bson_t *before, struct contribution_list *list, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+
+/* "<type>/<entity>": the aggregate's _id. free(); NULL when memory is short. */
+char *entity_id(enum entity_type type, const char *entity) OWNED __attribute__((nonnull));
+/* "<type>/<entity>/<raw file id>": the contribution's _id. free(); NULL when memory is short. */
+char *contribution_id(enum entity_type type, const char *entity, const char *raw_file) OWNED
+    __attribute__((nonnull));
+
+/* The one rule of replacement. */
+static inline bool contribution_replaces(int64_t stored_rev, int64_t rev)
+{
+    return stored_rev <= rev;
+}
+
+/* contents.c: the contents of each type. Freed with bson_destroy; never NULL. */
+bson_t *contents_raw_file(const struct contribution_sources *src) OWNED __attribute__((nonnull));
+bson_t *contents_result(const struct contribution_sources *src, const bson_t *task) OWNED
+    __attribute__((nonnull));
+/* The same for the project and the instrument: one line of their sums. */
+bson_t *contents_member(const struct contribution_sources *src) OWNED __attribute__((nonnull));
+
+/* Statuses that count as errors (reference/ingest.md §2.1). */
+bool status_is_error(const char *status) __attribute__((nonnull));
+#endif

@@ -1,0 +1,108 @@
+/*
+ * steps.c - load, contribute, fold, settle. Each may run twice: all writes are guarded by rev, so
+ * the steps need no fence, and a run that lost its task does no harm by going on.
+ */
+#include <string.h>
+
+#include "workers/index/job.h"
+#include "workers/index/store.h"
+
+static struct store_source source_of(const struct index_job *j)
+{
+    return (struct store_source){.db = j->base.db, .raw_file = j->raw_file, .rev = j->rev};
+}
+
+static int load_metrics(struct index_job *j, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("raw_file", BCON_UTF8(j->raw_file));
+    return db_each(j->base.db, DB_METRICS, filter, NULL, doc_list_add, &j->metrics, err);
+}
+
+static int load_tasks(struct index_job *j, struct err *err)
+{
+    bson_t ids;
+    if (!doc_sub(j->raw, "tasks", &ids) || bson_empty(&ids)) {
+        return 0;
+    }
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("_id", "{", "$in", BCON_ARRAY(&ids), "}", "kind", BCON_UTF8("quant"));
+    return db_each(j->base.db, DB_TASKS, filter, NULL, doc_list_add, &j->tasks, err);
+}
+
+/* The raw file is read first: what the others say may then only be newer than its rev, and whatever
+ * changed them raises the rev afterwards. */
+int index_load(void *job, struct err *err)
+{
+    struct index_job *j = job;
+    if (db_find_id(j->base.db, DB_RAW_FILES, j->raw_file, &j->raw, err) != 0) {
+        return -1;
+    }
+    if (j->raw == NULL) {
+        return ERR(err, ERR_INVALID, 0, "there is no raw file %s", j->raw_file);
+    }
+    j->has_rev = doc_has(j->raw, "rev");
+    j->rev = doc_i64(j->raw, "rev", 0);
+    return load_metrics(j, err) != 0 || load_tasks(j, err) != 0 ? -1 : 0;
+}
+
+int index_contribute(void *job, struct err *err)
+{
+    struct index_job *j = job;
+    struct store_source s = source_of(j);
+    struct contribution_sources src = {.raw = j->raw, .metrics = &j->metrics, .tasks = &j->tasks};
+    AUTO(bson_destroy) bson_t *before = NULL;
+    if (contribution_build(&src, &j->touched, err) != 0 ||
+        store_announce(&s, &j->touched, &before, err) != 0) {
+        return -1;
+    }
+    j->live = j->touched.n;
+    j->superseded = before == NULL;
+    if (j->superseded) {
+        return 0;
+    }
+    if (contribution_bury(before, &j->touched, err) != 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < j->touched.n; i++) {
+        if (store_contribute(&s, &j->touched.items[i], err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int index_fold(void *job, struct err *err)
+{
+    struct index_job *j = job;
+    struct store_source s = source_of(j);
+    for (size_t i = 0; !j->superseded && i < j->touched.n; i++) {
+        if (store_fold(&s, &j->touched.items[i], err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* A rev that has moved on stays dirty: the scheduler sends the raw file here again. */
+int index_settle(void *job, struct err *err)
+{
+    struct index_job *j = job;
+    struct store_source s = source_of(j);
+    if (j->superseded) {
+        return 0;
+    }
+    if (store_conclude(&s, &j->touched, j->live, err) != 0) {
+        return -1;
+    }
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(j->raw_file));
+    if (j->has_rev) {
+        BSON_APPEND_INT64(filter, "rev", j->rev);
+    } else {
+        BSON_APPEND_NULL(filter, "rev"); /* matches a missing field */
+    }
+    AUTO(bson_destroy)
+    bson_t *update =
+        BCON_NEW("$set", "{", "indexed_rev", BCON_INT64(j->rev), "dirty", BCON_BOOL(false), "}");
+    bool won = false;
+    return db_update(j->base.db, DB_RAW_FILES, filter, update, &won, err);
+}

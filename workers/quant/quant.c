@@ -1,0 +1,34 @@
+#include "workers/quant/quant.h"
+
+static const struct worker_step quant_steps[] = {
+    {"prepare", quant_prepare}, {"submit", quant_submit}, {"wait", quant_wait},
+    {"collect", quant_collect}, {"store", quant_store},   {0},
+};
+
+/* Looked at for what is there already, and for the results. */
+static const struct worker_location quant_locations[] = {{"output", false}, {0}};
+
+static int64_t watch_ms(const struct config *cfg)
+{
+    return cfg->quant.poll_s * 1000;
+}
+
+static int64_t threads(const struct config *cfg)
+{
+    return cfg->quant.threads;
+}
+
+const struct worker_kind worker_quant = {
+    .name = "quant",
+    .locations = quant_locations,
+    .job_size = sizeof(struct quant_job),
+    .decode = quant_decode,
+    .steps = quant_steps,
+    .result = quant_result,
+    .parked = quant_parked,
+    .destroy = quant_destroy,
+    .watch = quant_watch,
+    .watch_free = quant_watch_free,
+    .watch_ms = watch_ms,
+    .threads = threads,
+};

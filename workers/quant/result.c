@@ -1,0 +1,21 @@
+#include "workers/quant/quant.h"
+
+#include "common/ban.h"
+
+void quant_parked(const void *p, bson_t *out)
+{
+    const struct quant_job *job = p;
+    BSON_APPEND_UTF8(out, "cluster", job->base.cfg->ssh.hosts);
+    BSON_APPEND_INT64(out, "job_id", job->job_id);
+    BSON_APPEND_UTF8(out, "job_name", job->job_name);
+    BSON_APPEND_UTF8(out, "folder", job->folder);
+}
+
+void quant_result(const void *p, bson_t *out)
+{
+    const struct quant_job *job = p;
+    BSON_APPEND_INT64(out, "job_id", job->job_id);
+    BSON_APPEND_UTF8(out, "job_state", job->outcome.state);
+    BSON_APPEND_INT64(out, "elapsed_s", job->outcome.elapsed_s);
+    BSON_APPEND_UTF8(out, "metrics_id", job->metrics_id != NULL ? job->metrics_id : "");
+}

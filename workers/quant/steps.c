@@ -1,0 +1,327 @@
+/*
+ * steps.c - what is done for one job, step by step. Every step may run again and finds its work:
+ *
+ *   prepare  pure but for looking; chooses the output folder
+ *   submit   a job that was kept is not submitted again; a name that was kept without a job is
+ * asked for (and closed) before a new one is used wait     parks the task until the watcher has
+ * noted the end collect  reads the results; a job that ended badly is spent: a retry submits a new
+ * one store    the metrics document has a name of its own for each attempt
+ *
+ * The name is kept before sbatch runs, so a job is never without somebody who knows its name.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/path.h"
+#include "workers/quant/cluster.h"
+#include "workers/quant/job.h"
+#include "workers/quant/metrics.h"
+#include "workers/quant/output.h"
+
+#include "common/ban.h"
+
+int quant_prepare(void *p, struct err *err)
+{
+    struct quant_job *job = p;
+    if (output_choose(job, err) != 0) {
+        return -1;
+    }
+    AUTO(free) char *command = job_command(job, err); /* bad parameters show before anything runs */
+    return command != NULL ? 0 : -1;
+}
+
+/* kept.* := what the job knows; the name stays when job_id is 0, or goes with forget_job. */
+static int keep_job(struct quant_job *job, struct err *err)
+{
+    AUTO(free) char *output = path_escape(job->output);
+    AUTO(bson_destroy) bson_t *fields = bson_new();
+    if (output == NULL || fields == NULL) {
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    BSON_APPEND_INT64(fields, "kept.job_id", job->job_id);
+    BSON_APPEND_UTF8(fields, "kept.job_name", job->job_name);
+    BSON_APPEND_INT64(fields, "kept.submitted_fence", job->base.fence);
+    BSON_APPEND_UTF8(fields, "kept.output", output);
+    return run_keep(job->base.run, fields, err);
+}
+
+static int set_folder(struct quant_job *job, struct err *err)
+{
+    free(job->folder);
+    job->folder = slurm_job_folder(job->base.cfg, job->month, job->job_name);
+    return job->folder != NULL ? 0 : ERR(err, ERR_TRANSIENT, errno, "out of memory");
+}
+
+/* Ask the cluster by name: was job->job_name submitted? When not, nobody can submit it any more. */
+static int ask_by_name(struct quant_job *job, struct slurm_result *result, struct err *err)
+{
+    AUTO(text_fini) struct text script = {0};
+    AUTO(free) char *reply = NULL;
+    if (slurm_begin(&script, err) != 0) {
+        return -1;
+    }
+    slurm_put_find(&script, job->job_name, job->folder);
+    if (slurm_end(&script, err) != 0 || cluster_ask(job->base.cfg, &script, &reply, err) != 0) {
+        return -1;
+    }
+    slurm_read_find(reply, job->job_name, result);
+    if (result->answer == SLURM_JOB) {
+        job->job_id = result->id;
+        log_info("job_adopted", KV("task_id", job->base.task_id), KV("job_id", result->id));
+    }
+    if (result->answer != SLURM_JOB && result->answer != SLURM_NO_JOB) {
+        return ERR(err, ERR_HOLD, 0, "the cluster cannot tell whether %s was submitted: %s",
+                   job->job_name, result->message);
+    }
+    return 0;
+}
+
+/* What sbatch says when the cluster, not the job, is the trouble. */
+static bool cluster_is_away(const char *message)
+{
+    static const char *const signs[] = {"nable to contact",  "ocket timed out",
+                                        "onnection refused", "munge",
+                                        "ero Bytes",         "rotocol authentication"};
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
+        if (strcasestr(message, signs[i]) != NULL) {
+            return true;
+        }
+    }
+    return message[0] == '\0';
+}
+
+/* The answer to a submission that gave no job id. */
+static int explain(struct quant_job *job, const struct slurm_result *r, struct err *err)
+{
+    struct slurm_result found = {0};
+    switch (r->answer) {
+    case SLURM_REFUSED:
+        return ERR(err, ERR_INVALID, 0, "sbatch refused the job: %s", r->message);
+    case SLURM_TAKEN:
+        return ERR(err, ERR_INVALID, EEXIST, "%s", r->message);
+    case SLURM_UNUSABLE:
+        return ERR(err, ERR_HOLD, 0, "the cluster cannot take the job: %s", r->message);
+    case SLURM_NO_JOB:
+        return ERR(err, ERR_HOLD, 0, "the submission %s was given up", job->job_name);
+    case SLURM_JOB:
+    case SLURM_UNCERTAIN:
+    case SLURM_CUT:
+        break;
+    }
+    if (ask_by_name(job, &found, err) != 0) {
+        return -1;
+    }
+    if (found.answer == SLURM_JOB) {
+        return 0;
+    }
+    return ERR(err, cluster_is_away(r->message) ? ERR_HOLD : ERR_TRANSIENT, 0,
+               "no job was submitted: %s",
+               r->message[0] != '\0' ? r->message : "the answer was lost");
+}
+
+static int build_script(struct quant_job *job, struct text *script, struct err *err)
+{
+    AUTO(free) char *env = job_env(job, err);
+    if (env == NULL || slurm_begin(script, err) != 0) {
+        return -1;
+    }
+    slurm_put_wrapper(script, job->base.cfg);
+    slurm_put_submit(script, job->base.cfg,
+                     &(struct slurm_job){.name = job->job_name,
+                                         .folder = job->folder,
+                                         .task = job->base.task_id,
+                                         .output = job->cluster_output,
+                                         .exists_mode = quant_exists_name(job->exists),
+                                         .env = env,
+                                         .mem = job->settings.mem,
+                                         .time = job->settings.time,
+                                         .cpus = job->settings.cpus});
+    return slurm_end(script, err);
+}
+
+/* A cluster remembers names for weeks, and may serve several environments: the same task of another
+ * database, or of one that was made anew, is another job. */
+static int set_name(struct quant_job *job, struct err *err)
+{
+    const struct config *c = job->base.cfg;
+    AUTO(free) char *identity = NULL;
+    if (asprintf(&identity, "%s/%s/%" PRId64 "/%s", c->trawl.env, c->mongo.database,
+                 job->created_ms, job->base.task_id) < 0) {
+        identity = NULL;
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    slurm_job_name(identity, job->base.fence, job->job_name);
+    return set_folder(job, err);
+}
+
+static int submit_new(struct quant_job *job, struct err *err)
+{
+    AUTO(text_fini) struct text script = {0};
+    AUTO(free) char *reply = NULL;
+    struct slurm_result result = {.answer = SLURM_CUT};
+    struct err why = {0};
+    bool maybe_ran = false;
+    if (set_name(job, err) != 0 || build_script(job, &script, err) != 0 ||
+        keep_job(job, err) != 0) {
+        return -1;
+    }
+    if (cluster_run(job->base.cfg, &script, &reply, &maybe_ran, &why) != 0 && !maybe_ran) {
+        *err = why;
+        return -1;
+    }
+    if (reply != NULL) {
+        slurm_read_submit(reply, job->job_name, &result);
+    }
+    job->job_id = result.answer == SLURM_JOB ? result.id : 0;
+    if (job->job_id == 0 && explain(job, &result, err) != 0) {
+        return -1;
+    }
+    return keep_job(job, err);
+}
+
+int quant_submit(void *p, struct err *err)
+{
+    struct quant_job *job = p;
+    if (job->job_name[0] != '\0' && set_folder(job, err) != 0) {
+        return -1;
+    }
+    if (job->job_id != 0) {
+        return job->ended ? 0 : keep_job(job, err);
+    }
+    if (job->job_name[0] != '\0') {
+        struct slurm_result result = {0};
+        if (ask_by_name(job, &result, err) != 0) {
+            return -1;
+        }
+        if (job->job_id != 0) {
+            return keep_job(job, err);
+        }
+    }
+    return run_check(job->base.run, err) == 0 ? submit_new(job, err) : -1;
+}
+
+int quant_wait(void *p, struct err *err)
+{
+    const struct quant_job *job = p;
+    (void)err;
+    return job->ended ? 0 : STEP_PARK;
+}
+
+/* The job has had its chance: a retry submits a new one. What it said last stays in the task. */
+static int spend_job(struct quant_job *job, const char *tail, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *fields = bson_new();
+    if (fields == NULL) {
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    BSON_APPEND_INT64(fields, "kept.job_id", 0);
+    BSON_APPEND_UTF8(fields, "kept.job_name", "");
+    BSON_APPEND_INT64(fields, "kept.last_job_id", job->job_id);
+    BSON_APPEND_UTF8(fields, "kept.error_code", job->outcome.state);
+    BSON_APPEND_UTF8(fields, "kept.log_tail", tail);
+    return run_keep(job->base.run, fields, err);
+}
+
+/* The last line of the tail that is not empty; points into tail, which it cuts. */
+static const char *last_line(char *tail)
+{
+    for (;;) {
+        char *end = strrchr(tail, '\n');
+        if (end == NULL) {
+            return tail;
+        }
+        if (end[1] != '\0') {
+            return end + 1;
+        }
+        *end = '\0';
+    }
+}
+
+static enum err_kind failure_kind(const struct quant_job *job)
+{
+    switch (states_fate(job->outcome.state)) {
+    case JOB_LOST:
+        return ERR_LOST;
+    case JOB_CANCELLED:
+        return job->cancel ? ERR_CANCELLED : ERR_INVALID;
+    case JOB_SUCCEEDED: /* without results */
+    case JOB_FAILED:
+        return ERR_INVALID;
+    case JOB_WAITS:
+    case JOB_UNKNOWN:
+    case JOB_FATE_COUNT:
+        break;
+    }
+    return ERR_TRANSIENT;
+}
+
+/* Settle a job that ended badly: why, in one line. */
+static int fail_job(struct quant_job *job, const char *why, struct err *err)
+{
+    AUTO(free) char *tail = output_log_tail(job);
+    if (tail == NULL) {
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    if (spend_job(job, tail, err) != 0) {
+        return -1;
+    }
+    const char *line = last_line(tail);
+    const struct job_outcome *o = &job->outcome;
+    char code[32] = "";
+    if (o->exit_code > 0) {
+        snprintf(code, sizeof code, ", exit code %d", o->exit_code);
+    }
+    return ERR(err, failure_kind(job), o->exit_code,
+               "%s: job %" PRId64 "%s%s%s; log.txt ends: %.140s", o->state, job->job_id, code,
+               why[0] != '\0' ? ", " : "", why, line[0] != '\0' ? line : "(no log)");
+}
+
+static const char *state_reason(const struct quant_job *job)
+{
+    enum job_fate fate = states_fate(job->outcome.state);
+    if (fate == JOB_CANCELLED && !job->cancel) {
+        return "cancelled on the cluster, not by Trawl";
+    }
+    return fate == JOB_UNKNOWN ? "the cluster does not know how it ended" : "";
+}
+
+int quant_collect(void *p, struct err *err)
+{
+    struct quant_job *job = p;
+    if (states_fate(job->outcome.state) != JOB_SUCCEEDED) {
+        return fail_job(job, state_reason(job), err);
+    }
+    struct err why = {0};
+    bson_destroy(job->metrics);
+    job->metrics = bson_new();
+    if (metrics_read(job, job->metrics, &why) == 0) {
+        return 0;
+    }
+    if (why.kind != ERR_INVALID) {
+        *err = why;
+        return -1;
+    }
+    char reason[160];
+    snprintf(reason, sizeof reason, "but %.150s", why.msg);
+    return fail_job(job, reason, err);
+}
+
+int quant_store(void *p, struct err *err)
+{
+    struct quant_job *job = p;
+    bool won = false;
+    free(TAKE(job->metrics_id));
+    if (asprintf(&job->metrics_id, "%s#%" PRId64, job->base.task_id, job->base.attempt) < 0) {
+        job->metrics_id = NULL;
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(job->metrics_id));
+    AUTO(bson_destroy) bson_t *update = metrics_update(job);
+    if (filter == NULL || update == NULL) {
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    /* A lost race for the insert means that the same document is there already. */
+    return db_upsert(job->base.db, DB_METRICS, filter, update, &won, err);
+}

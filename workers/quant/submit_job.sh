@@ -1,0 +1,133 @@
+#!/bin/bash
+# submit_job.sh - one Trawl job on a cluster node; sbatch runs it as: submit_job.sh JOB_FOLDER
+#
+# JOB_FOLDER/job.env holds the job contract as export lines, every value in single quotes. Trawl
+# uploads this file under the hash of its content; a copy edited by hand on the cluster is replaced.
+#
+# What it leaves: OUTPUT_PATH/log.txt (what the software said), JOB_FOLDER/status.json (how it went,
+# always whole), JOB_FOLDER/claimed (the id of the job that really started under this name).
+#
+# Exit status: the software's own; 74 a folder cannot be used; 75 a newer attempt or a closed
+# submission made this job superfluous; 76 another job started under the same name.
+set -u
+
+folder=$1
+# shellcheck source=/dev/null
+. "$folder/job.env" || exit 74
+
+job_id=${SLURM_JOB_ID:-0}
+restart=${SLURM_RESTART_COUNT:-0}
+token=$job_id.$restart.$$.${HOSTNAME:-unknown}
+started_at=$(date -u +%FT%TZ)
+ended_at=
+child=
+signal=0
+sciex_copy=
+
+# write_status STATE EXIT_CODE: unless a later start of the same job has taken over.
+write_status() {
+    local temporary=$folder/status.json.$job_id.$$
+    [ "$(cat "$folder/run" 2>/dev/null)" = "$token" ] || return 0
+    printf '{"v":1,"job_name":"%s","job_id":%s,"restart":%s,"state":"%s","exit_code":%s,"signal":%s,"started_at":"%s","ended_at":"%s","elapsed_s":%s,"host":"%s"}\n' \
+        "$TRAWL_JOB_NAME" "$job_id" "$restart" "$1" "$2" "$signal" "$started_at" "$ended_at" \
+        "$SECONDS" "${HOSTNAME//[!A-Za-z0-9._-]/_}" >"$temporary" &&
+        mv -f -- "$temporary" "$folder/status.json"
+}
+
+# finish EXIT_CODE [STATE]: the last words of the job.
+finish() {
+    local state=COMPLETED
+    [ "$1" -eq 0 ] || state=FAILED
+    [ "$signal" -eq 0 ] || state=KILLED
+    [ -z "$sciex_copy" ] || rm -rf -- "$sciex_copy"
+    ended_at=$(date -u +%FT%TZ)
+    write_status "${2:-$state}" "$1" || echo "trawl: status.json could not be written" >&2
+    echo "trawl: ended $ended_at, exit code $1"
+    exit "$1"
+}
+
+# One job a name: the first to make the link runs. Linked first, looked at "closed" afterwards;
+# who closes a name looks at the link afterwards: one of the two always notices.
+claim() {
+    ln -s "$job_id" "$folder/claimed" 2>/dev/null ||
+        [ "$(readlink "$folder/claimed")" = "$job_id" ] || {
+        echo "trawl: job $(readlink "$folder/claimed") has started as $TRAWL_JOB_NAME already" >&2
+        exit 76
+    }
+    printf '%s' "$token" >"$folder/run.$$" && mv -f -- "$folder/run.$$" "$folder/run" || exit 74
+    [ ! -e "$folder/closed" ] || finish 75 SUPERSEDED
+}
+
+# shellcheck disable=SC2317 # called by the traps
+forward() {
+    signal=$1
+    [ -z "$child" ] || kill -"$1" "$child" 2>/dev/null
+}
+
+load_modules() {
+    [ -n "$TRAWL_MODULES" ] || return 0
+    set +u # the module functions of many sites read variables that are not set
+    if ! type module >/dev/null 2>&1; then
+        # shellcheck source=/dev/null
+        . /etc/profile
+    fi
+    module purge
+    # shellcheck disable=SC2086 # a list of names separated by spaces
+    module load $TRAWL_MODULES || finish 74
+    set -u
+}
+
+# Sciex readers need write access: they get a copy of every <stem>.* beside their output. The stem
+# is the path without its last ".wiff", whatever dots and brackets stand before it.
+copy_sciex() {
+    [ -n "$TRAWL_SCIEX_STEM" ] || return 0
+    sciex_copy=$OUTPUT_PATH/tmp_raw_data
+    rm -rf -- "$sciex_copy"
+    mkdir -- "$sciex_copy" || finish 74
+    cp -p -- "$TRAWL_SCIEX_STEM".* "$sciex_copy/" || finish 74
+    RAW_FILE_PATH=$sciex_copy/${RAW_FILE_PATH##*/}
+    export RAW_FILE_PATH
+}
+
+# What an earlier run left under the names of the results must not pass for ours.
+set_old_results_aside() {
+    local name
+    while IFS= read -r name; do
+        if [ -n "$name" ] && [ -e "$OUTPUT_PATH/$name" ]; then
+            mv -f -- "$OUTPUT_PATH/$name" "$OUTPUT_PATH/$name.before-$job_id" || finish 74
+        fi
+    done <<<"$TRAWL_RESULTS"
+}
+
+claim
+trap 'forward TERM' TERM
+trap 'forward INT' INT
+write_status RUNNING -1 || exit 74
+echo "trawl: $TRAWL_JOB_NAME is job $job_id on ${HOSTNAME:-unknown}, started $started_at"
+
+cd -- "$OUTPUT_PATH" || finish 74
+if [ "$(cat .trawl-job 2>/dev/null)" != "$TRAWL_JOB_NAME" ]; then
+    echo "trawl: $OUTPUT_PATH belongs to $(cat .trawl-job 2>/dev/null) now" >&2
+    finish 75 SUPERSEDED
+fi
+printf 'slurm_job_id: %s\n' "$job_id" >log.txt || finish 74
+ls -ld -- "$RAW_FILE_PATH"
+set_old_results_aside
+load_modules
+copy_sciex
+
+echo "trawl: runs $CUSTOM_COMMAND"
+eval "set -- $CUSTOM_COMMAND" # every word was quoted by Trawl: nothing is expanded here
+"$@" >>log.txt 2>&1 </dev/null &
+child=$!
+wait "$child"
+code=$?
+while [ "$signal" != 0 ] && kill -0 "$child" 2>/dev/null; do # a trapped signal ends wait early
+    wait "$child"
+    code=$?
+done
+case $signal in
+TERM) signal=15 ;;
+INT) signal=2 ;;
+esac
+finish "$code"

@@ -1,0 +1,228 @@
+/*
+ * task.c - task document -> job: pure, bounded, fuzzed. What can never become a job is INVALID
+ * here, before anything is done: a path that leaves its location, resources that sbatch would not
+ * read.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "common/path.h"
+#include "workers/quant/quant.h"
+
+#include "common/ban.h"
+
+#define CPUS_MAX 4096
+
+const char *quant_exists_name(enum quant_exists mode)
+{
+    static const char *const names[] = {
+        [EXISTS_RAISE] = "raise",
+        [EXISTS_OVERWRITE] = "overwrite",
+        [EXISTS_ASSOCIATE] = "associate",
+        [EXISTS_ADD] = "add",
+    };
+    _Static_assert(sizeof names / sizeof *names == EXISTS_COUNT, "a name for every mode");
+    return names[mode];
+}
+
+static int bad(const char *what, const char *value, struct err *err)
+{
+    return ERR(err, ERR_INVALID, 0, "%s cannot be \"%.100s\"", what, value);
+}
+
+/* A copy of the text at path, at most max bytes; "" when there is none. */
+static int take_text(const bson_t *task, const char *path, size_t max, char **out, struct err *err)
+{
+    const char *text = doc_str(task, path, "");
+    if (strlen(text) > max) {
+        return ERR(err, ERR_INVALID, 0, "%s is longer than %zu bytes", path, max);
+    }
+    *out = strdup(text);
+    return *out != NULL ? 0 : ERR(err, ERR_TRANSIENT, errno, "out of memory");
+}
+
+/* The same for an escaped name or path: *out holds its bytes, which must stay below their root. */
+static int take_path(const bson_t *task, const char *path, bool may_be_empty, char **out,
+                     struct err *err)
+{
+    const char *text = doc_str(task, path, "");
+    if (strlen(text) > 4096) {
+        return ERR(err, ERR_INVALID, 0, "%s is longer than 4096 bytes", path);
+    }
+    *out = path_unescape(text);
+    if (*out == NULL) {
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    if ((*out)[0] == '\0' ? !may_be_empty : !path_is_safe(*out)) {
+        return bad(path, text, err);
+    }
+    return 0;
+}
+
+/* "64G", "500", "2000M". */
+static bool is_memory(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+    const char *unit = text + digits;
+    return digits > 0 && digits < 12 &&
+           (*unit == '\0' || (strchr("KMGTkmgt", *unit) != NULL && unit[1] == '\0'));
+}
+
+static bool is_time(const char *text)
+{
+    return states_elapsed(text) > 0;
+}
+
+static int decode_resources(struct quant_job *job, const bson_t *task, struct err *err)
+{
+    struct quant_settings *s = &job->settings;
+    s->cpus = doc_i64(task, "input.settings.slurm_cpus_per_task", 1);
+    s->threads = doc_i64(task, "input.settings.num_threads", s->cpus);
+    s->version = doc_i64(task, "input.settings.version", 1);
+    if (s->cpus < 1 || s->cpus > CPUS_MAX || s->threads < 1 || s->threads > CPUS_MAX) {
+        return ERR(err, ERR_INVALID, 0, "slurm_cpus_per_task and num_threads must be 1 to %d",
+                   CPUS_MAX);
+    }
+    if (take_text(task, "input.settings.slurm_mem", 16, &s->mem, err) != 0 ||
+        take_text(task, "input.settings.slurm_time", 16, &s->time, err) != 0) {
+        return -1;
+    }
+    if (s->mem[0] != '\0' && !is_memory(s->mem)) {
+        return bad("slurm_mem", s->mem, err);
+    }
+    if (s->time[0] != '\0' && !is_time(s->time)) {
+        return bad("slurm_time", s->time, err);
+    }
+    return 0;
+}
+
+static int decode_settings(struct quant_job *job, const bson_t *task, struct err *err)
+{
+    struct quant_settings *s = &job->settings;
+    if (take_path(task, "input.settings.name", false, &s->name, err) != 0 ||
+        take_text(task, "input.settings.software_type", 32, &s->software_type, err) != 0 ||
+        take_path(task, "input.settings.software", true, &s->software, err) != 0 ||
+        take_text(task, "input.settings.metrics_type", 32, &s->metrics_type, err) != 0 ||
+        take_text(task, "input.settings.config_params", 2048, &s->config_params, err) != 0 ||
+        take_path(task, "input.settings.config_file_name", true, &s->config_file, err) != 0 ||
+        take_path(task, "input.settings.speclib_file_name", true, &s->speclib_file, err) != 0 ||
+        take_path(task, "input.settings.fasta_file_name", true, &s->fasta_file, err) != 0) {
+        return -1;
+    }
+    if (s->software_type[0] == '\0') {
+        return ERR(err, ERR_INVALID, 0, "the settings have no software_type");
+    }
+    return decode_resources(job, task, err);
+}
+
+/* "<instrument>/<YYYY_MM>/<name>" -> YYYY_MM, the month of the acquisition: the same for every
+ * attempt. */
+static void find_month(struct quant_job *job)
+{
+    const char *month = strchr(job->raw, '/');
+    memcpy(job->month, "undated", sizeof "undated");
+    if (month != NULL && strspn(month + 1, "0123456789_") == 7 && month[8] == '/' &&
+        month[5] == '_') {
+        memcpy(job->month, month + 1, 7);
+    }
+}
+
+static int decode_exists(struct quant_job *job, const bson_t *task, struct err *err)
+{
+    const char *name = doc_str(task, "input.output_exists_mode", quant_exists_name(EXISTS_RAISE));
+    for (int mode = 0; mode < EXISTS_COUNT; mode++) {
+        if (strcmp(name, quant_exists_name((enum quant_exists)mode)) == 0) {
+            job->exists = (enum quant_exists)mode;
+            return 0;
+        }
+    }
+    return bad("output_exists_mode", name, err);
+}
+
+static int decode_input(struct quant_job *job, const bson_t *task, struct err *err)
+{
+    if (take_path(task, "input.backup_path", false, &job->raw, err) != 0 ||
+        take_path(task, "input.output_relative", false, &job->output, err) != 0 ||
+        take_path(task, "input.raw_file_id", false, &job->raw_id, err) != 0 ||
+        take_text(task, "input.raw_file_id", 4096, &job->raw_id_text, err) != 0 ||
+        take_text(task, "input.project_id", 64, &job->project, err) != 0) {
+        return -1;
+    }
+    find_month(job);
+    job->sciex = strcmp(doc_str(task, "input.instrument_type", ""), "sciex") == 0;
+    job->cancel = doc_has(task, "cancel");
+    job->created_ms = doc_i64(task, "created_at", 0);
+    return decode_exists(job, task, err);
+}
+
+/* The job of an earlier attempt, and how it ended when the watcher has seen that. What is parked
+ * under another name than the kept one is of a job that is spent. */
+static int decode_kept(struct quant_job *job, const bson_t *task, struct err *err)
+{
+    const char *name = doc_str(task, "kept.job_name", "");
+    if (strlen(name) >= sizeof job->job_name ||
+        name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-")] != '\0') {
+        return bad("kept.job_name", name, err);
+    }
+    memcpy(job->job_name, name, strlen(name) + 1);
+    if (name[0] == '\0') {
+        return 0;
+    }
+    job->job_id = doc_i64(task, "kept.job_id", 0);
+    job->job_id = job->job_id > 0 ? job->job_id : 0;
+    struct job_outcome *o = &job->outcome;
+    job->ended = job->job_id > 0 && doc_has(task, "parked.ended") &&
+                 strcmp(doc_str(task, "parked.job_name", ""), job->job_name) == 0;
+    snprintf(o->state, sizeof o->state, "%s", doc_str(task, "parked.ended.state", "UNKNOWN"));
+    snprintf(o->source, sizeof o->source, "%s", doc_str(task, "parked.ended.source", "none"));
+    int64_t code = doc_i64(task, "parked.ended.exit_code", -1);
+    o->exit_code = code >= 0 && code < 65536 ? (int)code : -1;
+    o->elapsed_s = doc_i64(task, "parked.ended.elapsed_s", -1);
+    /* Where prepare put the output of this job; it may not look for another place now. */
+    if (doc_str(task, "kept.output", "")[0] != '\0') {
+        free(TAKE(job->output));
+        return take_path(task, "kept.output", false, &job->output, err);
+    }
+    return 0;
+}
+
+int quant_decode(void *p, const bson_t *task, struct err *err)
+{
+    struct quant_job *job = p;
+    if (decode_input(job, task, err) != 0 || decode_settings(job, task, err) != 0) {
+        return -1;
+    }
+    return decode_kept(job, task, err);
+}
+
+void quant_destroy(void *p)
+{
+    struct quant_job *job = p;
+    struct quant_settings *s = &job->settings;
+    char *const texts[] = {
+        s->name,
+        s->software_type,
+        s->software,
+        s->metrics_type,
+        s->config_params,
+        s->config_file,
+        s->speclib_file,
+        s->fasta_file,
+        s->mem,
+        s->time,
+        job->raw,
+        job->output,
+        job->raw_id,
+        job->raw_id_text,
+        job->project,
+        job->worker_output,
+        job->cluster_output,
+        job->folder,
+        job->metrics_id,
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        free(texts[i]);
+    }
+    bson_destroy(job->metrics);
+}

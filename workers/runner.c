@@ -1,0 +1,284 @@
+#include "workers/runner.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/mono.h"
+
+bool runner_stopping(struct runner *r)
+{
+    pthread_mutex_lock(&r->lock);
+    bool stopping = r->stopping;
+    pthread_mutex_unlock(&r->lock);
+    return stopping;
+}
+
+void runner_pause(struct runner *r, int64_t ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ns = until.tv_nsec + (ms % 1000) * 1000000;
+    until.tv_sec += ms / 1000 + ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    pthread_mutex_lock(&r->lock);
+    while (!r->stopping && pthread_cond_timedwait(&r->wake, &r->lock, &until) == 0) {
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* --- from the consumer to a thread --- */
+
+static struct kind_threads *find_kind(struct runner *r, const char *name)
+{
+    for (size_t i = 0; i < r->n_kinds; i++) {
+        if (strcmp(r->kinds[i].kind->name, name) == 0) {
+            return &r->kinds[i];
+        }
+    }
+    return NULL;
+}
+
+static struct handover *decode(struct runner *r, struct bus_msg *msg)
+{
+    struct err err = {0};
+    struct handover *h = calloc(1, sizeof *h);
+    if (h == NULL || task_pointer_decode(msg->data, msg->len, &h->ptr, &err) != 0 ||
+        (h->kind = find_kind(r, h->ptr.kind)) == NULL) {
+        free(h);
+        uint64_t bad = atomic_fetch_add(&r->bad_messages, 1) + 1;
+        static struct log_gate gate;
+        uint64_t missed = 0;
+        if (log_gate_open(&gate, &missed)) {
+            log_warn("bad_message", KV("topic", msg->topic), KV("partition", msg->partition),
+                     KV("offset", msg->offset), KV("why", err.msg), KV("total", bad));
+        }
+        return NULL;
+    }
+    h->msg = msg;
+    return h;
+}
+
+/* Under the lock. */
+static bool hand_over(struct handover *h)
+{
+    struct kind_threads *k = h->kind;
+    if (k->free == 0 || k->runner->stopping) {
+        return false;
+    }
+    k->free--;
+    struct handover **tail = &k->head;
+    while (*tail != NULL) {
+        tail = &(*tail)->next;
+    }
+    *tail = h;
+    pthread_cond_broadcast(&k->runner->wake);
+    return true;
+}
+
+/* On the consumer's thread. Without a free thread the task stays unclaimed: the scheduler publishes
+ * it again for another worker. */
+static void on_message(void *ctx, struct bus_msg *msg)
+{
+    struct runner *r = ctx;
+    struct handover *h = decode(r, msg);
+    pthread_mutex_lock(&r->lock);
+    bool taken = h != NULL && hand_over(h);
+    struct bus_consumer *consumer = r->consumer;
+    pthread_mutex_unlock(&r->lock);
+    if (!taken) {
+        free(h);
+        bus_done(consumer, msg);
+    }
+}
+
+/* NULL means stopping and nothing left, the only way out. */
+static struct handover *next_handover(struct kind_threads *k)
+{
+    struct runner *r = k->runner;
+    pthread_mutex_lock(&r->lock);
+    while (k->head == NULL && !r->stopping) {
+        pthread_cond_wait(&r->wake, &r->lock);
+    }
+    struct handover *h = k->head;
+    if (h != NULL) {
+        k->head = h->next;
+    }
+    pthread_mutex_unlock(&r->lock);
+    return h;
+}
+
+static void *thread_main(void *arg)
+{
+    struct kind_threads *k = arg;
+    struct handover *h;
+    while ((h = next_handover(k)) != NULL) {
+        run_handover(h);
+        free(h);
+        pthread_mutex_lock(&k->runner->lock);
+        k->free++;
+        pthread_mutex_unlock(&k->runner->lock);
+    }
+    return NULL;
+}
+
+/* --- start and stop --- */
+
+static int add_kinds(struct runner *r, const char *list, struct err *err)
+{
+    AUTO(free) char *copy = strdup(list);
+    char *rest = copy;
+    for (char *name = strsep(&rest, ","); name != NULL; name = strsep(&rest, ",")) {
+        const struct worker_kind *found = NULL;
+        for (size_t i = 0; worker_kinds[i] != NULL; i++) {
+            if (strcmp(worker_kinds[i]->name, name) == 0) {
+                found = worker_kinds[i];
+            }
+        }
+        if (found == NULL || find_kind(r, name) != NULL || r->n_kinds == RUNNER_MAX_KINDS) {
+            return ERR(err, ERR_INVALID, 0, "--kinds: '%s' is %s", name,
+                       found == NULL ? "no kind of task (copy, quant, index)" : "named twice");
+        }
+        int64_t n = found->threads(r->cfg);
+        struct kind_threads *k = &r->kinds[r->n_kinds++];
+        *k = (struct kind_threads){.runner = r, .kind = found, .threads = (size_t)n};
+        k->threads = k->threads > RUNNER_MAX_THREADS ? RUNNER_MAX_THREADS : k->threads;
+        if (found->open != NULL && (k->shared = found->open(r->cfg, err)) == NULL) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int start_kind(struct kind_threads *k, struct err *err)
+{
+    while (k->started < k->threads) {
+        if (pthread_create(&k->ids[k->started], NULL, thread_main, k) != 0) {
+            return ERR(err, ERR_FATAL, 0, "cannot start a thread for %s", k->kind->name);
+        }
+        k->started++;
+    }
+    pthread_mutex_lock(&k->runner->lock);
+    k->free = k->threads;
+    pthread_mutex_unlock(&k->runner->lock);
+    if (k->kind->watch != NULL) {
+        if (pthread_create(&k->watcher, NULL, watcher_main, k) != 0) {
+            return ERR(err, ERR_FATAL, 0, "cannot start the watcher of %s", k->kind->name);
+        }
+        k->watching = true;
+    }
+    return 0;
+}
+
+static int start(struct runner *r, struct err *err)
+{
+    const char *names[RUNNER_MAX_KINDS + 1] = {NULL};
+    for (size_t i = 0; i < r->n_kinds; i++) {
+        names[i] = r->kinds[i].kind->name;
+        if (start_kind(&r->kinds[i], err) != 0) {
+            return -1;
+        }
+    }
+    pthread_mutex_lock(&r->lock); /* on_message waits here until the consumer is known */
+    r->consumer = bus_consume_tasks(r->bus, names, on_message, r, err);
+    pthread_mutex_unlock(&r->lock);
+    if (r->consumer == NULL) {
+        return -1;
+    }
+    if (pthread_create(&r->beat_thread, NULL, heartbeat_main, r) != 0) {
+        return ERR(err, ERR_FATAL, 0, "cannot start the heartbeat");
+    }
+    r->beating = true;
+    if (pthread_create(&r->mounts_thread, NULL, locations_main, r) != 0) {
+        return ERR(err, ERR_FATAL, 0, "cannot start the watch over the locations");
+    }
+    r->looking = true;
+    return 0;
+}
+
+static void name_yourself(struct runner *r)
+{
+    if (gethostname(r->host, sizeof r->host - 1) != 0) {
+        snprintf(r->host, sizeof r->host, "unknown");
+    }
+    snprintf(r->id, sizeof r->id, "%.60s-%d-%06llx", r->host, (int)getpid(),
+             (unsigned long long)mono_random(1 << 24));
+}
+
+struct runner *runner_new(const struct config *cfg, const char *list, struct err *err)
+{
+    AUTO(runner_free) struct runner *r = calloc(1, sizeof *r);
+    if (r == NULL) {
+        ERR(err, ERR_FATAL, 0, "out of memory");
+        return NULL;
+    }
+    r->cfg = cfg;
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&r->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    name_yourself(r);
+    if (add_kinds(r, list, err) != 0 || (r->db = db_new(cfg, "trawl-worker", err)) == NULL ||
+        (r->bus = bus_new(cfg, r->id, err)) == NULL ||
+        (r->mounts = mounts_new(cfg, r->db, err)) == NULL || start(r, err) != 0) {
+        return NULL;
+    }
+    log_info("worker_started", KV("worker", r->id), KV("kinds", list));
+    return TAKE(r);
+}
+
+#define SHORT_STEP_MS                                                                              \
+    2000 /* what is nearly finished may finish before long steps are handed back */
+
+static void let_short_steps_end(struct runner *r)
+{
+    for (int64_t until = mono_ms() + SHORT_STEP_MS; mono_ms() < until; mono_sleep_ms(20)) {
+        pthread_mutex_lock(&r->lock);
+        bool busy = r->runs != NULL;
+        pthread_mutex_unlock(&r->lock);
+        if (!busy) {
+            break;
+        }
+    }
+    atomic_store(&r->yield, true);
+}
+
+void runner_free(struct runner *r)
+{
+    if (r == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&r->lock);
+    r->stopping = true;
+    pthread_cond_broadcast(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+    let_short_steps_end(r);
+    for (size_t i = 0; i < r->n_kinds; i++) {
+        struct kind_threads *k = &r->kinds[i];
+        for (size_t t = 0; t < k->started; t++) {
+            pthread_join(k->ids[t], NULL);
+        }
+        if (k->watching) {
+            pthread_join(k->watcher, NULL);
+        }
+        if (k->shared != NULL) {
+            k->kind->close(k->shared);
+        }
+    }
+    if (r->beating) { /* it asks the consumer for its partitions */
+        pthread_join(r->beat_thread, NULL);
+    }
+    if (r->looking) {
+        pthread_join(r->mounts_thread, NULL);
+    }
+    bus_consumer_free(r->consumer);
+    mounts_free(r->mounts);
+    bus_free(r->bus);
+    db_free(r->db);
+    pthread_cond_destroy(&r->wake);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}

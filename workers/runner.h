@@ -1,0 +1,114 @@
+/*
+ * runner.h - the worker process without its main(): consumer, threads of each kind, heartbeat,
+ * watchers. Everything here is private to workers/.
+ *
+ *   consumer thread   takes messages, hands them to a free thread of the kind, or drops them
+ *   kind threads      claim, decode, steps, settle (run.c)
+ *   heartbeat thread  extends all leases with one write; learns of cancels and lost fences
+ *   watcher threads   one for each kind that parks, under a lease
+ *   mounts thread     writes down how this host sees the locations (locations.c)
+ */
+#ifndef WORKERS_RUNNER_H
+#define WORKERS_RUNNER_H
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "common/bus.h"
+#include "common/config.h"
+#include "common/db.h"
+#include "common/mounts.h"
+#include "common/task.h"
+#include "workers/worker.h"
+
+#define RUNNER_MAX_KINDS   8
+#define RUNNER_MAX_THREADS 64
+#define RUN_PINS_MAX       4
+
+struct kind_threads;
+
+/* A message on its way from the consumer to a thread. */
+struct handover {
+    struct kind_threads *kind;
+    struct task_pointer ptr;
+    struct bus_msg *msg;
+    struct handover *next;
+};
+
+struct kind_threads {
+    struct runner *runner;
+    const struct worker_kind *kind;
+    void *shared; /* made by kind->open */
+    size_t threads;
+    size_t free;           /* lock: threads that wait for work, less the queued hand-overs */
+    struct handover *head; /* lock */
+    pthread_t ids[RUNNER_MAX_THREADS];
+    size_t started;
+    pthread_t watcher;
+    bool watching;
+};
+
+struct run {
+    struct runner *runner;
+    const struct worker_kind *kind;
+    void *shared; /* of all tasks of the kind */
+    struct task_claim claim;
+    const bson_t *task; /* as claimed */
+    _Atomic(const char *) step;
+    _Atomic int64_t done, total;
+    int64_t started_ms; /* wall clock, for people */
+    atomic_bool cancelled, fenced, lapsed;
+    int pins[RUN_PINS_MAX]; /* of the n_pins locations that it writes to (locations.c) */
+    size_t n_pins;
+    struct run *next; /* lock */
+};
+
+struct runner {
+    const struct config *cfg;
+    struct db *db;
+    struct bus *bus;
+    struct bus_consumer *consumer;
+    struct mounts *mounts;
+    char id[96]; /* <host>-<pid>-<random> */
+    char host[64];
+    struct kind_threads kinds[RUNNER_MAX_KINDS];
+    size_t n_kinds;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct run *runs;   /* lock */
+    bool stopping;      /* lock */
+    atomic_bool yield;  /* long steps hand back at their next check */
+    int64_t beat_ok_ms; /* monotonic, heartbeat thread only: the last beat that was written */
+    pthread_t beat_thread;
+    bool beating;
+    pthread_t mounts_thread;
+    bool looking;
+    _Atomic uint64_t bad_messages;
+};
+
+/* Start everything for the kinds named in list ("copy,quant"). Freed with runner_free, which waits
+ * for running steps: short ones finish, long ones hand their task back. */
+struct runner *runner_new(const struct config *cfg, const char *list, struct err *err) OWNED
+    __attribute__((nonnull));
+void runner_free(struct runner *r);
+AUTO_DEFINE(struct runner, runner_free);
+
+/* run.c: claim and carry out what the hand-over points to; gives the message back once claimed. */
+void run_handover(struct handover *h) __attribute__((nonnull));
+
+/* locations.c: prove what the run's kind needs, ERR_HOLD when it cannot be; and the thread that
+ * notes every [mount] check_s how this host sees its locations. */
+int locations_prove(struct run *run, struct err *err) __attribute__((nonnull, warn_unused_result));
+void locations_release(struct run *run) __attribute__((nonnull)); /* after the last step */
+void *locations_main(void *runner);
+
+/* heartbeat.c */
+void *heartbeat_main(void *runner);
+
+/* watcher.c */
+void *watcher_main(void *kind_threads);
+
+bool runner_stopping(struct runner *r) __attribute__((nonnull));
+/* Wait ms or until the runner stops. */
+void runner_pause(struct runner *r, int64_t ms) __attribute__((nonnull));
+#endif

@@ -1,0 +1,67 @@
+/*
+ * watcher.c - what parked tasks wait for is looked at by one worker at a time: the holder of the
+ * lease "watch/<kind>". A thousand waiting jobs cost one look, not a thousand threads.
+ */
+#include <stdio.h>
+
+#include "common/lease.h"
+#include "common/log.h"
+#include "common/mono.h"
+#include "workers/runner.h"
+
+#define LEASE_TTL_MS 10000
+#define TICK_MS      1000
+
+static void look(struct kind_threads *k, void **keep)
+{
+    struct runner *r = k->runner;
+    struct job_base base = {.cfg = r->cfg, .db = r->db, .worker = r->id};
+    struct err err = {0};
+    if (k->kind->watch(keep, &base, &err) != 0) {
+        static struct log_gate gate;
+        uint64_t missed = 0;
+        if (log_gate_open(&gate, &missed)) {
+            err_context(&err, "watching %s", k->kind->name);
+            log_err("watch", &err);
+        }
+    }
+}
+
+static void tick(struct lease *lease)
+{
+    struct err err = {0};
+    static struct log_gate gate;
+    uint64_t missed = 0;
+    if (lease_tick(lease, &err) != 0 && log_gate_open(&gate, &missed)) {
+        log_err("watch_lease", &err);
+    }
+}
+
+void *watcher_main(void *arg)
+{
+    struct kind_threads *k = arg;
+    struct runner *r = k->runner;
+    char id[64];
+    snprintf(id, sizeof id, "watch/%s", k->kind->name);
+    struct err err = {0};
+    AUTO(lease_free) struct lease *lease = lease_new(r->db, id, r->id, LEASE_TTL_MS, &err);
+    void *keep = NULL;
+    int64_t next_ms = 0;
+    while (lease != NULL && !runner_stopping(r)) {
+        tick(lease);
+        if (lease_held(lease) && mono_ms() >= next_ms) {
+            look(k, &keep);
+            next_ms = mono_ms() + k->kind->watch_ms(r->cfg);
+        }
+        runner_pause(r, next_ms - mono_ms() > 0 && next_ms - mono_ms() < TICK_MS
+                            ? next_ms - mono_ms()
+                            : TICK_MS);
+    }
+    if (keep != NULL) {
+        k->kind->watch_free(keep);
+    }
+    if (lease != NULL) {
+        lease_release(lease);
+    }
+    return NULL;
+}
