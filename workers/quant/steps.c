@@ -239,6 +239,21 @@ static const char *last_line(char *tail)
     }
 }
 
+/* The end of a line that is longer than `most` bytes: a program names its input first and the
+ * reason last. Starts with a whole character. */
+static const char *line_end(const char *line, size_t most)
+{
+    size_t len = strlen(line);
+    if (len <= most) {
+        return line;
+    }
+    const char *end = line + len - most;
+    while ((*end & 0xc0) == 0x80) {
+        end++;
+    }
+    return end;
+}
+
 static enum err_kind failure_kind(const struct quant_job *job)
 {
     switch (states_fate(job->outcome.state)) {
@@ -268,14 +283,16 @@ static int fail_job(struct quant_job *job, const char *why, struct err *err)
         return -1;
     }
     const char *line = last_line(tail);
+    const char *shown = line_end(line, 140);
     const struct job_outcome *o = &job->outcome;
     char code[32] = "";
     if (o->exit_code > 0) {
         snprintf(code, sizeof code, ", exit code %d", o->exit_code);
     }
     return ERR(err, failure_kind(job), o->exit_code,
-               "%s: job %" PRId64 "%s%s%s; log.txt ends: %.140s", o->state, job->job_id, code,
-               why[0] != '\0' ? ", " : "", why, line[0] != '\0' ? line : "(no log)");
+               "%s: job %" PRId64 "%s%s%s; log.txt ends: %s%s", o->state, job->job_id, code,
+               why[0] != '\0' ? ", " : "", why, shown == line ? "" : "...",
+               line[0] != '\0' ? shown : "(no log)");
 }
 
 static const char *state_reason(const struct quant_job *job)
