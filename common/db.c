@@ -16,6 +16,7 @@
 
 #define DUPLICATE_KEY 11000
 #define POOL_CLIENTS  32
+#define BATCH         500 /* documents a reply: the server's own limit is 16 MiB, for each cursor */
 
 struct db {
     mongoc_client_pool_t *pool;
@@ -239,6 +240,7 @@ static int drain(const struct db *db, mongoc_cursor_t *cur, db_doc_fn *fn, void 
 {
     const bson_t *doc;
     int rc = 0;
+    mongoc_cursor_set_batch_size(cur, BATCH);
     while (rc == 0 && mongoc_cursor_next(cur, &doc)) {
         rc = fn(ctx, doc, err);
     }
@@ -307,6 +309,70 @@ int db_upsert(struct db *db, const char *coll, const bson_t *filter, const bson_
               bool *won, struct err *err)
 {
     return update_one(db, coll, (const bson_t *const[]){filter, update}, true, won, err);
+}
+
+/* The reply counts matches without naming them: unless all matched, the proofs are looked up. */
+static int judge_changes(struct db *db, const char *coll, struct db_change *changes, size_t n,
+                         int64_t matched, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        AUTO(bson_destroy) bson_t *doc = NULL;
+        changes[i].won = matched == (int64_t)n;
+        if (matched == 0 || changes[i].won || changes[i].proof == NULL) {
+            continue;
+        }
+        if (db_find_one(db, coll, changes[i].proof, &doc, err) != 0) {
+            return -1;
+        }
+        changes[i].won = doc != NULL;
+    }
+    return 0;
+}
+
+static int update_batch(struct db *db, const char *coll, struct db_change *changes, size_t n,
+                        struct err *err)
+{
+    int64_t matched;
+    {
+        LEASE(l, db, coll);
+        AUTO(bson_destroy) bson_t *opts = BCON_NEW("ordered", BCON_BOOL(false));
+        mongoc_bulk_operation_t *bulk =
+            mongoc_collection_create_bulk_operation_with_opts(l.coll, opts);
+        for (size_t i = 0; i < n; i++) {
+            mongoc_bulk_operation_update_one_with_opts(bulk, changes[i].filter, changes[i].update,
+                                                       NULL, NULL);
+        }
+        bson_t reply;
+        bson_error_t e;
+        bool ok = mongoc_bulk_operation_execute(bulk, &reply, &e) != 0;
+        matched = doc_i64(&reply, "nMatched", 0);
+        bson_destroy(&reply);
+        mongoc_bulk_operation_destroy(bulk);
+        if (!ok) {
+            return db_error(db, &e, err);
+        }
+    }
+    return judge_changes(db, coll, changes, n, matched, err);
+}
+
+int db_update_all(struct db *db, const char *coll, struct db_change *changes, size_t n,
+                  struct err *err)
+{
+    for (size_t at = 0; at < n; at += BATCH) {
+        size_t some = n - at < BATCH ? n - at : BATCH;
+        if (update_batch(db, coll, changes + at, some, err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+void db_change_fini(struct db_change *c)
+{
+    bson_destroy(c->filter);
+    bson_destroy(c->update);
+    bson_destroy(c->proof);
+    *c = (struct db_change){0};
 }
 
 int db_find_update(struct db *db, const char *coll, const bson_t *filter, const bson_t *update,

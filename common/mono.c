@@ -33,6 +33,21 @@ void mono_sleep_ms(int64_t ms)
     nanosleep(&t, NULL);
 }
 
+void mono_cond_init(pthread_cond_t *c)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(c, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+bool mono_wait(pthread_cond_t *c, pthread_mutex_t *lock, int64_t until_ms)
+{
+    const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    return pthread_cond_timedwait(c, lock, &until) == 0;
+}
+
 char *wall_iso(int64_t ms, char *buf, size_t room)
 {
     time_t s = (time_t)(ms / 1000);

@@ -37,6 +37,7 @@ static void renew(struct scheduler *s)
         log_info(held ? "leading" : "standing_by", KV("scheduler", s->id),
                  KV("epoch", lease_epoch(s->lease)));
         atomic_store(&s->leading, held);
+        instruments_nudge(s->instruments);
     }
 }
 

@@ -29,6 +29,12 @@ size_t names_stem(const struct instrument *i, const char *name) __attribute__((n
 void names_collision_prefix(int64_t us, char out[static NAMES_PREFIX_LEN + 1])
     __attribute__((nonnull));
 
+/* What a file of the set is called in the backup: prefix and name. What would be longer than a file
+ * name may be keeps its beginning, a hash of the stem (name's first stem bytes) and what follows
+ * the stem, so that a set still has one stem. NULL without memory; free(). */
+char *names_target(const char *prefix, const char *name, size_t stem) OWNED
+    __attribute__((nonnull));
+
 /* The one project whose id is a token of the name between '_' (case ignored), or the fallback when
  * none or several are. Borrowed from projects, which is NULL-terminated. */
 const char *names_project(const char *name, const char *const *projects) __attribute__((nonnull));

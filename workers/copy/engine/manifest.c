@@ -11,7 +11,6 @@
 
 #include "common/fs.h"
 #include "common/manifest.h"
-#include "common/path.h"
 #include "workers/copy/engine/internal.h"
 
 static void put_path(FILE *out, const char *path, bool escape)
@@ -58,7 +57,7 @@ static int put_all(const struct copy *c, FILE *out, bool xxhsum, struct err *err
 
 static int write_one(const struct copy *c, const char *suffix, bool xxhsum, struct err *err)
 {
-    char name[MANIFEST_NAME_ROOM];
+    char name[MANIFEST_NAME_ROOM], part[COPY_NAME_ROOM];
     AUTO(free) char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);
@@ -73,10 +72,10 @@ static int write_one(const struct copy *c, const char *suffix, bool xxhsum, stru
         return rc;
     }
     manifest_name(c->plan->name, suffix, name);
-    AUTO(free) char *path = path_join(c->target_path, name, err);
-    if (path == NULL || fs_write(path, text, len, err) != 0) {
+    part_name(c->members[0].key, c->plan->fence, part); /* free again: its member is published */
+    if (fs_write_at(c->target_fd, part, name, text, len, err) != 0) {
         err->kind = err->code == ENOENT ? ERR_TRANSIENT : err->kind; /* the folder was there */
-        return -1;
+        return err_context(err, "%s/%s", c->target_path, name);
     }
     return 0;
 }
