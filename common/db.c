@@ -7,31 +7,16 @@
  */
 #include "common/db.h"
 
-#include <mongoc/mongoc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/db_internal.h"
 #include "common/log.h"
 
-#define DUPLICATE_KEY 11000
-#define POOL_CLIENTS  32
-#define BATCH         500 /* documents a reply: the server's own limit is 16 MiB, for each cursor */
+#define POOL_CLIENTS 32
 
-struct db {
-    mongoc_client_pool_t *pool;
-    char *database;
-    char hosts[256]; /* for messages: host:port[,host:port], no credentials */
-};
-
-/* One call's client and collection, given back when the scope ends. */
-struct lease {
-    struct db *db;
-    mongoc_client_t *client;
-    mongoc_collection_t *coll;
-};
-
-static void lease_end(struct lease *l)
+void db_lease_end(struct db_lease *l)
 {
     if (l->coll != NULL) {
         mongoc_collection_destroy(l->coll);
@@ -39,17 +24,14 @@ static void lease_end(struct lease *l)
     mongoc_client_pool_push(l->db->pool, l->client);
 }
 
-static struct lease lease_begin(struct db *db, const char *coll)
+struct db_lease db_lease_begin(struct db *db, const char *coll)
 {
-    struct lease l = {.db = db, .client = mongoc_client_pool_pop(db->pool)};
+    struct db_lease l = {.db = db, .client = mongoc_client_pool_pop(db->pool)};
     if (coll != NULL) {
         l.coll = mongoc_client_get_collection(l.client, db->database, coll);
     }
     return l;
 }
-
-#define LEASE(name, db, coll)                                                                      \
-    __attribute__((cleanup(lease_end))) struct lease name = lease_begin((db), (coll))
 
 static bool is_login_error(const bson_error_t *e)
 {
@@ -63,7 +45,7 @@ static bool is_refusal(const bson_error_t *e)
     return e->domain == MONGOC_ERROR_SERVER && (e->code == 13 || e->code == 18);
 }
 
-static int db_error(const struct db *db, const bson_error_t *e, struct err *err)
+int db_error(const struct db *db, const bson_error_t *e, struct err *err)
 {
     if (is_login_error(e) || is_refusal(e)) {
         return ERR(err, ERR_INVALID, (int)e->code,
@@ -92,8 +74,9 @@ static void log_mongoc(mongoc_log_level_t level, const char *domain, const char 
 
 static void init_once(void)
 {
-    mongoc_init();
+    setenv("MONGOC_DISABLE_SHM", "1", 0); /* its counters: a killed process leaves them behind */
     mongoc_log_set_handler(log_mongoc, NULL);
+    mongoc_init();
 }
 
 static void remember_hosts(struct db *db, const mongoc_uri_t *uri)
@@ -137,6 +120,10 @@ struct db *db_new(const struct config *c, const char *appname, struct err *err)
         return NULL;
     }
     AUTO(db_free) struct db *db = calloc(1, sizeof *db);
+    if (db != NULL) {
+        pthread_mutex_init(&db->together.lock, NULL);
+        pthread_cond_init(&db->together.done, NULL);
+    }
     if (db == NULL || (db->database = strdup(c->mongo.database)) == NULL) {
         mongoc_uri_destroy(uri);
         ERR(err, ERR_TRANSIENT, 0, "out of memory");
@@ -165,6 +152,8 @@ void db_free(struct db *db)
     if (db->pool != NULL) {
         mongoc_client_pool_destroy(db->pool);
     }
+    pthread_cond_destroy(&db->together.done);
+    pthread_mutex_destroy(&db->together.lock);
     free(db->database);
     free(db);
 }
@@ -240,7 +229,7 @@ static int drain(const struct db *db, mongoc_cursor_t *cur, db_doc_fn *fn, void 
 {
     const bson_t *doc;
     int rc = 0;
-    mongoc_cursor_set_batch_size(cur, BATCH);
+    mongoc_cursor_set_batch_size(cur, DB_BATCH);
     while (rc == 0 && mongoc_cursor_next(cur, &doc)) {
         rc = fn(ctx, doc, err);
     }
@@ -280,7 +269,7 @@ int db_insert(struct db *db, const char *coll, const bson_t *doc, bool *inserted
     LEASE(l, db, coll);
     bson_error_t e;
     *inserted = mongoc_collection_insert_one(l.coll, doc, NULL, NULL, &e);
-    return *inserted || e.code == DUPLICATE_KEY ? 0 : db_error(db, &e, err);
+    return *inserted || e.code == DB_DUPLICATE_KEY ? 0 : db_error(db, &e, err);
 }
 
 static int update_one(struct db *db, const char *coll, const bson_t *const pair[2], bool upsert,
@@ -296,7 +285,7 @@ static int update_one(struct db *db, const char *coll, const bson_t *const pair[
         *won = doc_i64(&reply, "matchedCount", 0) > 0 || doc_i64(&reply, "upsertedCount", 0) > 0;
     }
     bson_destroy(&reply);
-    return ok || e.code == DUPLICATE_KEY ? 0 : db_error(db, &e, err);
+    return ok || e.code == DB_DUPLICATE_KEY ? 0 : db_error(db, &e, err);
 }
 
 int db_update(struct db *db, const char *coll, const bson_t *filter, const bson_t *update,
@@ -309,70 +298,6 @@ int db_upsert(struct db *db, const char *coll, const bson_t *filter, const bson_
               bool *won, struct err *err)
 {
     return update_one(db, coll, (const bson_t *const[]){filter, update}, true, won, err);
-}
-
-/* The reply counts matches without naming them: unless all matched, the proofs are looked up. */
-static int judge_changes(struct db *db, const char *coll, struct db_change *changes, size_t n,
-                         int64_t matched, struct err *err)
-{
-    for (size_t i = 0; i < n; i++) {
-        AUTO(bson_destroy) bson_t *doc = NULL;
-        changes[i].won = matched == (int64_t)n;
-        if (matched == 0 || changes[i].won || changes[i].proof == NULL) {
-            continue;
-        }
-        if (db_find_one(db, coll, changes[i].proof, &doc, err) != 0) {
-            return -1;
-        }
-        changes[i].won = doc != NULL;
-    }
-    return 0;
-}
-
-static int update_batch(struct db *db, const char *coll, struct db_change *changes, size_t n,
-                        struct err *err)
-{
-    int64_t matched;
-    {
-        LEASE(l, db, coll);
-        AUTO(bson_destroy) bson_t *opts = BCON_NEW("ordered", BCON_BOOL(false));
-        mongoc_bulk_operation_t *bulk =
-            mongoc_collection_create_bulk_operation_with_opts(l.coll, opts);
-        for (size_t i = 0; i < n; i++) {
-            mongoc_bulk_operation_update_one_with_opts(bulk, changes[i].filter, changes[i].update,
-                                                       NULL, NULL);
-        }
-        bson_t reply;
-        bson_error_t e;
-        bool ok = mongoc_bulk_operation_execute(bulk, &reply, &e) != 0;
-        matched = doc_i64(&reply, "nMatched", 0);
-        bson_destroy(&reply);
-        mongoc_bulk_operation_destroy(bulk);
-        if (!ok) {
-            return db_error(db, &e, err);
-        }
-    }
-    return judge_changes(db, coll, changes, n, matched, err);
-}
-
-int db_update_all(struct db *db, const char *coll, struct db_change *changes, size_t n,
-                  struct err *err)
-{
-    for (size_t at = 0; at < n; at += BATCH) {
-        size_t some = n - at < BATCH ? n - at : BATCH;
-        if (update_batch(db, coll, changes + at, some, err) != 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-void db_change_fini(struct db_change *c)
-{
-    bson_destroy(c->filter);
-    bson_destroy(c->update);
-    bson_destroy(c->proof);
-    *c = (struct db_change){0};
 }
 
 int db_find_update(struct db *db, const char *coll, const bson_t *filter, const bson_t *update,

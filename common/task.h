@@ -64,6 +64,8 @@ struct task_new {
     const bson_t *input;   /* or NULL */
     int64_t not_before_ms; /* wall; 0: at once */
 };
+/* In state ready; bson_destroy. */
+bson_t *task_new_document(const struct task_new *t) OWNED __attribute__((nonnull, returns_nonnull));
 /* Insert in state ready; *made = false when the task is already there. */
 int task_create(struct db *db, const struct task_new *t, bool *made, struct err *err)
     __attribute__((nonnull, warn_unused_result));

@@ -16,43 +16,31 @@
 
 /* A copy or job that is planned anew (its source changed) goes on from wherever it had ended; an
  * index only after it was done, so that one that cannot succeed is not tried for ever. */
-static int reopen(struct plan *p, const struct task_new *t, const bson_t *input, struct err *err)
+static struct db_change reopen(const struct task_new *t, const char *id)
 {
-    AUTO(free) char *id = task_id(t->raw_file, t->kind, t->settings);
-    AUTO(bson_destroy)
-    bson_t *filter =
-        strcmp(t->kind, "index") == 0
-            ? BCON_NEW("_id", BCON_UTF8(id), "state", BCON_UTF8("done"))
-            : BCON_NEW("_id", BCON_UTF8(id), "state", "{", "$in", "[", BCON_UTF8("done"),
-                       BCON_UTF8("failed"), BCON_UTF8("dead"), BCON_UTF8("cancelled"), "]", "}");
-    AUTO(bson_destroy)
-    bson_t *update =
-        BCON_NEW("$set", "{", "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "setbacks",
-                 BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL, "ready_at",
-                 BCON_DATE_TIME(wall_ms()), "input", BCON_DOCUMENT(input), "}", "$unset", "{",
-                 "not_before", BCON_BOOL(true), "kept", BCON_BOOL(true), "parked", BCON_BOOL(true),
-                 "cancel", BCON_BOOL(true), "}");
-    bool won;
-    if (db_update(p->s->db, DB_TASKS, filter, update, &won, err) != 0) {
-        return -1;
-    }
-    return 0;
+    bson_t empty = BSON_INITIALIZER;
+    bool index = strcmp(t->kind, "index") == 0;
+    return (struct db_change){
+        .filter = index ? BCON_NEW("_id", BCON_UTF8(id), "state", BCON_UTF8("done"))
+                        : BCON_NEW("_id", BCON_UTF8(id), "state", "{", "$in", "[",
+                                   BCON_UTF8("done"), BCON_UTF8("failed"), BCON_UTF8("dead"),
+                                   BCON_UTF8("cancelled"), "]", "}"),
+        .update = BCON_NEW("$set", "{", "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0),
+                           "setbacks", BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL,
+                           "ready_at", BCON_DATE_TIME(wall_ms()), "input",
+                           BCON_DOCUMENT(t->input != NULL ? t->input : &empty), "}", "$unset", "{",
+                           "not_before", BCON_BOOL(true), "kept", BCON_BOOL(true), "parked",
+                           BCON_BOOL(true), "cancel", BCON_BOOL(true), "}"),
+    };
 }
 
 static int make_task(struct plan *p, const struct task_new *t, struct err *err)
 {
-    bool made;
     if (!db_has_key(&p->planned, t->raw_file)) {
         BSON_APPEND_BOOL(&p->planned, t->raw_file, true);
     }
-    if (task_create(p->s->db, t, &made, err) != 0) {
-        return -1;
-    }
-    if (made) {
-        return 0;
-    }
-    bson_t empty = BSON_INITIALIZER;
-    return reopen(p, t, t->input != NULL ? t->input : &empty, err);
+    bson_t *task = task_new_document(t);
+    return ledger_task(&p->ledger, task, reopen(t, doc_str(task, "_id", "")), err);
 }
 
 static struct task_new task_for(const bson_t *rf, const char *kind, const char *settings)
@@ -162,17 +150,39 @@ size_t plan_resolve(struct plan *p, const bson_t *rf, const bson_t *out[RESOLVE_
 
 /* A changed raw file is indexed once it has been left alone for linger_ms, or at once when it
  * ended. */
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int plan_note_indexing(struct plan *p, struct err *err)
+{
+    const struct scheduler *s = p->s;
+    free(p->indexing);
+    p->n_indexing = 0;
+    p->indexing = calloc(s->n_open + 1, sizeof *p->indexing);
+    if (p->indexing == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    for (size_t i = 0; i < s->n_open; i++) {
+        if (strcmp(s->open[i].kind, "index") == 0) {
+            p->indexing[p->n_indexing++] = s->open[i].raw_file;
+        }
+    }
+    qsort(p->indexing, p->n_indexing, sizeof *p->indexing, by_text);
+    return 0;
+}
+
 int plan_index(struct plan *p, const bson_t *rf, bool ended, struct err *err)
 {
     int64_t age = wall_ms() - doc_i64(rf, "updated_at_", 0);
     if (!doc_bool(rf, "dirty", false) || (!ended && age >= 0 && age < p->s->cfg->index.linger_ms)) {
         return 0;
     }
-    for (size_t i = 0; i < p->s->n_open; i++) {
-        const struct open_task *t = &p->s->open[i];
-        if (strcmp(t->kind, "index") == 0 && strcmp(t->raw_file, doc_str(rf, "_id", "")) == 0) {
-            return 0;
-        }
+    const char *id = doc_str(rf, "_id", "");
+    if (p->n_indexing > 0 &&
+        bsearch(&id, p->indexing, p->n_indexing, sizeof *p->indexing, by_text) != NULL) {
+        return 0;
     }
     struct task_new t = task_for(rf, "index", NULL);
     t.priority = PRIORITY_INDEX;
