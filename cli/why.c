@@ -23,6 +23,7 @@ const char *why_reason_name(enum why_reason r)
         [WHY_NO_LEADER] = "no_leader",
         [WHY_POOL_FULL] = "pool_full",
         [WHY_POOL_CLOSED] = "pool_closed",
+        [WHY_STOPPED] = "stopped",
         [WHY_NOT_BEFORE] = "not_before",
         [WHY_HELD] = "held",
         [WHY_NO_WORKER] = "no_worker",

@@ -17,6 +17,7 @@ enum why_reason {
     WHY_NO_LEADER,    /* no scheduler leads */
     WHY_POOL_FULL,    /* every slot of the pool is taken */
     WHY_POOL_CLOSED,  /* the pool's size is 0 */
+    WHY_STOPPED,      /* trawl stop */
     WHY_NOT_BEFORE,   /* back-off after a failure */
     WHY_HELD,         /* a location cannot be used */
     WHY_NO_WORKER,    /* no worker of this kind lives */

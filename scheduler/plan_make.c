@@ -24,14 +24,15 @@ static int reopen(struct plan *p, const struct task_new *t, const bson_t *input,
         strcmp(t->kind, "index") == 0
             ? BCON_NEW("_id", BCON_UTF8(id), "state", BCON_UTF8("done"))
             : BCON_NEW("_id", BCON_UTF8(id), "state", "{", "$in", "[", BCON_UTF8("done"),
-                       BCON_UTF8("failed"), BCON_UTF8("dead"), BCON_UTF8("cancelled"), "]", "}");
+                       BCON_UTF8("failed"), BCON_UTF8("dead"), BCON_UTF8("cancelled"),
+                       BCON_UTF8("skipped"), BCON_UTF8("ignored"), "]", "}");
     AUTO(bson_destroy)
-    bson_t *update =
-        BCON_NEW("$set", "{", "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "setbacks",
-                 BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL, "ready_at",
-                 BCON_DATE_TIME(wall_ms()), "input", BCON_DOCUMENT(input), "}", "$unset", "{",
-                 "not_before", BCON_BOOL(true), "kept", BCON_BOOL(true), "parked", BCON_BOOL(true),
-                 "cancel", BCON_BOOL(true), "}");
+    bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0),
+                              "setbacks", BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL,
+                              "ready_at", BCON_DATE_TIME(wall_ms()), "input", BCON_DOCUMENT(input),
+                              "}", "$unset", "{", "not_before", BCON_BOOL(true), "kept",
+                              BCON_BOOL(true), "parked", BCON_BOOL(true), "cancel", BCON_BOOL(true),
+                              "skipped", BCON_BOOL(true), "ignored", BCON_BOOL(true), "}");
     bool won;
     if (db_update(p->s->db, DB_TASKS, filter, update, &won, err) != 0) {
         return -1;

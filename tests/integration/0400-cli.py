@@ -21,7 +21,7 @@ def a_pool_that_is_set_to_zero_drains_and_goes_on_when_it_is_set_back():
     with Site("pools") as site:
         site.instrument("gen1", "generic", skip_quanting="true")
         site.start()
-        code(site, OK, "pool", "set", "file_copy", "0", "--reason", "new disks", "--wait")
+        code(site, OK, "pool", "set", "file_copy", "0", "--why", "new disks", "--wait")
         name = site.acquire("generic", "gen1")[0]["name"]
         site.wait_task(f"{name}/copy", "ready")
         why = wait_until(lambda: [t for t in site.ask("why", name)["tasks"] if t["reason"] == "pool_closed"], 10, "why")[0]
@@ -50,10 +50,10 @@ def a_waiting_task_is_cancelled_at_once_and_retried():
         name = site.acquire("generic", "gen1")[0]["name"]
         copy = f"{name}/copy"
         site.wait_task(copy, "ready")
-        code(site, REFUSED, "task", "retry", copy, says="only tasks that are failed, dead, cancelled or skipped")
+        code(site, REFUSED, "task", "retry", copy, says="only tasks that are failed, dead, cancelled, skipped or ignored")
         code(site, OK, "task", "cancel", copy, says="cancelled")
         raw = site.wait_status(name, "error")
-        equal((raw["backup_status"], raw["status_details"]), ("copying_failed", "[copy] cancelled: by an operator"), "raw file")
+        equal((raw["backup_status"], raw["status_details"]), ("copying_failed", "[copy] cancelled by an operator"), "raw file")
         code(site, REFUSED, "task", "cancel", copy, says="is cancelled")
         code(site, OK, "why", name, says="trawl task retry")
         site.retry(copy)

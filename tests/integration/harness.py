@@ -41,7 +41,7 @@ __all__ = ["Failed", "Mongo", "Process", "Servers", "Site", "equal", "holds", "h
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("TRAWL_TEST_BIN", os.path.join(ROOT, "build", "release"))
-ENDED = ("done", "failed", "dead", "cancelled", "skipped")
+ENDED = ("done", "failed", "dead", "cancelled", "skipped", "ignored")
 SKIP_CODE = 77
 
 # Short waits, for tests only. The leases are still long enough for a machine that is busy with other tests.

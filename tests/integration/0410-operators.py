@@ -1,0 +1,121 @@
+"""Operators steer a living site: the big red button, dead letters, trees of tasks; and every act is in the log."""
+
+from harness import *
+
+OK, NO, USAGE, MISSING, AWAY, REFUSED = range(6)
+
+
+def code(site, expected, *words, says=""):
+    answer = site.trawl(*words)
+    equal(answer.code, expected, f"exit code of trawl {' '.join(words)}: {answer}")
+    holds(says in answer.out + answer.err, f"trawl {' '.join(words)} says '{says}': {answer}")
+    return answer
+
+
+def sizes(site):
+    return {p["pool"]: p["slots"] for p in site.ask("pool", "ls")}
+
+
+def log(site, *words):
+    return [(e["verb"], e["target"], e["state"], e["why"]) for e in site.ask("log", *words)]
+
+
+@test
+def the_red_button_stops_everything_and_resume_undoes_exactly_that():
+    with Site("stop") as site:
+        site.instrument("gen1", "generic", skip_quanting="true")
+        site.start()
+        code(site, OK, "pool", "set", "file_copy", "5", "--why", "new disks")
+        before = sizes(site)
+        code(site, USAGE, "stop", "--why", "fire", says="--all")
+        code(site, USAGE, "stop", "--all", says="--why is needed")
+        code(site, OK, "stop", "--all", "--why", "smoke in room 4", says="file_copy: 5 -> 0")
+        code(site, OK, "stop", "--all", "--why", "again", says="file_copy: stopped already by")
+        equal(set(sizes(site).values()), {0}, "sizes of the pools")
+        equal({p["pool"]: p["saved_slots"] for p in site.ask("pool", "ls")}, before, "saved sizes after the second stop")
+        name = site.acquire("generic", "gen1")[0]["name"]
+        site.wait_task(f"{name}/copy", "ready")
+        why = wait_until(lambda: [t for t in site.ask("why", name)["tasks"] if t["reason"] == "stopped"], 10, "why")[0]
+        holds("smoke in room 4" in why["what"] and "trawl resume" in why["next"], f"trawl why: {why}")
+        equal(site.ask("status")["stopped"]["why"], "smoke in room 4", "trawl status")
+        code(site, OK, "status", says="smoke in room 4")
+        equal(site.task(f"{name}/copy")["state"], "ready", "the copy meanwhile")
+
+        code(site, OK, "pool", "set", "index", "2", "--why", "only this one")
+        code(site, OK, "resume", "--why", "all clear", says="index: left at 2, which ")
+        equal(sizes(site), {**before, "index": 2}, "sizes after resume")
+        equal(next(p for p in site.ask("pool", "ls") if p["pool"] == "file_copy")["reason"], "new disks", "its old reason")
+        equal(site.ask("status")["stopped"], None, "trawl status")
+        code(site, OK, "resume", says="nothing is stopped")
+        site.wait_status(name, "done_not_quanted")
+
+        stops = log(site, "--target", "file_copy")
+        equal(stops, [("pool set", "file_copy", "done", "new disks"), ("stop", "file_copy", "done", "smoke in room 4"),
+                      ("resume", "file_copy", "done", "all clear")], "the log of file_copy")
+        entry = site.ask("log", "--target", "file_copy")[1]
+        equal((entry["before"]["slots"], entry["after"]["slots"], entry["after"]["saved_slots"]), (5, 0, 5), "before and after")
+        code(site, OK, "log", "--since", "1h", "--who", f"{entry['who']}@{entry['host']}", says="slots 5 -> 0")
+        equal(site.ask("log", "--who", "nobody-of-this-name"), [], "entries of somebody else")
+        site.expect_nothing_left()
+
+
+@test
+def a_failed_tree_is_retried_skipped_or_accepted_with_the_reason_kept():
+    with Site("tree") as site:
+        site.instrument("gen1", "generic")
+        site.install_software("exit 3")
+        site.start()
+        names = [a["name"] for a in site.acquire("generic", "gen1", 3)]
+        for name in names:
+            site.wait_status(name, "quanting_failed", 60)
+        quants = [f"{name}/quant/msqc-v1" for name in names]
+        retried, skipped, accepted = quants
+        code(site, USAGE, "task", "skip", skipped, says="--why is needed")
+        code(site, OK, "task", "skip", skipped, "--why", "a blank", says="skipped, now skipped")
+        code(site, OK, "task", "ignore", accepted, "--why", "too few spectra", says="ignored, now ignored")
+        raw = site.wait_status(names[1], "done_not_quanted")
+        holds(re.fullmatch(r"\[msqc-v1\] skipped by .+@.+: a blank", raw["status_details"]), f"details: {raw['status_details']}")
+        raw = site.wait_status(names[2], "done")
+        holds("accepted by " in raw["status_details"] and "too few spectra" in raw["status_details"], f"details: {raw['status_details']}")
+        code(site, OK, "why", accepted, says="too few spectra")
+        code(site, OK, "why", skipped, says="a blank")
+        code(site, REFUSED, "task", "skip", f"{names[1]}/copy", "--why", "no", says="is done")
+        code(site, REFUSED, "task", "ignore", accepted, "--why", "again", says="is ignored")
+
+        site.install_software()
+        code(site, REFUSED, "task", "retry", f"{names[0]}/copy", says="is done")
+        answer = site.ask("task", "retry", f"{names[0]}/copy", "--tree", "--why", "repaired")
+        equal([(t["task"], t["state"]) for t in answer], [(retried, "ready")], "what was retried")
+        site.wait_status(names[0], "quanting|queued_for_quanting|done", 10)
+        site.wait_status(names[0], "done", 40)
+        code(site, REFUSED, "task", "retry", f"{names[0]}/copy", "--tree", says="nothing below it has failed")
+        code(site, OK, "task", "retry", skipped)
+        site.wait_task(skipped, "done", 40)
+        site.wait_status(names[1], "done")
+        equal(log(site, "--target", names[1]), [
+            ("task skip", skipped, "done", "a blank"), ("task skip", f"{names[1]}/copy", "refused", "no"),
+            ("task retry", skipped, "done", "")], "the log of a raw file")
+        site.expect_nothing_left()
+
+
+@test
+def a_skipped_copy_ends_its_raw_file_until_it_is_retried():
+    with Site("skip") as site:
+        site.instrument("gen1", "generic", skip_quanting="true")
+        site.start()
+        code(site, OK, "pool", "set", "file_copy", "0")
+        name = site.acquire("generic", "gen1")[0]["name"]
+        copy = f"{name}/copy"
+        site.wait_task(copy, "ready")
+        code(site, OK, "task", "skip", copy, "--why", "a test shot")
+        raw = site.wait_status(name, "ignored")
+        equal(raw["backup_status"], "skipped", "backup_status")
+        holds(raw["status_details"].endswith(": a test shot"), f"details: {raw['status_details']}")
+        site.wait_settled()
+        site.retry(copy)
+        code(site, OK, "pool", "set", "file_copy", "1")
+        site.wait_status(name, "done_not_quanted")
+        site.expect_nothing_left()
+
+
+run()
