@@ -91,6 +91,10 @@ enum cli_exit cmd_task_retry(struct cli *c, const struct args *a, struct err *er
 enum cli_exit cmd_task_cancel(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_task_skip(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_task_ignore(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_dead_ls(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_dead_show(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_dead_retry(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_dead_drop(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_stop(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_resume(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_log(struct cli *c, const struct args *a, struct err *err);

@@ -67,6 +67,18 @@ static const struct cli_option task_retry_options[] = {
     {"why", "TEXT", "kept in the log"},
     {0},
 };
+static const struct cli_option dead_retry_options[] = {
+    {"group", "ID", "every task of this group of trawl dead ls"},
+    {"all", NULL, "every dead letter"},
+    {"why", "TEXT", "kept in the log"},
+    {0},
+};
+static const struct cli_option dead_drop_options[] = {
+    {"group", "ID", "every task of this group of trawl dead ls"},
+    {"all", NULL, "every dead letter"},
+    {"why", "TEXT", "needed: kept with each task and in the log"},
+    {0},
+};
 static const struct cli_option task_ls_options[] = {
     {"kind", "KIND", "only copy, quant, index, …"},
     {"state", "STATE", "only ready, admitted, running, parked, done, failed, …"},
@@ -116,13 +128,19 @@ const struct command commands[] = {
      .need = NEED_DB,
      .run = cmd_show},
     {.name = "why",
-     .args = "<file>|<task>",
+     .args = "<file>|<task>|<pool>",
      .brief = "what it waits for, and what would move it",
      .help =
-         "For a raw file: how its acquisition is judged and each task that is not done. The JSON\n"
-         "form has a stable word for each reason: acquiring, planning, no_leader, pool_full,\n"
-         "pool_closed, not_before, held, no_worker, workers_busy, queued, unclaimed, running,\n"
-         "cancelling, parked, tasks_open, failed, cancelled, skipped, ignored, done.",
+         "For a raw file: how its acquisition is judged and each task that is not done. For a "
+         "pool:\n"
+         "who has its slots. The JSON form has a stable word for each reason: acquiring, "
+         "planning,\n"
+         "no_leader, stopped, pool_closed, pool_full, capped (its instrument has as many copies\n"
+         "under way as it may), not_before, held (a share is not there or not proven), no_worker,\n"
+         "workers_busy, queued, unclaimed, running, cancelling, parked (a SLURM job), tasks_open,\n"
+         "failed, cancelled, skipped, ignored, done.\n\n"
+         "  trawl why file_copy\n"
+         "  trawl why run7.d/quant/msqc-v1",
      .min_words = 1,
      .max_words = 1,
      .need = NEED_DB,
@@ -227,6 +245,39 @@ const struct command commands[] = {
      .max_words = 1,
      .need = NEED_DB,
      .run = cmd_task_ignore},
+    {.name = "dead ls",
+     .args = "",
+     .brief = "dead letters: tasks that failed for good, by what went wrong",
+     .help = "Tasks in the states failed (a permanent error) and dead (no try left). Those whose\n"
+             "messages differ only in names, paths and numbers are one group.",
+     .need = NEED_DB,
+     .run = cmd_dead_ls},
+    {.name = "dead show",
+     .args = "<task>|<group>",
+     .brief = "one dead letter with the end of its log, or all of a group",
+     .min_words = 1,
+     .max_words = 1,
+     .need = NEED_DB,
+     .run = cmd_dead_show},
+    {.name = "dead retry",
+     .args = "[<task>…]",
+     .brief = "try dead letters again",
+     .help = "Exit 5 when one of them is none any more; the others are tried all the same.\n\n"
+             "  trawl dead retry --group 5f1c02aa --why \"the share is back\"",
+     .options = dead_retry_options,
+     .max_words = 8,
+     .need = NEED_DB,
+     .run = cmd_dead_retry},
+    {.name = "dead drop",
+     .args = "[<task>…]",
+     .brief = "accept that they failed: trawl task ignore for many",
+     .help = "The tasks get the state ignored, their errors and the reason stay. trawl task retry\n"
+             "takes one up again.\n\n"
+             "  trawl dead drop --group 5f1c02aa --why \"test files of the vendor\"",
+     .options = dead_drop_options,
+     .max_words = 8,
+     .need = NEED_DB,
+     .run = cmd_dead_drop},
     {.name = "stop",
      .args = "",
      .brief = "the big red button: every pool to 0",

@@ -324,5 +324,6 @@ json_t *status_json(const struct cli *c, const struct status *s)
         "scheduler", scheduler(s), "workers", workers(s), "instruments",
         s->watches != NULL ? json_of_docs(s->watches) : json_array(), "locations",
         s->mounts != NULL ? json_of_docs(s->mounts) : json_array(), "alerts", alerts(s), "stopped",
-        stopped(s), "pools", pools(s), "raw_files", counts(s), "errors", (json_int_t)status_errors(s));
+        stopped(s), "pools", pools(s), "raw_files", counts(s), "errors",
+        (json_int_t)status_errors(s));
 }

@@ -321,12 +321,26 @@ int task_keep(struct db *db, const struct task_claim *c, const bson_t *fields, b
     return leave_running(db, c, update, won, err);
 }
 
+static bson_t *parked_guard(const char *task, int64_t fence)
+{
+    return BCON_NEW("_id", BCON_UTF8(task), "state", BCON_UTF8("parked"), "fence",
+                    BCON_INT64(fence));
+}
+
+int task_note_wait(struct db *db, const char *task, int64_t fence, const char *state,
+                   struct err *err)
+{
+    bool won;
+    AUTO(bson_destroy) bson_t *filter = parked_guard(task, fence);
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$set", "{", "parked.state", BCON_UTF8(state), "}");
+    return db_update(db, DB_TASKS, filter, update, &won, err);
+}
+
 int task_ended(struct db *db, const char *task, int64_t fence, const bson_t *ended, bool *won,
                struct err *err)
 {
-    AUTO(bson_destroy)
-    bson_t *filter =
-        BCON_NEW("_id", BCON_UTF8(task), "state", BCON_UTF8("parked"), "fence", BCON_INT64(fence));
+    AUTO(bson_destroy) bson_t *filter = parked_guard(task, fence);
     AUTO(bson_destroy)
     bson_t *update = BCON_NEW("$set", "{", "parked.ended", BCON_DOCUMENT(ended), "}");
     return db_update(db, DB_TASKS, filter, update, won, err);

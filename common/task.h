@@ -96,6 +96,10 @@ int task_keep(struct db *db, const struct task_claim *c, const bson_t *fields, b
 /* parked: note that what it waited for has ended; the scheduler wakes it. "ended" is the kind's. */
 int task_ended(struct db *db, const char *task, int64_t fence, const bson_t *ended, bool *won,
                struct err *err) __attribute__((nonnull, warn_unused_result));
+/* parked: how what it waits for stands ("PENDING"), as parked.state. For people only: nothing
+ * happens when the task has moved on. */
+int task_note_wait(struct db *db, const char *task, int64_t fence, const char *state,
+                   struct err *err) __attribute__((nonnull, warn_unused_result));
 
 /* --- the operator's side --- */
 /* Whether a task of kind comes after one of the other kind, of the same raw file. */

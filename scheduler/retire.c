@@ -48,11 +48,6 @@ struct retiring {
     int64_t now;
 };
 
-bool retire_is_kind(const char *kind)
-{
-    return strcmp(kind, "move") == 0 || strcmp(kind, "remove") == 0;
-}
-
 /* --- what there is --- */
 
 static struct site *find_site(const struct retiring *r, const char *instrument)

@@ -16,6 +16,11 @@ def sizes(site):
     return {p["pool"]: p["slots"] for p in site.ask("pool", "ls")}
 
 
+def becomes(site, name, status):
+    """wait_status, for a raw file that is settled with another status when the waiting begins."""
+    return wait_until(lambda: site.raw(name) if site.raw(name)["status"] == status else None, 20, f"{name} is {status}")
+
+
 def log(site, *words):
     return [(e["verb"], e["target"], e["state"], e["why"]) for e in site.ask("log", *words)]
 
@@ -38,6 +43,9 @@ def the_red_button_stops_everything_and_resume_undoes_exactly_that():
         why = wait_until(lambda: [t for t in site.ask("why", name)["tasks"] if t["reason"] == "stopped"], 10, "why")[0]
         holds("smoke in room 4" in why["what"] and "trawl resume" in why["next"], f"trawl why: {why}")
         equal(site.ask("status")["stopped"]["why"], "smoke in room 4", "trawl status")
+        why = site.ask("why", "file_copy")["pool"]
+        equal((why["id"], why["reason"]), ("file_copy", "stopped"), "trawl why file_copy")
+        holds(why["what"].endswith("; 1 wait"), f"trawl why file_copy: {why}")
         code(site, OK, "status", says="smoke in room 4")
         equal(site.task(f"{name}/copy")["state"], "ready", "the copy meanwhile")
 
@@ -65,17 +73,25 @@ def a_failed_tree_is_retried_skipped_or_accepted_with_the_reason_kept():
         site.instrument("gen1", "generic")
         site.install_software("exit 3")
         site.start()
-        names = [a["name"] for a in site.acquire("generic", "gen1", 3)]
+        names = [a["name"] for a in site.acquire("generic", "gen1", 4)]
         for name in names:
             site.wait_status(name, "quanting_failed", 60)
         quants = [f"{name}/quant/msqc-v1" for name in names]
-        retried, skipped, accepted = quants
+        retried, skipped, accepted, dead = quants
+        group, = site.ask("dead", "ls")
+        equal((group["n"], group["kind"], group["class"]), (4, "quant", "permanent"), "trawl dead ls")
+        holds("exit code #" in group["pattern"] and group["first"] <= group["last"], f"trawl dead ls: {group}")
+        equal(sorted(t["_id"] for t in site.ask("dead", "show", group["group"])), sorted(quants), "trawl dead show")
+        code(site, OK, "dead", "show", dead, says="trawl dead retry")
+        code(site, MISSING, "dead", "show", "00000000", says="there is no group")
+        code(site, USAGE, "dead", "retry", says="--group")
+        code(site, USAGE, "dead", "drop", dead, says="--why is needed")
         code(site, USAGE, "task", "skip", skipped, says="--why is needed")
         code(site, OK, "task", "skip", skipped, "--why", "a blank", says="skipped, now skipped")
-        code(site, OK, "task", "ignore", accepted, "--why", "too few spectra", says="ignored, now ignored")
-        raw = site.wait_status(names[1], "done_not_quanted")
+        code(site, OK, "dead", "drop", accepted, "--why", "too few spectra", says="ignored, now ignored")
+        raw = becomes(site, names[1], "done_not_quanted")
         holds(re.fullmatch(r"\[msqc-v1\] skipped by .+@.+: a blank", raw["status_details"]), f"details: {raw['status_details']}")
-        raw = site.wait_status(names[2], "done")
+        raw = becomes(site, names[2], "done")
         holds("accepted by " in raw["status_details"] and "too few spectra" in raw["status_details"], f"details: {raw['status_details']}")
         code(site, OK, "why", accepted, says="too few spectra")
         code(site, OK, "why", skipped, says="a blank")
@@ -83,18 +99,21 @@ def a_failed_tree_is_retried_skipped_or_accepted_with_the_reason_kept():
         code(site, REFUSED, "task", "ignore", accepted, "--why", "again", says="is ignored")
 
         site.install_software()
+        equal(sorted(t["task"] for t in site.ask("dead", "retry", "--group", group["group"])), [retried, dead], "dead retry")
+        site.wait_task(dead, "done", 40)
+        becomes(site, names[3], "done")
+        equal(site.ask("dead", "ls"), [], "trawl dead ls afterwards")
+        code(site, REFUSED, "dead", "retry", dead, says="no dead letter")
         code(site, REFUSED, "task", "retry", f"{names[0]}/copy", says="is done")
-        answer = site.ask("task", "retry", f"{names[0]}/copy", "--tree", "--why", "repaired")
-        equal([(t["task"], t["state"]) for t in answer], [(retried, "ready")], "what was retried")
-        site.wait_status(names[0], "quanting|queued_for_quanting|done", 10)
-        site.wait_status(names[0], "done", 40)
+        becomes(site, names[0], "done")
         code(site, REFUSED, "task", "retry", f"{names[0]}/copy", "--tree", says="nothing below it has failed")
-        code(site, OK, "task", "retry", skipped)
+        answer = site.ask("task", "retry", f"{names[1]}/copy", "--tree", "--why", "no blank")
+        equal([(t["task"], t["state"]) for t in answer], [(skipped, "ready")], "what was retried")
         site.wait_task(skipped, "done", 40)
-        site.wait_status(names[1], "done")
+        becomes(site, names[1], "done")
         equal(log(site, "--target", names[1]), [
             ("task skip", skipped, "done", "a blank"), ("task skip", f"{names[1]}/copy", "refused", "no"),
-            ("task retry", skipped, "done", "")], "the log of a raw file")
+            ("task retry", skipped, "done", "no blank")], "the log of a raw file")
         site.expect_nothing_left()
 
 
