@@ -97,6 +97,7 @@ enum cli_exit cmd_dead_retry(struct cli *c, const struct args *a, struct err *er
 enum cli_exit cmd_dead_drop(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_stop(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_resume(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_top(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_log(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_config_show(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_config_check(struct cli *c, const struct args *a, struct err *err);

@@ -79,6 +79,10 @@ static const struct cli_option dead_drop_options[] = {
     {"why", "TEXT", "needed: kept with each task and in the log"},
     {0},
 };
+static const struct cli_option top_options[] = {
+    {"once", NULL, "print it once, as lines; so it is without a terminal and with --json"},
+    {0},
+};
 static const struct cli_option task_ls_options[] = {
     {"kind", "KIND", "only copy, quant, index, …"},
     {"state", "STATE", "only ready, admitted, running, parked, done, failed, …"},
@@ -114,6 +118,13 @@ const struct command commands[] = {
      .help = "Exit 4 when MongoDB or Kafka is away, 1 when no scheduler leads or no worker lives.",
      .need = NEED_DB,
      .run = cmd_status},
+    {.name = "top",
+     .args = "",
+     .brief = "a live screen: pools, workers, rates, what waits, what failed",
+     .help = "Drawn anew each second; q ends it.",
+     .options = top_options,
+     .need = NEED_DB,
+     .run = cmd_top},
     {.name = "ls",
      .args = "",
      .brief = "raw files, newest first, with live progress",

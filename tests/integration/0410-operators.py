@@ -1,5 +1,11 @@
 """Operators steer a living site: the big red button, dead letters, trees of tasks; and every act is in the log."""
 
+import fcntl
+import pty
+import select
+import struct
+import termios
+
 from harness import *
 
 OK, NO, USAGE, MISSING, AWAY, REFUSED = range(6)
@@ -135,6 +141,68 @@ def a_skipped_copy_ends_its_raw_file_until_it_is_retried():
         code(site, OK, "pool", "set", "file_copy", "1")
         site.wait_status(name, "done_not_quanted")
         site.expect_nothing_left()
+
+
+class Terminal:
+    """trawl top on a terminal of its own."""
+
+    def __init__(self, site, rows, columns):
+        self.master, self.slave = pty.openpty()
+        self.resize(rows, columns)
+        self.before = termios.tcgetattr(self.slave)
+        env = {**site.env, "TERM": "xterm", "NO_COLOR": ""}
+        self.child = subprocess.Popen([f"{BIN}/cli/trawl", "top"], env=env, stdin=self.slave, stdout=self.slave,
+                                      stderr=self.slave)
+        self.text = ""
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def read(self):
+        while select.select([self.master], [], [], 0)[0]:
+            self.text += os.read(self.master, 1 << 16).decode(errors="replace")
+        return self.text
+
+    def frame(self):
+        """The last whole frame, without colours."""
+        frames = re.findall(r"\033\[H(.*?)\033\[J", self.read(), re.S)
+        return re.sub(r"\033\[[0-9;?]*[a-zA-Z]", "", frames[-1]) if frames else ""
+
+    def end(self):
+        equal(self.child.wait(10), OK, "exit code of trawl top")
+        holds("\033[?1049l" in self.read() and "\033[?25h" in self.text, "the screen and the cursor are back")
+        equal(termios.tcgetattr(self.slave), self.before, "the terminal's settings")
+        os.close(self.master)
+        os.close(self.slave)
+
+
+@test
+def top_draws_what_happens_and_gives_the_terminal_back():
+    with Site("top") as site:
+        site.instrument("gen1", "generic", skip_quanting="true")
+        site.start()
+        code(site, OK, "pool", "set", "file_copy", "2")
+        code(site, OK, "stop", "--all", "--why", "smoke in room 4")
+        name = site.acquire("generic", "gen1")[0]["name"]
+        site.wait_task(f"{name}/copy", "ready")
+        for how in ("q", signal.SIGTERM):
+            top = Terminal(site, 40, 100)
+            wait_until(lambda: f"{name}/copy" in top.frame(), 10, "trawl top shows what waits")
+            for word in ("STOPPED", "smoke in room 4", "file_copy", "[....................]", "WORKER", "leads"):
+                holds(word in top.frame(), f"trawl top shows {word}: {top.frame()}")
+            equal(termios.tcgetattr(top.slave)[3] & termios.ECHO, 0, "echo meanwhile")
+            top.resize(5, 60)
+            os.kill(top.child.pid, signal.SIGWINCH)
+            wait_until(lambda: top.frame().count("\r\n") == 4, 10, "trawl top has shrunk with its terminal")
+            os.write(top.master, b"q") if how == "q" else os.kill(top.child.pid, how)
+            top.end()
+        code(site, OK, "resume")
+        site.wait_status(name, "done_not_quanted")
+        shown = code(site, OK, "top", "--once", says="copied").out
+        holds("\033" not in shown and "last minute: " in shown, f"plain lines: {shown}")
+        answer = site.ask("top")
+        holds(answer["ended_last_minute"]["done"] >= 1 and answer["bytes_copied_last_minute"] > 0, f"rates: {answer}")
+        equal((len(answer["workers"]), answer["stopped"]), (1, None), "trawl top --json")
 
 
 run()

@@ -36,7 +36,7 @@ import traceback
 sys.dont_write_bytecode = True
 from mongo import Mongo, MongoError  # noqa: E402
 
-__all__ = ["Failed", "Mongo", "Process", "Servers", "Site", "equal", "holds", "hash_tree", "json", "os", "part_files", "re",
+__all__ = ["BIN", "Failed", "Mongo", "Process", "Servers", "Site", "equal", "holds", "hash_tree", "json", "os", "part_files", "re",
            "run", "shutil", "signal", "skip", "subprocess", "sys", "test", "time", "wait_until", "write_file"]
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
