@@ -119,9 +119,8 @@ static enum cli_exit wait_until(struct cli *c, const struct resize *r, struct er
     return used <= r->slots
                ? CLI_OK
                : cli_fail(err, CLI_NO,
-                          "%s: %" PRId64 " slots are still taken; trawl task ls --state "
-                          "running shows by whom",
-                          r->pool, used);
+                          "%s: %" PRId64 " slots are still taken; trawl why %s tells by whom",
+                          r->pool, used, r->pool);
 }
 
 static enum cli_exit read_resize(const struct args *a, struct resize *r, struct err *err)

@@ -134,10 +134,10 @@ void stopped_text(const struct stopped *s, int64_t now_ms, char *buf, size_t roo
     char age[TEXT_SHORT];
     char some[48] = "";
     if (s->pools < s->of) {
-        snprintf(some, sizeof some, "%zu of %zu pools ", s->pools, s->of);
+        snprintf(some, sizeof some, "%zu of %zu pools, ", s->pools, s->of);
     }
-    snprintf(buf, room, "%sstopped by %s %s ago: %s", some, s->by,
-             text_duration(now_ms - s->at_ms, age), s->why);
+    snprintf(buf, room, "%sby %s %s ago: %s", some, s->by, text_duration(now_ms - s->at_ms, age),
+             s->why);
 }
 
 json_t *stopped_json(const struct stopped *s)

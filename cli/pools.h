@@ -27,7 +27,7 @@ struct stopped {
     int64_t at_ms;
 };
 struct stopped pools_stopped(const struct docs *pools) __attribute__((nonnull));
-/* "stopped by kim@lab 4 min ago: fire", or "but for 2 pools, stopped by …". */
+/* "by kim@lab 4 min ago: fire", after "4 of 6 pools, " when it is not all of them. */
 void stopped_text(const struct stopped *s, int64_t now_ms, char *buf, size_t room)
     __attribute__((nonnull));
 json_t *stopped_json(const struct stopped *s) OWNED __attribute__((nonnull));

@@ -75,7 +75,9 @@ static void say(struct cli *c, const struct steering *s, const char *id, const c
         return;
     }
     text_put(c->out, id);
-    if (won) {
+    if (won && strcmp(state, s->steer->past) == 0) {
+        fprintf(c->out, ": %s\n", state);
+    } else if (won) {
         fprintf(c->out, ": %s, now %s\n", s->steer->past, state);
     } else {
         fprintf(c->out, ": %snot %s%s, it is %s\n", style_on(STYLE_BAD, c->color), s->steer->past,

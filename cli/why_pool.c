@@ -42,8 +42,8 @@ void why_pool(const struct why_facts *f, const bson_t *pool, struct why *out)
         return;
     }
     if (due == 0) {
-        why_say(out, WHY_DONE, "%s has %" PRId64 " of %" PRId64 " slots taken, and nothing waits",
-                id, used, slots);
+        why_say(out, WHY_DONE, "%" PRId64 " of %" PRId64 " slots are taken, and nothing waits",
+                used, slots);
         if (later > 0) {
             why_next(out, "%" PRId64 " wait for their time: trawl task ls --state ready", later);
         }
@@ -52,7 +52,7 @@ void why_pool(const struct why_facts *f, const bson_t *pool, struct why *out)
     if (why_nobody_leads(f, out) || why_nobody_runs(f, kind_of(id), out)) {
         return;
     }
-    why_say(out, WHY_QUEUED, "%s has %" PRId64 " of %" PRId64 " slots taken, %" PRId64 " wait", id,
-            used, slots, due);
+    why_say(out, WHY_QUEUED, "%" PRId64 " of %" PRId64 " slots are taken, %" PRId64 " wait", used,
+            slots, due);
     why_next(out, "trawl why <task> tells what each waits for: its instrument's cap, or a thread");
 }

@@ -49,7 +49,7 @@ bool why_pool_holds(const struct why_facts *f, const bson_t *pool, struct why *o
     char list[500], age[TEXT_SHORT];
     int64_t used = holders(f, id, list, sizeof list);
     if (slots == 0 && pool_is_stopped(pool)) {
-        why_say(out, WHY_STOPPED, "%s is stopped: by %s %s ago, because: %s", id,
+        why_say(out, WHY_STOPPED, "the pool %s is stopped: by %s %s ago, because: %s", id,
                 doc_str(pool, "stop.by", "?"),
                 text_duration(f->now_ms - doc_i64(pool, "stop.at", f->now_ms), age),
                 doc_str(pool, "stop.why", "?"));

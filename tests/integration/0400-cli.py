@@ -87,6 +87,7 @@ def verify_finds_a_flipped_byte_and_a_file_that_is_gone():
         states = {os.path.basename(f["path"]): f["state"] for f in answer.json["files"]}
         equal((states["analysis.tdf_bin"], states["analysis.tdf"], answer.json["bad"]), ("damaged", "missing", 2), "verify")
         equal([s for s in states.values() if s == "ok"], ["ok"] * (len(states) - 2), "the other files")
+        equal({(e["verb"], e["state"]) for e in site.ask("log", "--target", name)}, {("verify", "done")}, "the log")
         code(site, MISSING, "verify", "nothing.d", says="there is no raw file")
 
 

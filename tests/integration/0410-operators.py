@@ -93,8 +93,8 @@ def a_failed_tree_is_retried_skipped_or_accepted_with_the_reason_kept():
         code(site, USAGE, "dead", "retry", says="--group")
         code(site, USAGE, "dead", "drop", dead, says="--why is needed")
         code(site, USAGE, "task", "skip", skipped, says="--why is needed")
-        code(site, OK, "task", "skip", skipped, "--why", "a blank", says="skipped, now skipped")
-        code(site, OK, "dead", "drop", accepted, "--why", "too few spectra", says="ignored, now ignored")
+        code(site, OK, "task", "skip", skipped, "--why", "a blank", says=": skipped")
+        code(site, OK, "dead", "drop", accepted, "--why", "too few spectra", says=": ignored")
         raw = becomes(site, names[1], "done_not_quanted")
         holds(re.fullmatch(r"\[msqc-v1\] skipped by .+@.+: a blank", raw["status_details"]), f"details: {raw['status_details']}")
         raw = becomes(site, names[2], "done")
@@ -174,6 +174,28 @@ class Terminal:
         equal(termios.tcgetattr(self.slave), self.before, "the terminal's settings")
         os.close(self.master)
         os.close(self.slave)
+
+
+@test
+def draining_a_pool_waits_for_what_holds_its_slots_and_tells_what_that_is():
+    with Site("drain") as site:
+        site.instrument("gen1", "generic")
+        site.install_software("sleep 60")
+        site.start()
+        name = site.acquire("generic", "gen1")[0]["name"]
+        quant = f"{name}/quant/msqc-v1"
+        site.wait_task(quant, "parked", 40)
+        code(site, NO, "pool", "set", "cluster_slots", "0", "--wait", "--timeout", "1", says="trawl why cluster_slots")
+        equal([h["task"] for h in site.ask("why", "cluster_slots")["holders"]], [quant], "who holds the pool")
+        job = str(site.task(quant)["parked"]["job_id"])
+        why = wait_until(lambda: [t for t in site.ask("why", quant)["tasks"] if "which is" in t["what"]], 10, "the job's state")[0]
+        holds(why["reason"] == "parked" and f"SLURM job {job}" in why["what"], f"trawl why: {why}")
+        code(site, REFUSED, "task", "skip", quant, "--why", "no", says="is parked")
+        code(site, OK, "task", "cancel", quant, "--why", "the wrong settings")
+        code(site, OK, "pool", "set", "cluster_slots", "0", "--wait", "--timeout", "20")
+        raw = site.wait_status(name, "quanting_failed")
+        holds("cancelled by " in raw["status_details"] and "the wrong settings" in raw["status_details"], f"details: {raw}")
+        site.expect_nothing_left()
 
 
 @test
