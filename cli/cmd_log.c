@@ -70,6 +70,24 @@ static struct docs *read_entries(const struct reading *r, struct err *err)
     return docs_read(r->c->db, &(struct docs_query){DB_AUDIT, filter, opts}, err);
 }
 
+#define VALUE_MAX 160
+
+/* A text or a number; "" for all else and for nothing. */
+static const char *value_of(const bson_t *doc, const char *key, char buf[static VALUE_MAX])
+{
+    bson_iter_t at;
+    buf[0] = '\0';
+    if (!bson_iter_init_find(&at, doc, key)) {
+        return buf;
+    }
+    if (BSON_ITER_HOLDS_UTF8(&at)) {
+        snprintf(buf, VALUE_MAX, "%.150s", bson_iter_utf8(&at, NULL));
+    } else if (BSON_ITER_HOLDS_NUMBER(&at)) {
+        snprintf(buf, VALUE_MAX, "%" PRId64, bson_iter_as_int64(&at));
+    }
+    return buf;
+}
+
 /* "slots 3 -> 0, saved_slots 3": what differs; nested documents are left to the JSON form. */
 static void changes(const bson_t *entry, char *buf, size_t room)
 {
@@ -83,21 +101,14 @@ static void changes(const bson_t *entry, char *buf, size_t room)
     }
     while (bson_iter_next(&at) && used < room) {
         const char *key = bson_iter_key(&at);
-        bool text = BSON_ITER_HOLDS_UTF8(&at);
-        char was[160], is[160];
-        if (text) {
-            snprintf(was, sizeof was, "%.150s", doc_str(&before, key, ""));
-            snprintf(is, sizeof is, "%.150s", bson_iter_utf8(&at, NULL));
-        } else if (BSON_ITER_HOLDS_NUMBER(&at)) {
-            bool there = doc_has(&before, key);
-            snprintf(was, sizeof was, there ? "%" PRId64 : "", doc_i64(&before, key, 0));
-            snprintf(is, sizeof is, "%" PRId64, bson_iter_as_int64(&at));
-        }
-        if ((!text && !BSON_ITER_HOLDS_NUMBER(&at)) || strcmp(was, is) == 0) {
+        char old[VALUE_MAX], new[VALUE_MAX];
+        value_of(&before, key, old);
+        value_of(&after, key, new);
+        if (strcmp(old, new) == 0) {
             continue;
         }
-        int n = snprintf(buf + used, room - used, "%s%s %s%s%s", used > 0 ? ", " : "", key, was,
-                         was[0] != '\0' ? " -> " : "", is);
+        int n = snprintf(buf + used, room - used, "%s%s %s%s%s", used > 0 ? ", " : "", key, old,
+                         old[0] != '\0' ? " -> " : "", new);
         used += n > 0 ? (size_t)n : 0;
     }
 }

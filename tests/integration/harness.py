@@ -164,7 +164,10 @@ class Process:
         for line in self.text().splitlines(keepends=True):
             if not line.endswith("\n"):
                 break
-            entry = json.loads(line)
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                raise Failed(f"{self.name} logs a line that is no JSON: {line!r}") from None
             if (event is None or entry["event"] == event) and all(entry.get(k) == v for k, v in fields.items()):
                 found.append(entry)
         return found
