@@ -169,14 +169,26 @@ int db_ping(struct db *db, struct err *err)
     return 0;
 }
 
-static int ensure_index(struct db *db, const char *coll, const char *field, struct err *err)
+struct index {
+    const char *coll, *field;
+    const char *then; /* a second field, or NULL */
+};
+
+static int ensure_index(struct db *db, const struct index *i, struct err *err)
 {
     LEASE(l, db, NULL);
     char name[80];
-    snprintf(name, sizeof name, "%s_1", field);
+    bson_t keys = BSON_INITIALIZER;
+    BSON_APPEND_INT32(&keys, i->field, 1);
+    snprintf(name, sizeof name, "%s_1", i->field);
+    if (i->then != NULL) {
+        BSON_APPEND_INT32(&keys, i->then, 1);
+        snprintf(name, sizeof name, "%s_1_%s_1", i->field, i->then);
+    }
     AUTO(bson_destroy)
-    bson_t *cmd = BCON_NEW("createIndexes", BCON_UTF8(coll), "indexes", "[", "{", "key", "{", field,
-                           BCON_INT32(1), "}", "name", BCON_UTF8(name), "}", "]");
+    bson_t *cmd = BCON_NEW("createIndexes", BCON_UTF8(i->coll), "indexes", "[", "{", "key",
+                           BCON_DOCUMENT(&keys), "name", BCON_UTF8(name), "}", "]");
+    bson_destroy(&keys);
     bson_error_t e;
     if (!mongoc_client_command_simple(l.client, db->database, cmd, NULL, NULL, &e)) {
         return db_error(db, &e, err);
@@ -186,18 +198,18 @@ static int ensure_index(struct db *db, const char *coll, const char *field, stru
 
 int db_ensure_indexes(struct db *db, struct err *err)
 {
-    static const struct {
-        const char *coll, *field;
-    } wanted[] = {
-        {DB_TASKS, "state"},          {DB_TASKS, "raw_file"},
-        {DB_RAW_FILES, "settled"},    {DB_RAW_FILES, "dirty"},
-        {DB_RAW_FILES, "status"},     {DB_RAW_FILES, "instrument_id"},
-        {DB_RAW_FILES, "created_at"}, {DB_METRICS, "raw_file"},
-        {DB_CONTRIBUTIONS, "entity"}, {DB_RAW_FILES, "original_name"},
-        {DB_RAW_FILES, "retire"},
+    static const struct index wanted[] = {
+        {DB_TASKS, "state", "ready_at"}, {DB_TASKS, "state", "ended_at"},
+        {DB_TASKS, "raw_file", NULL},    {DB_TASKS, "unplanned", NULL},
+        {DB_RAW_FILES, "settled", NULL}, {DB_RAW_FILES, "dirty", NULL},
+        {DB_RAW_FILES, "status", NULL},  {DB_RAW_FILES, "instrument_id", NULL},
+        {DB_RAW_FILES, "retire", NULL},  {DB_RAW_FILES, "created_at", NULL},
+        {DB_METRICS, "raw_file", NULL},  {DB_RAW_FILES, "original_name", NULL},
+        {DB_AUDIT, "at", NULL},          {DB_CONTRIBUTIONS, "entity", NULL},
+        {DB_AUDIT, "target", "at"},      {DB_AUDIT, "who", "at"},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-        if (ensure_index(db, wanted[i].coll, wanted[i].field, err) != 0) {
+        if (ensure_index(db, &wanted[i], err) != 0) {
             return -1;
         }
     }

@@ -37,6 +37,7 @@ struct db;
 #define DB_CONTRIBUTIONS "contributions"
 #define DB_AGGREGATES    "aggregates"
 #define DB_ALERTS        "alerts"
+#define DB_AUDIT         "audit"
 
 /* Parses the URI and makes the pool; connects only when first used. Freed with db_free. */
 struct db *db_new(const struct config *c, const char *appname, struct err *err) OWNED

@@ -1,6 +1,6 @@
 /*
- * admit.c - who gets a free slot: higher priority first, then max-min fair share over instruments
- * (copies) or projects (cluster), then the oldest.
+ * admit.c - who gets a free slot (common/turn.h): higher priority first, then max-min fair share
+ * over instruments (copies) or projects (cluster), then the oldest.
  *
  * A slot is a document. Admission takes slots by one command of guarded updates, then names them in
  * the tasks by another; whoever dies in between leaves a slot that no task names back, and the
@@ -67,7 +67,7 @@ static int load_slots(struct scheduler *s, struct pool_view *v, struct err *err)
 
 static const char *share_of(const struct open_task *t)
 {
-    return strcmp(t->kind, "copy") == 0 || retire_is_kind(t->kind) ? t->instrument : t->project;
+    return turn_by_instrument(t->kind) ? t->instrument : t->project;
 }
 
 /* How many slots the group may hold at the same time: an instrument's copies, and one move and one
@@ -98,7 +98,7 @@ static int find_group(struct scheduler *s, const struct open_task *t, size_t *ou
     }
     s->groups = more;
     s->groups[s->n_groups++] =
-        (struct task_group){.pool = t->pool, .share = share_of(t), .cap = cap_of(s, t)};
+        (struct task_group){.pool = t->pool, .share = share_of(t), .turn = {.cap = cap_of(s, t)}};
     return 0;
 }
 
@@ -110,32 +110,31 @@ static int group_tasks(struct scheduler *s, struct err *err)
         if (find_group(s, t, &t->group, err) != 0) {
             return -1;
         }
-        s->groups[t->group].held += task_holds_slot(t->state);
+        s->groups[t->group].turn.held += task_holds_slot(t->state);
     }
     return 0;
+}
+
+static struct turn turn_of(const struct scheduler *s, const struct open_task *t)
+{
+    return (struct turn){t->priority, t->ready_ms, s->groups[t->group].turn};
 }
 
 /* Giving one slot at a time to the group that holds least is max-min fair. */
 static struct open_task *next_in_turn(struct scheduler *s, const char *pool)
 {
     struct open_task *best = NULL;
+    struct turn first = {0};
     int64_t now = wall_ms();
     for (size_t i = 0; i < s->n_open; i++) {
         struct open_task *t = &s->open[i];
         if (t->state != TASK_READY || t->not_before_ms > now || strcmp(t->pool, pool) != 0) {
             continue;
         }
-        if (best != NULL && t->priority < best->priority) {
-            continue;
-        }
-        const struct task_group *g = &s->groups[t->group];
-        if (g->held >= g->cap) {
-            continue;
-        }
-        int64_t least = best != NULL ? s->groups[best->group].held : INT64_MAX;
-        if (best == NULL || t->priority > best->priority || g->held < least ||
-            (g->held == least && t->ready_ms < best->ready_ms)) {
+        const struct turn turn = turn_of(s, t);
+        if (turn.group.held < turn.group.cap && (best == NULL || turn_is_before(&turn, &first))) {
             best = t;
+            first = turn;
         }
     }
     return best;
@@ -164,7 +163,7 @@ static size_t pick_all(struct scheduler *s, const struct pool_view *v, struct pi
         if (t != NULL) {
             picks[picked].t = t;
             snprintf(picks[picked++].slot, sizeof picks->slot, "%s/%lld", v->name, (long long)n);
-            s->groups[t->group].held++;
+            s->groups[t->group].turn.held++;
             t->not_before_ms = INT64_MAX; /* its turn comes once in a pass */
             taken++;
         }
@@ -180,7 +179,7 @@ static void drop_losers(struct scheduler *s, struct pick *picks, struct db_chang
         if (changes[i].won) {
             picks[kept++] = picks[i];
         } else {
-            s->groups[picks[i].t->group].held--;
+            s->groups[picks[i].t->group].turn.held--;
         }
         db_change_fini(&changes[i]);
     }

@@ -261,10 +261,39 @@ static int plan_one(struct plan *p, const bson_t *rf, struct err *err)
     return rc;
 }
 
+static int look_again(struct scheduler *s, const char *raw_file, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(raw_file), "settled", BCON_BOOL(true));
+    AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", "{", "settled", BCON_BOOL(false), "}");
+    bool won;
+    return db_update(s->db, DB_RAW_FILES, filter, update, &won, err);
+}
+
+/* A task that an operator skipped or ignored: the mark goes once the raw file will be planned. */
+static int take_up(void *ctx, const bson_t *task, struct err *err)
+{
+    struct plan *p = ctx;
+    if (look_again(p->s, doc_str(task, "raw_file", ""), err) != 0) {
+        return -1;
+    }
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(doc_str(task, "_id", "")));
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$unset", "{", "unplanned", BCON_BOOL(true), "}");
+    bool won;
+    return db_update(p->s->db, DB_TASKS, filter, update, &won, err);
+}
+
 /* A settled raw file with an open task (an operator's retry) is looked at again. Its move and its
  * removal wait without it: retire.c. */
 static int unsettle(struct plan *p, struct err *err)
 {
+    AUTO(bson_destroy) bson_t *unplanned = BCON_NEW("unplanned", BCON_BOOL(true));
+    AUTO(bson_destroy) bson_t *opts = BCON_NEW("projection", "{", "raw_file", BCON_INT32(1), "}");
+    if (db_each(p->s->db, DB_TASKS, unplanned, opts, take_up, p, err) != 0) {
+        return -1;
+    }
     struct docset *files = &p->files;
     AUTO(free) struct db_change *changes = calloc(p->s->n_open + 1, sizeof *changes);
     if (changes == NULL) {

@@ -21,16 +21,18 @@ static struct db_change reopen(const struct task_new *t, const char *id)
     bson_t empty = BSON_INITIALIZER;
     bool index = strcmp(t->kind, "index") == 0;
     return (struct db_change){
-        .filter = index ? BCON_NEW("_id", BCON_UTF8(id), "state", BCON_UTF8("done"))
-                        : BCON_NEW("_id", BCON_UTF8(id), "state", "{", "$in", "[",
-                                   BCON_UTF8("done"), BCON_UTF8("failed"), BCON_UTF8("dead"),
-                                   BCON_UTF8("cancelled"), "]", "}"),
+        .filter = index
+                      ? BCON_NEW("_id", BCON_UTF8(id), "state", BCON_UTF8("done"))
+                      : BCON_NEW("_id", BCON_UTF8(id), "state", "{", "$in", "[", BCON_UTF8("done"),
+                                 BCON_UTF8("failed"), BCON_UTF8("dead"), BCON_UTF8("cancelled"),
+                                 BCON_UTF8("skipped"), BCON_UTF8("ignored"), "]", "}"),
         .update = BCON_NEW("$set", "{", "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0),
                            "setbacks", BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL,
                            "ready_at", BCON_DATE_TIME(wall_ms()), "input",
                            BCON_DOCUMENT(t->input != NULL ? t->input : &empty), "}", "$unset", "{",
                            "not_before", BCON_BOOL(true), "kept", BCON_BOOL(true), "parked",
-                           BCON_BOOL(true), "cancel", BCON_BOOL(true), "}"),
+                           BCON_BOOL(true), "cancel", BCON_BOOL(true), "skipped", BCON_BOOL(true),
+                           "ignored", BCON_BOOL(true), "}"),
     };
 }
 

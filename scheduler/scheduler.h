@@ -17,7 +17,9 @@
 #include "common/db.h"
 #include "common/lease.h"
 #include "common/mounts.h"
+#include "common/retire.h"
 #include "common/task.h"
+#include "common/turn.h"
 
 /* What wakes the brain: raised by events and instrument threads, taken by the brain. */
 struct wake {
@@ -71,7 +73,7 @@ struct open_task {
 /* The open tasks of one pool and one instrument (copies) or project (cluster). */
 struct task_group {
     const char *pool, *share; /* borrowed from a task of the group */
-    int64_t held, cap;        /* slots */
+    struct turn_group turn;
 };
 
 /* When an admitted task was last published by us, or found no worker with a free thread; remembered
@@ -140,7 +142,6 @@ int plan_pass(struct scheduler *s, const bson_t *touched /* NULL: all unsettled 
 /* retire.c, before plan_pass in a full pass: plan the moves and removals that are due, and have
  * plan_pass look at raw files whose move or removal has ended. */
 int retire_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
-bool retire_is_kind(const char *kind);
 int reap_workers(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 int reap_tasks(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 int admit_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));

@@ -3,20 +3,14 @@
 
 #include "common/log.h"
 #include "common/mono.h"
+#include "common/pool.h"
 #include "scheduler/names.h"
 #include "scheduler/scheduler.h"
 
 static int seed_pools(struct scheduler *s, struct err *err)
 {
-    static const char *const pools[] = {"file_copy", "cluster_slots", "index",
-                                        "file_move", "file_remove",   "s3_upload"};
-    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
-        AUTO(bson_destroy)
-        bson_t *doc = BCON_NEW("_id", BCON_UTF8(pools[i]), "slots",
-                               BCON_INT64(config_pool_default(s->cfg, pools[i])), "by",
-                               BCON_UTF8("configuration"), "at", BCON_DATE_TIME(wall_ms()));
-        bool made;
-        if (db_insert(s->db, DB_POOLS, doc, &made, err) != 0) {
+    for (const char *const *pool = pool_names; *pool != NULL; pool++) {
+        if (pool_seed(s->db, s->cfg, *pool, err) != 0) {
             return -1;
         }
     }

@@ -36,12 +36,12 @@ import traceback
 sys.dont_write_bytecode = True
 from mongo import Mongo, MongoError  # noqa: E402
 
-__all__ = ["Failed", "Mongo", "Process", "Servers", "Site", "equal", "holds", "hash_tree", "json", "os", "part_files", "re",
+__all__ = ["BIN", "Failed", "Mongo", "Process", "Servers", "Site", "equal", "holds", "hash_tree", "json", "os", "part_files", "re",
            "run", "shutil", "signal", "skip", "subprocess", "sys", "test", "time", "wait_until", "write_file"]
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("TRAWL_TEST_BIN", os.path.join(ROOT, "build", "release"))
-ENDED = ("done", "failed", "dead", "cancelled", "skipped")
+ENDED = ("done", "failed", "dead", "cancelled", "skipped", "ignored")
 SKIP_CODE = 77
 
 # Short waits, for tests only. The leases are still long enough for a machine that is busy with other tests.
@@ -164,7 +164,10 @@ class Process:
         for line in self.text().splitlines(keepends=True):
             if not line.endswith("\n"):
                 break
-            entry = json.loads(line)
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                raise Failed(f"{self.name} logs a line that is no JSON: {line!r}") from None
             if (event is None or entry["event"] == event) and all(entry.get(k) == v for k, v in fields.items()):
                 found.append(entry)
         return found

@@ -20,6 +20,7 @@
 
 struct parked {
     char *task, *name, *folder;
+    char state[SLURM_STATE_MAX]; /* as it was noted last */
     int64_t fence, job_id;
     bool cancel;
 };
@@ -83,6 +84,7 @@ static int add_parked(void *ctx, const bson_t *doc, struct err *err)
                          .fence = doc_i64(doc, "fence", 0),
                          .job_id = job_id,
                          .cancel = doc_has(doc, "cancel")};
+    snprintf(p->state, sizeof p->state, "%s", doc_str(doc, "parked.state", ""));
     return p->task != NULL && p->name != NULL && p->folder != NULL
                ? 0
                : ERR(err, ERR_TRANSIENT, errno, "out of memory");
@@ -182,6 +184,16 @@ static int note_end(const struct parked *p, const struct job_outcome *o, struct 
     return 0;
 }
 
+/* Written when it changes. */
+static int note_state(const struct parked *p, const struct job_view *view, struct db *db,
+                      struct err *err)
+{
+    const char *state = view->squeue.state;
+    return state[0] == '\0' || strcmp(state, p->state) == 0
+               ? 0
+               : task_note_wait(db, p->task, p->fence, state, err);
+}
+
 /* One job: still waiting, ended, or unknown; the first only when somebody can tell. */
 static int settle(struct watch *w, size_t i, const struct job_view *view,
                   const struct slurm_poll *poll, struct db *db, struct err *err)
@@ -191,7 +203,7 @@ static int settle(struct watch *w, size_t i, const struct job_view *view,
     bool silent = fate == JOB_UNKNOWN;
     if (fate == JOB_WAITS || (silent && !(poll->squeue_ok && poll->accounting_ok))) {
         is_known(w, view->id);
-        return 0;
+        return note_state(&w->parked[i], view, db, err);
     }
     if (silent && !unknown_for_long(w, view->id)) {
         return 0;
