@@ -30,8 +30,8 @@ static int reopen(struct plan *p, const struct task_new *t, const bson_t *input,
         BCON_NEW("$set", "{", "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "setbacks",
                  BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL, "ready_at",
                  BCON_DATE_TIME(wall_ms()), "input", BCON_DOCUMENT(input), "}", "$unset", "{",
-                 "not_before", BCON_BOOL(true), "kept", BCON_BOOL(true), "parked", BCON_BOOL(true),
-                 "cancel", BCON_BOOL(true), "}");
+                 "not_before", BCON_BOOL(true), "wait_ms", BCON_BOOL(true), "kept", BCON_BOOL(true),
+                 "parked", BCON_BOOL(true), "cancel", BCON_BOOL(true), "}");
     bool won;
     if (db_update(p->s->db, DB_TASKS, filter, update, &won, err) != 0) {
         return -1;
