@@ -195,30 +195,6 @@ static int write_and_sync(int fd, const void *data, size_t len, struct err *err)
     return rc;
 }
 
-/* A name in dir that nobody has; *fd is open for writing. The process's umask gives the mode. */
-static char *open_temporary(const char *dir, int *fd, struct err *err)
-{
-    for (int tries = 0; tries < 100; tries++) {
-        AUTO(free) char *tmp = NULL;
-        if (asprintf(&tmp, "%s/.trawl-%08llx.tmp", dir,
-                     (unsigned long long)mono_random(INT64_C(1) << 32)) < 0) {
-            tmp = NULL; /* its value is undefined then */
-            ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
-            return NULL;
-        }
-        *fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0664);
-        if (*fd >= 0) {
-            return TAKE(tmp);
-        }
-        if (errno != EEXIST) {
-            FS_ERR(err, "create %s: %m", tmp);
-            return NULL;
-        }
-    }
-    ERR(err, ERR_TRANSIENT, EEXIST, "no free temporary name in %s", dir);
-    return NULL;
-}
-
 static char *dir_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -228,16 +204,16 @@ static char *dir_of(const char *path)
     return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
-int fs_write(const char *path, const void *data, size_t len, struct err *err)
+/* The process's umask gives the mode. */
+int fs_write_by(const char *path, const char *tmp, const void *data, size_t len, struct err *err)
 {
     AUTO(free) char *dir = dir_of(path);
     if (dir == NULL) {
         return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
     }
-    int fd = -1;
-    AUTO(free) char *tmp = open_temporary(dir, &fd, err);
-    if (tmp == NULL) {
-        return -1;
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0664);
+    if (fd < 0) {
+        return FS_ERR(err, "create %s: %m", tmp);
     }
     if (write_and_sync(fd, data, len, err) != 0) {
         unlink(tmp);
@@ -249,6 +225,18 @@ int fs_write(const char *path, const void *data, size_t len, struct err *err)
         return -1;
     }
     return fs_sync_dir(dir, err);
+}
+
+int fs_write(const char *path, const void *data, size_t len, struct err *err)
+{
+    AUTO(free) char *dir = dir_of(path);
+    AUTO(free) char *tmp = NULL;
+    if (dir == NULL || asprintf(&tmp, "%s/.trawl-%016llx.tmp", dir,
+                                (unsigned long long)mono_random(INT64_MAX)) < 0) {
+        tmp = NULL; /* its value is undefined then */
+        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+    }
+    return fs_write_by(path, tmp, data, len, err);
 }
 
 static bool is_dots(const char *name)
