@@ -183,9 +183,12 @@ class Checker:
                     job = int(file.read())
             if os.path.islink(f"{folder}/claimed"):
                 job = int(os.readlink(f"{folder}/claimed"))
-            name = os.path.basename(folder)
+            name, told = os.path.basename(folder), None
+            if os.path.isfile(f"{folder}/status.json"):
+                with open(f"{folder}/status.json", encoding="utf-8") as file:
+                    told = json.load(file)["state"]
             task = f"{values['RAW_FILE_ID']}/quant/{values['SETTINGS_NAME']}-v{values['SETTINGS_VERSION']}"
-            found[name] = {"task": task, "fence": int(name.rsplit("-f", 1)[1]), "job": job,
+            found[name] = {"task": task, "fence": int(name.rsplit("-f", 1)[1]), "job": job, "told": told,
                            "closed": os.path.exists(f"{folder}/closed"), "at": os.stat(env).st_mtime}
         return found
 
@@ -216,6 +219,7 @@ class Checker:
                 self.expect(folder["closed"], f"nobody knows job {known[0]}, {name}")
             elif known is not None:
                 self.expect(known[0] == folder["job"], f"{name} is job {known[0]}, its folder says {folder['job']}")
+                self.expect(known[1] not in UNENDED or self.slurm_may_forget(folder), f"{name} is still {known[1]}")
         self.check_again(by_name, folders)
         self.jobs = len(jobs)
 
@@ -225,14 +229,16 @@ class Checker:
         return any(-1 <= at - folder["at"] <= SLURM_FORGETS_S for at in kills)
 
     def check_again(self, by_name: dict, folders: dict) -> None:
-        """A job after one that ended well: only when somebody asked for it, or the raw file had changed."""
+        """A job after one that ended well (SLURM may call it NODE_FAIL when it was away itself; the job's own last word
+        counts, too): only when somebody asked for it, or the raw file had changed."""
         asked = collections.Counter(a["task"] for _, a in self.actions("retry"))
         asked.update(e["words"][2] for e in self.events if e.get("event") == "trawl" and e["words"][:2] == ["task", "retry"]
                      and e["code"] == 0)
         runs = collections.defaultdict(list)
         for name, folder in folders.items():
             if name in by_name:
-                runs[folder["task"]].append((folder["fence"], name, by_name[name][1]))
+                well = ENDED_WELL in (by_name[name][1], folder["told"])
+                runs[folder["task"]].append((folder["fence"], name, ENDED_WELL if well else by_name[name][1]))
         for task, each in runs.items():
             each.sort()
             well = [name for _, name, state in each[:-1] if state == ENDED_WELL]

@@ -20,7 +20,7 @@ def everything_goes_on_by_itself_when_the_store_is_back():
             write_file(f"{folder}/{name}", size, len(name))
             originals.note(folder)
 
-        standby, (scheduler, *workers) = site.start_scheduler(), site.start(workers=2)
+        (scheduler, *workers), standby = site.start(workers=2), site.start_scheduler()
         drop("job.raw", 2 * MIB)
         site.wait_task("job.raw/quant/msqc-v1", "parked", 30)
         site.trawl("pool", "set", "file_copy", "0")
