@@ -195,6 +195,7 @@ static int write_and_sync(int fd, const void *data, size_t len, struct err *err)
     return rc;
 }
 
+/* The process's umask gives the mode. */
 int fs_write_at(int dir, const char *tmp, const char *name, const void *data, size_t len,
                 struct err *err)
 {

@@ -22,8 +22,8 @@ char *fs_read(const char *path, size_t max, size_t *len, struct err *err) OWNED
 /* Write to a temporary name beside path, fsync, rename, fsync the folder. */
 int fs_write(const char *path, const void *data, size_t len, struct err *err)
     __attribute__((nonnull, warn_unused_result));
-
-/* The same below an open folder; tmp is a name that nobody else has. */
+/* The same below an open folder by the temporary name tmp, which nobody may have: for a writer who
+ * is to find again what was left when it was killed. */
 int fs_write_at(int dir, const char *tmp, const char *name, const void *data, size_t len,
                 struct err *err) __attribute__((nonnull, warn_unused_result));
 

@@ -303,7 +303,9 @@ int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, con
     BSON_APPEND_UTF8(&set, "state", task_state_name(*to));
     BSON_APPEND_NULL(&set, "slot");
     if (*to == TASK_READY) {
-        BSON_APPEND_DATE_TIME(&set, "not_before", now + wait_ms(cfg, task, why, counts));
+        int64_t wait = wait_ms(cfg, task, why, counts);
+        BSON_APPEND_DATE_TIME(&set, "not_before", now + wait);
+        BSON_APPEND_INT64(&set, "wait_ms", wait);
         BSON_APPEND_DATE_TIME(&set, "ready_at", now);
         BSON_APPEND_NULL(&set, "worker");
     } else {
@@ -440,9 +442,9 @@ int task_retry(struct db *db, const struct task_order *o, bool *won, struct err 
     bson_t *update =
         BCON_NEW("$set", "{", "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "slot",
                  BCON_NULL, "worker", BCON_NULL, "ready_at", BCON_DATE_TIME(wall_ms()), "retried",
-                 BCON_DOCUMENT(who), "}", "$unset", "{", "not_before", BCON_BOOL(true), "cancel",
-                 BCON_BOOL(true), "parked", BCON_BOOL(true), "kept", BCON_BOOL(true), "skipped",
-                 BCON_BOOL(true), "ignored", BCON_BOOL(true), "}");
+                 BCON_DOCUMENT(who), "}", "$unset", "{", "not_before", BCON_BOOL(true), "wait_ms",
+                 BCON_BOOL(true), "cancel", BCON_BOOL(true), "parked", BCON_BOOL(true), "kept",
+                 BCON_BOOL(true), "skipped", BCON_BOOL(true), "ignored", BCON_BOOL(true), "}");
     return db_update(db, DB_TASKS, filter, update, won, err);
 }
 

@@ -208,7 +208,8 @@ static int take_slots(struct scheduler *s, struct pick *picks, struct db_change 
 static int name_slots(struct scheduler *s, struct pick *picks, struct db_change *changes, size_t *n,
                       struct err *err)
 {
-    AUTO(bson_destroy) bson_t *unset = BCON_NEW("not_before", BCON_BOOL(true));
+    AUTO(bson_destroy)
+    bson_t *unset = BCON_NEW("not_before", BCON_BOOL(true), "wait_ms", BCON_BOOL(true));
     int rc = 0;
     for (size_t i = 0; i < *n && rc == 0; i++) {
         const struct open_task *t = picks[i].t;
@@ -298,6 +299,41 @@ static int wake_parked(struct scheduler *s, struct open_task *t, struct err *err
     return 0;
 }
 
+/* --- tasks that are not due yet --- */
+
+#define SKEW_MS 1000 /* between clocks of hosts that are well */
+
+/* A back-off that would end later than it is long was dated by another clock than ours, or ours has
+ * jumped: it begins anew on our clock. */
+static int date_anew(struct scheduler *s, struct open_task *t, struct err *err)
+{
+    int64_t due = wall_ms() + t->wait_ms;
+    if (t->wait_ms < 0 || t->not_before_ms <= due + SKEW_MS) {
+        return 0;
+    }
+    AUTO(bson_destroy) bson_t *set = BCON_NEW("not_before", BCON_DATE_TIME(due));
+    bool won;
+    if (task_transition(s, t, TASK_READY, set, NULL, &won, err) != 0) {
+        return -1;
+    }
+    t->not_before_ms = won ? due : t->not_before_ms;
+    return 0;
+}
+
+static int look_at_ready(struct scheduler *s, struct open_task *t, struct err *err)
+{
+    if (t->not_before_ms <= wall_ms()) {
+        return 0;
+    }
+    if (date_anew(s, t, err) != 0) {
+        return -1;
+    }
+    if (t->not_before_ms < s->next_expiry_ms) {
+        s->next_expiry_ms = t->not_before_ms;
+    }
+    return 0;
+}
+
 int admit_pass(struct scheduler *s, struct err *err)
 {
     s->next_expiry_ms = INT64_MAX;
@@ -309,9 +345,8 @@ int admit_pass(struct scheduler *s, struct err *err)
         if (t->state == TASK_PARKED && t->ended && wake_parked(s, t, err) != 0) {
             return -1;
         }
-        if (t->state == TASK_READY && t->not_before_ms > wall_ms() &&
-            t->not_before_ms < s->next_expiry_ms) {
-            s->next_expiry_ms = t->not_before_ms;
+        if (t->state == TASK_READY && look_at_ready(s, t, err) != 0) {
+            return -1;
         }
     }
     bson_t all = BSON_INITIALIZER;

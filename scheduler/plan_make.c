@@ -30,9 +30,9 @@ static struct db_change reopen(const struct task_new *t, const char *id)
                            "setbacks", BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL,
                            "ready_at", BCON_DATE_TIME(wall_ms()), "input",
                            BCON_DOCUMENT(t->input != NULL ? t->input : &empty), "}", "$unset", "{",
-                           "not_before", BCON_BOOL(true), "kept", BCON_BOOL(true), "parked",
-                           BCON_BOOL(true), "cancel", BCON_BOOL(true), "skipped", BCON_BOOL(true),
-                           "ignored", BCON_BOOL(true), "}"),
+                           "not_before", BCON_BOOL(true), "wait_ms", BCON_BOOL(true), "kept",
+                           BCON_BOOL(true), "parked", BCON_BOOL(true), "cancel", BCON_BOOL(true),
+                           "skipped", BCON_BOOL(true), "ignored", BCON_BOOL(true), "}"),
     };
 }
 

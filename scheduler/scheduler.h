@@ -66,6 +66,7 @@ struct open_task {
     char *id, *kind, *pool, *raw_file, *instrument, *project, *slot, *worker;
     enum task_state state;
     int64_t fence, attempt, priority, ready_ms, not_before_ms;
+    int64_t wait_ms; /* of the back-off that ends at not_before_ms; -1: none */
     bool cancel, ended;
     size_t group; /* of s->groups: who shares fairly with whom */
 };

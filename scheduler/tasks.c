@@ -19,6 +19,7 @@ static int add_open(void *ctx, const bson_t *doc, struct err *err)
         .priority = doc_i64(doc, "priority", 0),
         .ready_ms = doc_i64(doc, "ready_at", 0),
         .not_before_ms = doc_i64(doc, "not_before", 0),
+        .wait_ms = doc_i64(doc, "wait_ms", -1),
         .cancel = doc_has(doc, "cancel"),
         .ended = doc_has(doc, "parked.ended"),
     };

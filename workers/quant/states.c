@@ -142,7 +142,7 @@ enum job_fate states_decide(const struct job_view *view, struct job_outcome *out
         *out = slurm;
         return fate;
     }
-    bool still = states_fate(view->sacct.state) == JOB_WAITS ||
-                 states_fate(view->scontrol.state) == JOB_WAITS;
-    return still ? JOB_WAITS : JOB_UNKNOWN;
+    /* That sacct has it running means little once it has left the queue: a job that slurmctld
+     * forgot (it was killed, its state was restored) stays so in the accounting for ever. */
+    return states_fate(view->scontrol.state) == JOB_WAITS ? JOB_WAITS : JOB_UNKNOWN;
 }
