@@ -17,4 +17,6 @@ void mono_sleep_ms(int64_t ms);
 char *wall_iso(int64_t ms, char *buf, size_t room) __attribute__((nonnull));
 /* A random number in [0, n); n > 0. Not for secrets. */
 int64_t mono_random(int64_t n);
+/* "[D-]HH:MM:SS", "MM:SS" or "SS", with a fraction or without; -1 when it is no time. */
+int64_t elapsed_s(const char *text) __attribute__((nonnull));
 #endif
