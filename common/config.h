@@ -83,8 +83,9 @@ struct config {
     } scrub;
     struct {
         int64_t threads;
-        int64_t poll_s; /* one look at all jobs of the cluster */
-        bool seed;      /* make the msqc settings when there are no settings at all */
+        int64_t poll_s;    /* one look at all jobs of the cluster */
+        bool seed;         /* make the msqc settings when there are no settings at all */
+        char *error_codes; /* the site's own table of what logs mean; "" : none */
     } quant;
     struct {
         int64_t threads;

@@ -24,4 +24,6 @@ bool mono_wait(pthread_cond_t *c, pthread_mutex_t *lock, int64_t until_ms) __att
 char *wall_iso(int64_t ms, char *buf, size_t room) __attribute__((nonnull));
 /* A random number in [0, n); n > 0. Not for secrets. */
 int64_t mono_random(int64_t n);
+/* "[D-]HH:MM:SS", "MM:SS" or "SS", with a fraction or without; -1 when it is no time. */
+int64_t elapsed_s(const char *text) __attribute__((nonnull));
 #endif

@@ -171,6 +171,35 @@ int task_create(struct db *db, const struct task_new *t, bool *made, struct err 
     return db_insert(db, DB_TASKS, doc, made, err);
 }
 
+struct db_change task_reopening(const struct task_new *t, bool only_done)
+{
+    AUTO(free) char *id = task_id(t->raw_file, t->kind, t->settings);
+    bson_t empty = BSON_INITIALIZER;
+    return (struct db_change){
+        .filter = only_done
+                      ? BCON_NEW("_id", BCON_UTF8(id), "state", BCON_UTF8("done"))
+                      : BCON_NEW("_id", BCON_UTF8(id), "state", "{", "$in", "[", BCON_UTF8("done"),
+                                 BCON_UTF8("failed"), BCON_UTF8("dead"), BCON_UTF8("cancelled"),
+                                 BCON_UTF8("skipped"), BCON_UTF8("ignored"), "]", "}"),
+        .update =
+            BCON_NEW("$set", "{", "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "setbacks",
+                     BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL, "priority",
+                     BCON_INT64(t->priority), "ready_at", BCON_DATE_TIME(wall_ms()), "input",
+                     BCON_DOCUMENT(t->input != NULL ? t->input : &empty), "}", "$unset", "{",
+                     "not_before", BCON_BOOL(true), "wait_ms", BCON_BOOL(true), "kept",
+                     BCON_BOOL(true), "parked", BCON_BOOL(true), "cancel", BCON_BOOL(true),
+                     "skipped", BCON_BOOL(true), "ignored", BCON_BOOL(true), "}"),
+    };
+}
+
+int task_reopen(struct db *db, const struct task_new *t, bool only_done, bool *won, struct err *err)
+{
+    struct db_change c = task_reopening(t, only_done);
+    int rc = db_update(db, DB_TASKS, c.filter, c.update, won, err);
+    db_change_fini(&c);
+    return rc;
+}
+
 /* --- the worker's side --- */
 
 static bson_t *guard(const struct task_claim *c, const char *state)

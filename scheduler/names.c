@@ -114,15 +114,15 @@ const char *names_project(const char *name, const char *const *projects)
 {
     const char *found = NULL;
     for (size_t i = 0; projects[i] != NULL; i++) {
-        if (strcmp(projects[i], NAMES_FALLBACK_PROJECT) == 0 || !is_token(name, projects[i])) {
+        if (strcmp(projects[i], PROJECT_FALLBACK) == 0 || !is_token(name, projects[i])) {
             continue;
         }
         if (found != NULL) {
-            return NAMES_FALLBACK_PROJECT;
+            return PROJECT_FALLBACK;
         }
         found = projects[i];
     }
-    return found != NULL ? found : NAMES_FALLBACK_PROJECT;
+    return found != NULL ? found : PROJECT_FALLBACK;
 }
 
 static bool has_special_characters(const char *id)

@@ -10,8 +10,7 @@
 
 #include "common/config.h"
 #include "common/own.h"
-
-#define NAMES_FALLBACK_PROJECT "_FALLBACK"
+#include "common/resolve.h"
 
 /* Whether a name in the instrument's folder is a raw file (ingest.md §1.0). The extension's case
  * does not matter; a bare extension (".raw") is none, and names that we make are none. */

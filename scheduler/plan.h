@@ -4,9 +4,9 @@
  */
 #ifndef SCHEDULER_PLAN_H
 #define SCHEDULER_PLAN_H
+#include "common/resolve.h"
 #include "scheduler/docset.h"
 #include "scheduler/ledger.h"
-#include "scheduler/resolve.h"
 #include "scheduler/scheduler.h"
 
 struct plan {

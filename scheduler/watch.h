@@ -6,8 +6,8 @@
 #define SCHEDULER_WATCH_H
 #include <stdatomic.h>
 
+#include "common/resolve.h"
 #include "scheduler/acquisition.h"
-#include "scheduler/resolve.h"
 #include "scheduler/scheduler.h"
 
 /* A raw file of this instrument that has a document. */

@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (slurm_reply_whole(text) && size < 10) {
         abort(); /* "trawl|end\n" is the shortest */
     }
-    if (states_elapsed(text) < -1) {
+    if (elapsed_s(text) < -1) {
         abort();
     }
     free(text);

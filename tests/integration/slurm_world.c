@@ -194,6 +194,7 @@ static void set_config(void)
     c->slurm.partition = strdup("");
     c->slurm.account = strdup("");
     c->slurm.modules = strdup("");
+    c->quant.error_codes = strdup("");
 }
 
 static void write_text(const char *path, const char *text)
@@ -246,7 +247,7 @@ void world_remove(void)
     }
     char *const texts[] = {c->ssh.hosts,       c->ssh.user,          c->ssh.key_file,
                            c->ssh.known_hosts, c->ssh.password_file, c->slurm.partition,
-                           c->slurm.account,   c->slurm.modules};
+                           c->slurm.account,   c->slurm.modules,     c->quant.error_codes};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         free(texts[i]);
     }

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "common/fs.h"
+#include "common/shell.h"
 #include "test.h"
 #include "workers/quant/job.h"
-#include "workers/quant/text.h"
 
 static char empty[] = "", root_backup[] = "/pool/back up", root_output[] = "/pool/out",
             root_settings[] = "/pool/settings", root_software[] = "/soft ware",
@@ -103,9 +103,9 @@ static void hostile_values_come_through_a_real_shell(void **state)
     fputs("printf '%s\\0'", t.out);
     for (size_t i = 0; i < n; i++) {
         fputc(' ', t.out);
-        text_quote(t.out, values[i]);
+        shell_quote(t.out, values[i]);
         fputc(' ', t.out);
-        text_quote_always(t.out, values[i]);
+        shell_quote_always(t.out, values[i]);
     }
     fputc('\n', t.out);
     assert_int_equal(text_close(&t, &err), 0);

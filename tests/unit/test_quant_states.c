@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "common/mono.h"
 #include "test.h"
 #include "workers/quant/states.h"
 
@@ -73,7 +74,7 @@ static void elapsed_times_over_a_day_parse(void **state)
         {"99999999999999999999", -1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_int_equal(states_elapsed(cases[i].text), cases[i].seconds);
+        assert_int_equal(elapsed_s(cases[i].text), cases[i].seconds);
     }
 }
 

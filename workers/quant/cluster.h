@@ -14,7 +14,7 @@
 
 #include "common/config.h"
 #include "common/err.h"
-#include "workers/quant/text.h"
+#include "common/shell.h"
 
 /*
  * Run the script (slurm.h). 0: *reply is the whole answer; free(). -1 with ERR_HOLD: no head node

@@ -55,13 +55,14 @@ static char *read_path(const struct quant_job *job, const char *raw)
 static int find_paths(const struct quant_job *job, struct paths *p, struct err *err)
 {
     const struct config *c = job->base.cfg;
-    const struct quant_settings *s = &job->settings;
+    const struct settings *s = &job->settings;
     const char *program = s->software[0] != '\0' ? s->software : s->software_type;
     if (strcmp(s->software_type, "msqc") == 0) {
         program = "trawl-msqc";
     }
     p->raw = path_join(config_cluster_path(&c->location.backup), job->raw, err);
-    p->settings = path_join(config_cluster_path(&c->location.settings), s->name, err);
+    p->settings = path_join(config_cluster_path(&c->location.settings),
+                            s->set[0] != '\0' ? s->set : s->name, err);
     p->software = path_join(config_cluster_path(&c->location.software), program, err);
     if (p->raw == NULL || p->settings == NULL || p->software == NULL) {
         return -1;
@@ -115,13 +116,13 @@ static void put_word(void *ctx, const char *word)
     c->failed = text_close(&filled, &ignored) != 0;
     if (!c->failed) {
         fputc(' ', c->out);
-        text_quote(c->out, filled.data);
+        shell_quote(c->out, filled.data);
     }
 }
 
 static int put_parameters(struct command *c, const char *parameters, struct err *err)
 {
-    if (text_words(parameters, put_word, c, err) != 0) {
+    if (shell_words(parameters, put_word, c, err) != 0) {
         return err_context(err, "config_params");
     }
     return c->failed ? ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory") : 0;
@@ -130,14 +131,14 @@ static int put_parameters(struct command *c, const char *parameters, struct err 
 static void put_plain(struct command *c, const char *word)
 {
     fputc(' ', c->out);
-    text_quote(c->out, word);
+    shell_quote(c->out, word);
 }
 
 /* alphadia runs in the conda environment whose name is the settings' software. */
 static int put_alphadia(const struct quant_job *job, const struct paths *p, struct command *c,
                         struct err *err)
 {
-    const struct quant_settings *s = &job->settings;
+    const struct settings *s = &job->settings;
     const char *const begin[] = {"run", "-n", s->software, "alphadia", "--file", p->read};
     const struct pair files[] = {
         {"--library", s->speclib_file}, {"--fasta", s->fasta_file}, {"--config", s->config_file}};
@@ -180,7 +181,7 @@ static int put_command(const struct quant_job *job, const struct paths *p, FILE 
     if (strcmp(type, "alphadia") == 0) {
         return put_alphadia(job, p, &c, err);
     }
-    text_quote(out, p->software);
+    shell_quote(out, p->software);
     if (strcmp(type, "msqc") == 0) {
         put_plain(&c, p->read);
         put_plain(&c, job->cluster_output);
@@ -205,13 +206,13 @@ char *job_command(const struct quant_job *job, struct err *err)
 static void put_export(FILE *out, const char *name, const char *value)
 {
     fprintf(out, "export %s=", name);
-    text_quote_always(out, value);
+    shell_quote_always(out, value);
     fputc('\n', out);
 }
 
 static int put_env(const struct quant_job *job, const struct paths *p, FILE *out, struct err *err)
 {
-    const struct quant_settings *s = &job->settings;
+    const struct settings *s = &job->settings;
     AUTO(free) char *command = job_command(job, err);
     AUTO(free) char *results = metrics_files(job);
     if (command == NULL || results == NULL) {

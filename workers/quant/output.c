@@ -40,11 +40,11 @@ static int stop_at_first(void *ctx, const char *name, struct err *err)
     return ERR(err, ERR_CANCELLED, 0, "one name is enough");
 }
 
-static enum owner owner_of(const char *folder, const char *task_id)
+static enum owner owner_of(const char *folder, const char *us)
 {
     AUTO(free) char *task = read_small(folder, ".trawl-task");
     if (task != NULL) {
-        return strcmp(task, task_id) == 0 ? OWNER_US : OWNER_OTHER;
+        return strcmp(task, us) == 0 ? OWNER_US : OWNER_OTHER;
     }
     bool any = false;
     struct err ignored = {0};
@@ -76,7 +76,7 @@ static int choose_next(struct quant_job *job, struct err *err)
         if (set_folder(job, relative, err) != 0) {
             return -1;
         }
-        if (owner_of(job->worker_output, job->base.task_id) != OWNER_OTHER) {
+        if (owner_of(job->worker_output, job->owner) != OWNER_OTHER) {
             free(job->output);
             job->output = TAKE(relative);
             return 0;
@@ -121,8 +121,7 @@ int output_choose(struct quant_job *job, struct err *err)
     if (set_folder(job, job->output, err) != 0) {
         return -1;
     }
-    if (job->job_name[0] != '\0' ||
-        owner_of(job->worker_output, job->base.task_id) != OWNER_OTHER) {
+    if (job->job_name[0] != '\0' || owner_of(job->worker_output, job->owner) != OWNER_OTHER) {
         return 0;
     }
     switch (job->exists) {

@@ -1,5 +1,7 @@
 #include "workers/quant/quant.h"
 
+#include "workers/quant/files.h"
+
 static const struct worker_step quant_steps[] = {
     {"prepare", quant_prepare}, {"submit", quant_submit}, {"wait", quant_wait},
     {"collect", quant_collect}, {"store", quant_store},   {0},
@@ -18,6 +20,17 @@ static int64_t threads(const struct config *cfg)
     return cfg->quant.threads;
 }
 
+static void *open_shared(const struct config *cfg, struct err *err)
+{
+    (void)cfg;
+    return files_seen_new(err);
+}
+
+static void close_shared(void *shared)
+{
+    files_seen_free(shared);
+}
+
 const struct worker_kind worker_quant = {
     .name = "quant",
     .locations = quant_locations,
@@ -31,4 +44,6 @@ const struct worker_kind worker_quant = {
     .watch_free = quant_watch_free,
     .watch_ms = watch_ms,
     .threads = threads,
+    .open = open_shared,
+    .close = close_shared,
 };

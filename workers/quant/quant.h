@@ -11,24 +11,17 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/settings.h"
 #include "workers/quant/slurm.h"
 #include "workers/worker.h"
 
 enum quant_exists { EXISTS_RAISE, EXISTS_OVERWRITE, EXISTS_ASSOCIATE, EXISTS_ADD, EXISTS_COUNT };
 const char *quant_exists_name(enum quant_exists mode) __attribute__((returns_nonnull));
 
-/* What the settings document says. */
-struct quant_settings {
-    char *name, *software_type, *software, *metrics_type;
-    char *config_params, *config_file, *speclib_file, *fasta_file;
-    char *mem, *time; /* for sbatch */
-    int64_t version, cpus, threads;
-};
-
 struct quant_job {
     struct job_base base; /* first */
     /* decode */
-    struct quant_settings settings;
+    struct settings settings;
     char *raw;         /* below the backup location */
     char *output;      /* below the output location; prepare may add .run2 */
     char *raw_id;      /* of the raw file document */
@@ -38,6 +31,7 @@ struct quant_job {
     int64_t created_ms; /* of the task: tells it from an older one of the same id */
     bool sciex;
     bool cancel; /* somebody asked to stop */
+    char *owner; /* what marks the output folder as ours: the task, and which run of it */
     enum quant_exists exists;
     /* kept and parked */
     int64_t job_id; /* 0: not submitted */
@@ -47,6 +41,7 @@ struct quant_job {
     /* prepare */
     char *worker_output, *cluster_output, *folder;
     /* store */
+    char error_code[64]; /* of a job that failed; errors.h */
     bson_t *metrics;
     char *metrics_id;
 };

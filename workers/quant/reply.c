@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/mono.h"
 #include "workers/quant/slurm.h"
 
 #include "common/ban.h"
@@ -251,7 +252,7 @@ static void read_scontrol(struct job_view *views, size_t n, const struct line *l
     copy(&state, view->scontrol.state, sizeof view->scontrol.state);
     read_codes(&codes, &view->scontrol);
     copy(&ran, elapsed, sizeof elapsed);
-    view->scontrol.elapsed_s = states_elapsed(elapsed);
+    view->scontrol.elapsed_s = elapsed_s(elapsed);
 }
 
 static int64_t json_number(const json_t *object, const char *key, int64_t or_else)
@@ -277,6 +278,8 @@ static void read_status(struct job_view *views, size_t n, const struct line *lin
         snprintf(view->wrapper.state, sizeof view->wrapper.state, "%s", state);
         view->wrapper.exit_code = code >= 0 && code < 65536 ? (int)code : -1;
         view->wrapper.elapsed_s = json_number(status, "elapsed_s", -1);
+        int64_t kib = json_number(status, "peak_memory_kib", 0);
+        view->wrapper.peak_mib = kib > 0 ? (kib + 1023) / 1024 : 0;
     }
     json_decref(status);
 }

@@ -17,5 +17,6 @@ void quant_result(const void *p, bson_t *out)
     BSON_APPEND_INT64(out, "job_id", job->job_id);
     BSON_APPEND_UTF8(out, "job_state", job->outcome.state);
     BSON_APPEND_INT64(out, "elapsed_s", job->outcome.elapsed_s);
+    BSON_APPEND_INT64(out, "peak_memory_mib", job->outcome.peak_mib);
     BSON_APPEND_UTF8(out, "metrics_id", job->metrics_id != NULL ? job->metrics_id : "");
 }

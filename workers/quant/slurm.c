@@ -56,7 +56,7 @@ static void put_call(struct text *t, const char *function, const char *const *wo
     fputs(function, t->out);
     for (; *words != NULL; words++) {
         fputc(' ', t->out);
-        text_quote_always(t->out, *words);
+        shell_quote_always(t->out, *words);
     }
     fputc('\n', t->out);
 }
@@ -74,7 +74,7 @@ static void put_option(struct text *t, const char *option, const char *value)
 {
     if (value != NULL && value[0] != '\0') {
         fprintf(t->out, " %s=", option);
-        text_quote_always(t->out, value);
+        shell_quote_always(t->out, value);
     }
 }
 
@@ -94,7 +94,7 @@ static void put_log_option(struct text *t, const char *folder)
     }
     *to = '\0';
     fputs(" --output=", t->out);
-    text_quote_always(t->out, twice);
+    shell_quote_always(t->out, twice);
     fputs("/slurm-%j.out", t->out);
 }
 
@@ -114,7 +114,7 @@ void slurm_put_submit(struct text *t, const struct config *c, const struct slurm
                                  job->output, job->exists_mode, job->env};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         fputc(' ', t->out);
-        text_quote_always(t->out, words[i]);
+        shell_quote_always(t->out, words[i]);
     }
     /* --no-requeue: one id is one run. What SLURM would run again, we submit under a new fence. */
     fprintf(t->out, " --no-requeue --export=NONE --nodes=1 --ntasks=1 --open-mode=append");
@@ -126,7 +126,7 @@ void slurm_put_submit(struct text *t, const struct config *c, const struct slurm
     put_option(t, "--chdir", month);
     put_log_option(t, month);
     fputc(' ', t->out);
-    text_quote_always(t->out, script);
+    shell_quote_always(t->out, script);
     fputc('\n', t->out);
 }
 

@@ -12,8 +12,8 @@
 
 #include "common/config.h"
 #include "common/err.h"
+#include "common/shell.h"
 #include "workers/quant/states.h"
-#include "workers/quant/text.h"
 
 #define SLURM_NAME_MAX 64
 

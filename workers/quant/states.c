@@ -51,43 +51,6 @@ const char *states_name(const char *state)
     return i < STATES_COUNT ? states[i].name : "UNKNOWN";
 }
 
-static int64_t take_number(const char **at)
-{
-    if (!isdigit((unsigned char)**at)) {
-        return -1;
-    }
-    char *end = NULL;
-    long long value = strtoll(*at, &end, 10);
-    *at = end;
-    return value <= 1000000000 ? value : -1;
-}
-
-int64_t states_elapsed(const char *text)
-{
-    const char *c = text;
-    int64_t days = 0;
-    int64_t total = take_number(&c);
-    bool has_days = *c == '-' && total >= 0;
-    if (has_days) {
-        c++;
-        days = total;
-        total = take_number(&c);
-    }
-    int parts = 1;
-    for (; total >= 0 && *c == ':' && parts < 3; parts++) {
-        c++;
-        int64_t value = take_number(&c);
-        total = value >= 0 && value < 60 ? total * 60 + value : -1;
-    }
-    for (; has_days && parts < 3 && total >= 0; parts++) {
-        total *= 60; /* D-HH and D-HH:MM */
-    }
-    if (*c == '.') {
-        c += 1 + strspn(c + 1, "0123456789");
-    }
-    return total >= 0 && *c == '\0' ? days * 86400 + total : -1;
-}
-
 static enum job_fate say(const struct job_word *word, const char *source, struct job_outcome *out)
 {
     *out = (struct job_outcome){.exit_code = word->exit_code, .elapsed_s = word->elapsed_s};
@@ -114,7 +77,7 @@ static enum job_fate slurm_says(const struct job_view *view, struct job_outcome 
     return ended(&view->squeue) ? say(&view->squeue, "squeue", out) : JOB_UNKNOWN;
 }
 
-enum job_fate states_decide(const struct job_view *view, struct job_outcome *out)
+static enum job_fate weigh(const struct job_view *view, struct job_outcome *out)
 {
     *out = (struct job_outcome){.state = "UNKNOWN", .source = "none", .elapsed_s = -1};
     const char *queue = view->squeue.state;
@@ -145,4 +108,11 @@ enum job_fate states_decide(const struct job_view *view, struct job_outcome *out
     /* That sacct has it running means little once it has left the queue: a job that slurmctld
      * forgot (it was killed, its state was restored) stays so in the accounting for ever. */
     return states_fate(view->scontrol.state) == JOB_WAITS ? JOB_WAITS : JOB_UNKNOWN;
+}
+
+enum job_fate states_decide(const struct job_view *view, struct job_outcome *out)
+{
+    enum job_fate fate = weigh(view, out);
+    out->peak_mib = view->wrapper.peak_mib > 0 ? view->wrapper.peak_mib : -1;
+    return fate;
 }

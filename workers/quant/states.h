@@ -25,14 +25,12 @@ enum job_fate states_fate(const char *state) __attribute__((nonnull));
 /* The full name, "OUT_OF_MEMORY" for "OUT_OF_ME+"; "UNKNOWN" for an unknown one. */
 const char *states_name(const char *state) __attribute__((nonnull, returns_nonnull));
 
-/* "[D-]HH:MM:SS", "MM:SS" or "SS", with a fraction or without; -1 when it is no time. */
-int64_t states_elapsed(const char *text) __attribute__((nonnull));
-
 /* What one witness said about a job; an empty state: it said nothing. */
 struct job_word {
     char state[SLURM_STATE_MAX];
     int exit_code, signal;
     int64_t elapsed_s; /* -1: not told */
+    int64_t peak_mib;  /* most memory at one time; 0: not told */
 };
 
 struct job_view {
@@ -46,6 +44,7 @@ struct job_outcome {
     char source[12]; /* wrapper, sacct, scontrol, squeue or none */
     int exit_code;
     int64_t elapsed_s;
+    int64_t peak_mib; /* -1: not told */
 };
 
 /*

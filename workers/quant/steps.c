@@ -5,7 +5,7 @@
  *   submit   a job that was kept is not submitted again; a name that was kept without a job is
  * asked for (and closed) before a new one is used wait     parks the task until the watcher has
  * noted the end collect  reads the results; a job that ended badly is spent: a retry submits a new
- * one store    the metrics document has a name of its own for each attempt
+ * one store    the metrics document has a name of its own for each job
  *
  * The name is kept before sbatch runs, so a job is never without somebody who knows its name.
  */
@@ -16,6 +16,8 @@
 #include "common/log.h"
 #include "common/path.h"
 #include "workers/quant/cluster.h"
+#include "workers/quant/errors.h"
+#include "workers/quant/files.h"
 #include "workers/quant/job.h"
 #include "workers/quant/metrics.h"
 #include "workers/quant/output.h"
@@ -26,6 +28,10 @@ int quant_prepare(void *p, struct err *err)
 {
     struct quant_job *job = p;
     if (output_choose(job, err) != 0) {
+        return -1;
+    }
+    if (job->job_name[0] == '\0' &&
+        files_check(job->base.shared, job->base.cfg, &job->settings, err) != 0) {
         return -1;
     }
     AUTO(free) char *command = job_command(job, err); /* bad parameters show before anything runs */
@@ -131,7 +137,7 @@ static int build_script(struct quant_job *job, struct text *script, struct err *
     slurm_put_submit(script, job->base.cfg,
                      &(struct slurm_job){.name = job->job_name,
                                          .folder = job->folder,
-                                         .task = job->base.task_id,
+                                         .task = job->owner,
                                          .output = job->cluster_output,
                                          .exists_mode = quant_exists_name(job->exists),
                                          .env = env,
@@ -219,7 +225,7 @@ static int spend_job(struct quant_job *job, const char *tail, struct err *err)
     BSON_APPEND_INT64(fields, "kept.job_id", 0);
     BSON_APPEND_UTF8(fields, "kept.job_name", "");
     BSON_APPEND_INT64(fields, "kept.last_job_id", job->job_id);
-    BSON_APPEND_UTF8(fields, "kept.error_code", job->outcome.state);
+    BSON_APPEND_UTF8(fields, "kept.error_code", job->error_code);
     BSON_APPEND_UTF8(fields, "kept.log_tail", tail);
     return run_keep(job->base.run, fields, err);
 }
@@ -272,6 +278,33 @@ static enum err_kind failure_kind(const struct quant_job *job)
     return ERR_TRANSIENT;
 }
 
+static int store_metrics(struct quant_job *job, struct err *err)
+{
+    bool won = false;
+    free(TAKE(job->metrics_id));
+    const char *run =
+        strrchr(job->job_name, '-'); /* "-f7": of the attempt that submitted the job */
+    if (asprintf(&job->metrics_id, "%s#%s", job->base.task_id, run != NULL ? run + 1 : "f0") < 0) {
+        job->metrics_id = NULL;
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(job->metrics_id));
+    AUTO(bson_destroy) bson_t *update = metrics_update(job);
+    if (filter == NULL || update == NULL) {
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    /* A lost race for the insert means that the same document is there already. */
+    return db_upsert(job->base.db, DB_METRICS, filter, update, &won, err);
+}
+
+/* Of a job that failed for good only the time and the memory are told; one that was lost runs
+ * again. */
+static int note_failure(struct quant_job *job, struct err *err)
+{
+    bson_destroy(TAKE(job->metrics));
+    return failure_kind(job) == ERR_INVALID ? store_metrics(job, err) : 0;
+}
+
 /* Settle a job that ended badly: why, in one line. */
 static int fail_job(struct quant_job *job, const char *why, struct err *err)
 {
@@ -279,16 +312,22 @@ static int fail_job(struct quant_job *job, const char *why, struct err *err)
     if (tail == NULL) {
         return ERR(err, ERR_TRANSIENT, errno, "out of memory");
     }
-    if (spend_job(job, tail, err) != 0) {
+    errors_classify(job, tail, job->error_code);
+    if (note_failure(job, err) != 0 || spend_job(job, tail, err) != 0) {
         return -1;
     }
     const char *line = last_line(tail);
     const char *shown = line_end(line, 140);
     const struct job_outcome *o = &job->outcome;
-    char code[32] = "";
+    char code[32 + sizeof job->error_code] = "";
+    bool known = job->error_code[0] != '_' || job->error_code[1] != '_';
+    bool more = known && strcmp(job->error_code, o->state) != 0;
     if (o->exit_code > 0) {
         snprintf(code, sizeof code, ", exit code %d", o->exit_code);
     }
+    size_t used = strlen(code);
+    snprintf(code + used, sizeof code - used, "%s%s", more ? ", " : "",
+             more ? job->error_code : "");
     return ERR(err, failure_kind(job), o->exit_code,
                "%s: job %" PRId64 "%s%s%s; log.txt ends: %s%s", o->state, job->job_id, code,
                why[0] != '\0' ? ", " : "", why, shown == line ? "" : "...",
@@ -327,18 +366,5 @@ int quant_collect(void *p, struct err *err)
 
 int quant_store(void *p, struct err *err)
 {
-    struct quant_job *job = p;
-    bool won = false;
-    free(TAKE(job->metrics_id));
-    if (asprintf(&job->metrics_id, "%s#%" PRId64, job->base.task_id, job->base.attempt) < 0) {
-        job->metrics_id = NULL;
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
-    }
-    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(job->metrics_id));
-    AUTO(bson_destroy) bson_t *update = metrics_update(job);
-    if (filter == NULL || update == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
-    }
-    /* A lost race for the insert means that the same document is there already. */
-    return db_upsert(job->base.db, DB_METRICS, filter, update, &won, err);
+    return store_metrics(p, err);
 }

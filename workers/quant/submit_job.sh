@@ -22,15 +22,47 @@ started_at=$(date -u +%FT%TZ)
 ended_at=
 child=
 signal=0
+sampler=
 sciex_copy=
+
+# The most resident memory that the software and its children had together, KiB; 0: not known. The
+# kernel forgets it with the process, so it is looked at while they run, more and more seldom.
+sample_memory() { # PID
+    local peak=0 sum pid word kib pause=0.02 all more
+    while kill -0 "$1" 2>/dev/null; do
+        sum=0
+        all=("$1")
+        for ((i = 0; i < ${#all[@]}; i++)); do
+            pid=${all[i]}
+            while read -r word kib _; do
+                [ "$word" != VmRSS: ] || sum=$((sum + kib))
+            done <"/proc/$pid/status"
+            more=
+            read -r more <"/proc/$pid/task/$pid/children"
+            # shellcheck disable=SC2206 # numbers separated by spaces
+            all+=($more)
+        done
+        if [ "$sum" -gt "$peak" ]; then
+            peak=$sum
+            printf '%s\n' "$peak" >"$folder/peak.new" && mv -f -- "$folder/peak.new" "$folder/peak"
+        fi
+        sleep "$pause"
+        case $pause in 0.02) pause=0.1 ;; 0.1) pause=0.5 ;; *) pause=2 ;; esac
+    done 2>/dev/null
+}
+peak_memory() {
+    local kib=0
+    read -r kib 2>/dev/null <"$folder/peak"
+    printf '%s' "${kib:-0}"
+}
 
 # write_status STATE EXIT_CODE: unless a later start of the same job has taken over.
 write_status() {
     local temporary=$folder/status.json.$job_id.$$
     [ "$(cat "$folder/run" 2>/dev/null)" = "$token" ] || return 0
-    printf '{"v":1,"job_name":"%s","job_id":%s,"restart":%s,"state":"%s","exit_code":%s,"signal":%s,"started_at":"%s","ended_at":"%s","elapsed_s":%s,"host":"%s"}\n' \
+    printf '{"v":1,"job_name":"%s","job_id":%s,"restart":%s,"state":"%s","exit_code":%s,"signal":%s,"started_at":"%s","ended_at":"%s","elapsed_s":%s,"peak_memory_kib":%s,"host":"%s"}\n' \
         "$TRAWL_JOB_NAME" "$job_id" "$restart" "$1" "$2" "$signal" "$started_at" "$ended_at" \
-        "$SECONDS" "${HOSTNAME//[!A-Za-z0-9._-]/_}" >"$temporary" &&
+        "$SECONDS" "$(peak_memory)" "${HOSTNAME//[!A-Za-z0-9._-]/_}" >"$temporary" &&
         mv -f -- "$temporary" "$folder/status.json"
 }
 
@@ -39,6 +71,7 @@ finish() {
     local state=COMPLETED
     [ "$1" -eq 0 ] || state=FAILED
     [ "$signal" -eq 0 ] || state=KILLED
+    [ -z "$sampler" ] || kill "$sampler" 2>/dev/null
     [ -z "$sciex_copy" ] || rm -rf -- "$sciex_copy"
     ended_at=$(date -u +%FT%TZ)
     write_status "${2:-$state}" "$1" || echo "trawl: status.json could not be written" >&2
@@ -120,6 +153,8 @@ echo "trawl: runs $CUSTOM_COMMAND"
 eval "set -- $CUSTOM_COMMAND" # every word was quoted by Trawl: nothing is expanded here
 "$@" >>log.txt 2>&1 </dev/null &
 child=$!
+sample_memory "$child" &
+sampler=$!
 wait "$child"
 code=$?
 while [ "$signal" != 0 ] && kill -0 "$child" 2>/dev/null; do # a trapped signal ends wait early

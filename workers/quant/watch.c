@@ -172,7 +172,8 @@ static int note_end(const struct parked *p, const struct job_outcome *o, struct 
     bool won = false;
     AUTO(bson_destroy)
     bson_t *ended = BCON_NEW("state", BCON_UTF8(o->state), "exit_code", BCON_INT32(o->exit_code),
-                             "elapsed_s", BCON_INT64(o->elapsed_s), "source", BCON_UTF8(o->source));
+                             "elapsed_s", BCON_INT64(o->elapsed_s), "peak_memory_mib",
+                             BCON_INT64(o->peak_mib), "source", BCON_UTF8(o->source));
     if (ended == NULL) {
         return ERR(err, ERR_TRANSIENT, errno, "out of memory");
     }

@@ -1,4 +1,4 @@
-#include "workers/quant/text.h"
+#include "common/shell.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -31,7 +31,7 @@ void text_fini(struct text *t)
     *t = (struct text){0};
 }
 
-void text_quote_always(FILE *out, const char *word)
+void shell_quote_always(FILE *out, const char *word)
 {
     fputc('\'', out);
     for (const char *c = word; *c != '\0'; c++) {
@@ -44,14 +44,14 @@ void text_quote_always(FILE *out, const char *word)
     fputc('\'', out);
 }
 
-void text_quote(FILE *out, const char *word)
+void shell_quote(FILE *out, const char *word)
 {
     static const char harmless[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                    "0123456789_@%+:,./-";
     if (word[0] != '\0' && word[strspn(word, harmless)] == '\0') {
         fputs(word, out);
     } else {
-        text_quote_always(out, word);
+        shell_quote_always(out, word);
     }
 }
 
@@ -79,7 +79,7 @@ static bool take_word(const char **at, char *to)
     return quote == '\0';
 }
 
-int text_words(const char *line, text_word_fn *fn, void *ctx, struct err *err)
+int shell_words(const char *line, shell_word_fn *fn, void *ctx, struct err *err)
 {
     AUTO(free) char *word = malloc(strlen(line) + 1);
     if (word == NULL) {

@@ -1,4 +1,4 @@
-#include "scheduler/resolve.h"
+#include "common/resolve.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -98,19 +98,27 @@ static bool is_excluded(const bson_t *assignment, const char *instrument)
     return false;
 }
 
-/* -1: does not apply. Otherwise the higher, the more specific. */
-static int64_t score(const bson_t *a, const struct resolve_for *f)
+enum resolve_fit resolve_fit(const bson_t *a, const struct resolve_for *f, int64_t *score)
 {
     const char *scope = doc_str(a, "scope", "*"), *filter = doc_str(a, "raw_file_id_filter", "");
     int64_t level = strcmp(scope, f->instrument) == 0 ? 2
                     : strcmp(scope, f->vendor) == 0   ? 1
                     : strcmp(scope, "*") == 0         ? 0
                                                       : -1;
-    if (level < 0 || strcmp(doc_str(a, "project", ""), f->project) != 0 ||
-        is_excluded(a, f->instrument) || strstr(f->raw_file, filter) == NULL) {
-        return -1;
+    if (strcmp(doc_str(a, "project", ""), f->project) != 0) {
+        return RESOLVE_OTHER_PROJECT;
     }
-    return level * 1000 + (int64_t)strlen(filter);
+    if (level < 0) {
+        return RESOLVE_OTHER_SCOPE;
+    }
+    if (is_excluded(a, f->instrument)) {
+        return RESOLVE_EXCLUDED;
+    }
+    if (strstr(f->raw_file, filter) == NULL) {
+        return RESOLVE_OTHER_NAME;
+    }
+    *score = level * 1000 + (int64_t)strlen(filter);
+    return RESOLVE_FITS;
 }
 
 struct best {
@@ -126,9 +134,8 @@ size_t resolve(const struct settings_book *b, const struct resolve_for *f,
     for (size_t i = 0; i < b->n_assignments; i++) {
         const bson_t *a = b->assignments[i];
         struct best now = {.settings = find_settings(b, doc_str(a, "settings", "")),
-                           .score = score(a, f),
                            .created = doc_i64(a, "created_at_", 0)};
-        if (now.settings == NULL || now.score < 0) {
+        if (now.settings == NULL || resolve_fit(a, f, &now.score) != RESOLVE_FITS) {
             continue;
         }
         const char *type = doc_str(now.settings, "software_type", "");
@@ -148,6 +155,23 @@ size_t resolve(const struct settings_book *b, const struct resolve_for *f,
     }
     for (size_t k = 0; k < n; k++) {
         out[k] = best[k].settings;
+    }
+    return n;
+}
+
+size_t resolve_raw_file(const struct settings_book *b, const bson_t *raw_file, const char *vendor,
+                        struct resolve_for *f, const bson_t *out[RESOLVE_MAX])
+{
+    *f = (struct resolve_for){
+        .project = doc_str(raw_file, "project_id", PROJECT_FALLBACK),
+        .instrument = doc_str(raw_file, "instrument_id", ""),
+        .vendor = vendor,
+        .raw_file = doc_str(raw_file, "_id", ""),
+    };
+    size_t n = resolve(b, f, out);
+    if (n == 0) {
+        f->project = PROJECT_FALLBACK;
+        n = resolve(b, f, out);
     }
     return n;
 }
