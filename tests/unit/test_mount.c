@@ -33,7 +33,7 @@ static int remove_root(void **state)
 
 static const char *at(const char *name)
 {
-    static char path[160];
+    static char path[400];
     snprintf(path, sizeof path, "%s/%s", root, name);
     return path;
 }
