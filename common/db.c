@@ -10,6 +10,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "common/db_internal.h"
 #include "common/log.h"
@@ -74,9 +76,13 @@ static void log_mongoc(mongoc_log_level_t level, const char *domain, const char 
 
 static void init_once(void)
 {
-    setenv("MONGOC_DISABLE_SHM", "1", 0); /* its counters: a killed process leaves them behind */
     mongoc_log_set_handler(log_mongoc, NULL);
     mongoc_init();
+    /* The driver's counters go by this name from the moment the library is loaded; a killed process
+     * would leave it behind, and a later one of the same pid would complain. */
+    char counters[32];
+    snprintf(counters, sizeof counters, "/mongoc-%d", (int)getpid());
+    shm_unlink(counters);
 }
 
 static void remember_hosts(struct db *db, const mongoc_uri_t *uri)

@@ -1,69 +1,84 @@
 """make bench BENCH=tasks: what the task engine does in a second, beside Celery with RabbitMQ in the same run."""
 import os
+import signal
+import statistics
 import sys
 import time
 
-from figures import BIN, Bench, cpu_seconds, rss_mib, say
+from celery_peer import Peer
+from engine import Engine, say
+from figures import Bench, cpu_seconds, rss_mib
 
-from harness import Process, Site, wait_until
-
-RAW_FILES = int(os.environ.get("TRAWL_TEST_TASKS", "10000")) // 2  # each is a copy and an index
-SLOTS, WORKERS, THREADS = 64, 2, 16
-SETTINGS = {
-    "scheduler.sweep_ms": 1000, "scheduler.lease_ms": 8000, "worker.heartbeat_ms": 1000, "worker.lease_ms": 30000,
-    "kafka.partitions": 8, "kafka.redispatch_ms": 1000, "index.linger_ms": 1000, "quant.seed": "false",
-    "mongo.timeout_ms": 20000, "pool.file_copy": SLOTS, "pool.index": SLOTS, "copy.threads": THREADS,
-    "index.threads": THREADS,
-}
+TASKS = int(os.environ.get("TRAWL_TEST_TASKS", "10000"))
+FINISHED = int(os.environ.get("TRAWL_TEST_FINISHED", "100000"))
+SLOTS, WORKERS, THREADS = 64, 2, 32
 bench = Bench("tasks")
 
 
-def plant(site, first: int, count: int) -> None:
-    """Raw files whose acquisition has ended: everything from here on is the scheduler's to plan."""
-    documents = [{
-        "_id": f"bench_{n:06}.raw", "original_name": f"bench_{n:06}.raw", "instrument_id": "bench1", "project_id": "_FALLBACK",
-        "status": "monitoring_done", "status_details": "", "size": 1, "rev": 1, "indexed_rev": 0, "dirty": False,
-        "settled": False, "instrument_file_status": "initial",
-        "watch": {"rule": "next file", "error": "", "size": 1, "members": [{"from": "a", "to": "a"}]},
-    } for n in range(first, first + count)]
-    for at in range(0, count, 500):
-        site.db.command({"insert": "raw_file", "documents": documents[at:at + 500]})
+def throughput(engine) -> None:
+    """Raw files whose acquisition has ended: each is planned, copied and indexed, by workers that do nothing."""
+    engine.plant("warm", TASKS // 4)
+    engine.wait_settled(TASKS // 4)
+    say("  warm")
+    before, began = engine.cpu(), time.monotonic()
+    engine.plant("run", TASKS // 2)
+    engine.wait_settled(TASKS // 4 + TASKS // 2)
+    took, used = time.monotonic() - began, {k: v - before[k] for k, v in engine.cpu().items()}
+    done = engine.count("tasks", {"state": "done", "project_id": "run"})
+    say(f"  {done} tasks in {took:.1f} s; CPU seconds {used}")
+    if done != TASKS:
+        raise RuntimeError(f"{done} of {TASKS} tasks are done")
+    case = f"{TASKS} no-op tasks of {TASKS // 2} raw files: plan, admit, Kafka, claim, settle"
+    bench.figure(case, "tasks_per_s", done / took, "1/s")
+    bench.figure(case, "store_share_pct", 100 * used["store"] / sum(used.values()), "% of the CPU time")
+    bench.figure(case, "rss_scheduler_mib", rss_mib(engine.scheduler.pid), "MiB")
+    bench.figure(case, "rss_worker_mib", max(rss_mib(w.pid) for w in engine.workers), "MiB")
+    for other in engine.workers:
+        if not other.alive():
+            raise RuntimeError(f"{other.name} ended")
 
 
-def start_noop(site) -> Process:
-    process = Process(f"noop-{len(site.processes)}", [f"{BIN}/tests/trawl-noop-worker", "--kinds", "copy,index"], site.env,
-                      f"{site.dir}/log/noop-{len(site.processes)}.log")
-    site.processes.append(process)
-    return process
+def admission_cost(engine, prefix: str) -> float:
+    """CPU seconds of the scheduler for 500 tasks."""
+    before, done = cpu_seconds(engine.scheduler.pid), engine.count("tasks", {"state": "done"})
+    engine.drive(prefix, 500, 0, 0)
+    engine.wait_done(done + 500)
+    time.sleep(1)
+    return cpu_seconds(engine.scheduler.pid) - before
 
 
-def count(site, collection: str, query: dict) -> int:
-    return int(site.db.command({"count": collection, "query": query})["n"])
+def flatness() -> None:
+    with Engine("flat", SLOTS, THREADS, WORKERS) as engine:
+        engine.drive("first", 100, 0, 0)
+        engine.wait_done(100)
+        few = statistics.median(admission_cost(engine, f"few{n}") for n in range(3))
+        engine.plant_finished(FINISHED)
+        many = statistics.median(admission_cost(engine, f"many{n}") for n in range(3))
+        say(f"  CPU of the scheduler for 500 tasks: {few:.2f} s after 100, {many:.2f} s after {FINISHED} finished tasks")
+        bench.figure(f"scheduler's CPU for a task, {FINISHED} finished tasks over 100", "admit_ratio_100_to_100k", many / few, "ratio")
+
+
+def restart() -> None:
+    with Engine("restart", SLOTS, THREADS, WORKERS) as engine:
+        engine.set_pools(0)
+        engine.drive("open", 10000, 0, 0)
+        engine.scheduler.child.send_signal(signal.SIGTERM)
+        engine.scheduler.child.wait(20)
+        engine.set_pools(SLOTS)
+        began = time.monotonic()
+        engine.scheduler = engine.start_scheduler()
+        engine.wait_done(1, 60)
+        bench.figure("10,000 open tasks: start of the scheduler until a task is done", "restart_s", time.monotonic() - began, "s")
 
 
 def main() -> int:
-    with Site("tasks", settings=SETTINGS) as site:
-        site.instrument("bench1", "generic", max_copies=SLOTS)
-        scheduler = site.start_scheduler()
-        wait_until(lambda: scheduler.log("leading"), 30, "a scheduler that leads")
-        workers = [start_noop(site) for _ in range(WORKERS)]
-        wait_until(lambda: count(site, "workers", {}) == WORKERS, 30, "the workers beat")
-        time.sleep(3)
-        began = time.monotonic()
-        plant(site, 0, RAW_FILES)
-        say(f"planted in {time.monotonic() - began:.1f} s")
-        before = [cpu_seconds(p.pid) for p in (scheduler, *workers)]
-        began = time.monotonic()
-        while count(site, "raw_file", {"settled": True}) < RAW_FILES and time.monotonic() - began < 120:
-            time.sleep(0.5)
-            say(f"{time.monotonic() - began:.1f} {count(site, 'tasks', {'state': 'done'})}")
-        took = time.monotonic() - began
-        used = [cpu_seconds(p.pid) - b for p, b in zip((scheduler, *workers), before)]
-        done = count(site, "tasks", {"state": "done"})
-        say(f"{done} tasks in {took:.1f} s, CPU {used}")
-        bench.figure("no-op", "tasks_per_s", done / took, "1/s")
-        bench.figure("no-op", "rss_scheduler_mib", rss_mib(scheduler.pid), "MiB")
-        bench.figure("no-op", "rss_worker_mib", rss_mib(workers[0].pid), "MiB")
+    with Engine("tasks", SLOTS, THREADS, WORKERS) as engine:
+        throughput(engine)
+        with Peer(engine.site) as peer:
+            bench.figure(f"Celery, RabbitMQ, results in the same store: {TASKS} no-op tasks", "peer_tasks_per_s", peer.throughput(TASKS), "1/s")
+            bench.figure("Celery, RabbitMQ: sent to started", "peer_p50_ms", peer.latency_ms(300), "ms")
+    flatness()
+    restart()
     return 0
 
 

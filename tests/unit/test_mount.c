@@ -33,8 +33,8 @@ static int remove_root(void **state)
 
 static const char *at(const char *name)
 {
-    static char path[400];
-    snprintf(path, sizeof path, "%s/%s", root, name);
+    static char path[160];
+    snprintf(path, sizeof path, "%.60s/%.90s", root, name);
     return path;
 }
 
