@@ -132,7 +132,7 @@ struct stopped pools_stopped(const struct docs *pools)
 void stopped_text(const struct stopped *s, int64_t now_ms, char *buf, size_t room)
 {
     char age[TEXT_SHORT];
-    char some[48] = "";
+    char some[64] = "";
     if (s->pools < s->of) {
         snprintf(some, sizeof some, "%zu of %zu pools, ", s->pools, s->of);
     }
