@@ -3,6 +3,9 @@ foreach(what quant_states quant_reply quant_metrics quant_errors quant_job quant
   add_unit_test(${what} kind_quant)
 endforeach()
 
+add_unit_test(job_engines job)
+set_tests_properties(unit/job_engines PROPERTIES COST 20)
+
 # Needs a cluster.
 add_executable(test_slurm integration/test_slurm.c integration/slurm_world.c)
 target_link_libraries(test_slurm PRIVATE project_flags PkgConfig::cmocka kind_quant)

@@ -13,7 +13,7 @@
 #include "common/mono.h"
 #include "slurm_world.h"
 #include "test.h"
-#include "workers/quant/cluster.h"
+#include "workers/job/cluster.h"
 
 #define RESULT                                                                                     \
     "printf 'ms1_scans\\tms2_scans\\tgradient_length\\tstatus\\tdetail\\n"                         \

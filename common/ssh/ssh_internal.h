@@ -2,11 +2,11 @@
  * ssh_internal.h - what the files of the SSH room share: ssh.c (session and commands), known_host.c
  * (who is the other side), key_file.c (is this key of any use).
  */
-#ifndef WORKERS_QUANT_SSH_INTERNAL_H
-#define WORKERS_QUANT_SSH_INTERNAL_H
+#ifndef COMMON_SSH_INTERNAL_H
+#define COMMON_SSH_INTERNAL_H
 #include <libssh2.h>
 
-#include "workers/quant/ssh.h"
+#include "common/ssh/ssh.h"
 
 /* One family of host keys for each try: the one that known_hosts holds is not known before. */
 enum host_key { HOST_KEY_ED25519, HOST_KEY_ECDSA, HOST_KEY_RSA, HOST_KEY_COUNT };

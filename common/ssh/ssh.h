@@ -5,8 +5,8 @@
  * changed key ends the connection with a message that names host, file and remedy. Every failure
  * here is ERR_HOLD: the task waits, its attempt does not count. One thread at a time.
  */
-#ifndef WORKERS_QUANT_SSH_H
-#define WORKERS_QUANT_SSH_H
+#ifndef COMMON_SSH_H
+#define COMMON_SSH_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -6,7 +6,7 @@
  * connection is tried for a moment, so that a hundred waiting tasks do not knock one after the
  * other.
  */
-#include "workers/quant/cluster.h"
+#include "workers/job/cluster.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,8 +16,8 @@
 
 #include "common/log.h"
 #include "common/mono.h"
-#include "workers/quant/slurm.h"
-#include "workers/quant/ssh.h"
+#include "common/ssh/ssh.h"
+#include "workers/job/slurm.h"
 
 #include "common/ban.h"
 

@@ -2,7 +2,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#include "workers/quant/ssh_internal.h"
+#include "common/ssh/ssh_internal.h"
 
 #include "common/ban.h"
 

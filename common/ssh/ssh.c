@@ -20,7 +20,7 @@
 
 #include "common/fs.h"
 #include "common/mono.h"
-#include "workers/quant/ssh_internal.h"
+#include "common/ssh/ssh_internal.h"
 
 #include "common/ban.h"
 
