@@ -99,6 +99,7 @@ struct config {
         char *hosts; /* host:port,host:port: the head nodes */
         char *user;
         char *key_file;
+        bool agent;
         char *known_hosts;
         char *password_file;
         int64_t connect_ms;

@@ -129,6 +129,8 @@ static const struct config_key main_keys[] = {
      HELP("host:port of the cluster's head nodes, separated by commas; the first that answers.")},
     {AT(ssh, user), TEXT(""), HELP("The cluster user.")},
     {AT(ssh, key_file), TEXT(""), HELP("Private key, Ed25519 or ECDSA.")},
+    {AT(ssh, agent), BOOL("false"),
+     HELP("Without a key_file: log in with the keys of the SSH agent at $SSH_AUTH_SOCK.")},
     {AT(ssh, known_hosts), TEXT(""),
      HELP("The head nodes' public keys; an unknown host is refused.")},
     {AT(ssh, password_file), TEXT(""),
