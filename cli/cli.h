@@ -110,6 +110,9 @@ enum cli_exit cmd_project_ls(struct cli *c, const struct args *a, struct err *er
 enum cli_exit cmd_project_new(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_project_set(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_rerun(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_cluster_trust(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_cluster_strays(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_cluster_cancel(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_config_show(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_config_check(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_config_template(struct cli *c, const struct args *a, struct err *err);

@@ -2,7 +2,7 @@
 
 #include "common/mono.h"
 #include "test.h"
-#include "workers/quant/states.h"
+#include "workers/job/states.h"
 
 static void every_state_of_slurm_has_its_fate(void **state)
 {
@@ -117,10 +117,10 @@ static void the_wrapper_comes_first_and_unknown_is_never_success(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct job_view view = {.id = 1, .name = "x"};
         struct job_outcome out;
-        strncpy(view.squeue.state, cases[i].squeue, SLURM_STATE_MAX - 1);
-        strncpy(view.wrapper.state, cases[i].wrapper, SLURM_STATE_MAX - 1);
-        strncpy(view.sacct.state, cases[i].sacct, SLURM_STATE_MAX - 1);
-        strncpy(view.scontrol.state, cases[i].scontrol, SLURM_STATE_MAX - 1);
+        strncpy(view.squeue.state, cases[i].squeue, JOB_STATE_MAX - 1);
+        strncpy(view.wrapper.state, cases[i].wrapper, JOB_STATE_MAX - 1);
+        strncpy(view.sacct.state, cases[i].sacct, JOB_STATE_MAX - 1);
+        strncpy(view.scontrol.state, cases[i].scontrol, JOB_STATE_MAX - 1);
         enum job_fate fate = states_decide(&view, &out);
         if (fate != cases[i].fate ||
             (cases[i].state != NULL && (strcmp(out.state, cases[i].state) != 0 ||

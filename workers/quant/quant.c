@@ -10,6 +10,11 @@ static const struct worker_step quant_steps[] = {
 /* Looked at for what is there already, and for the results. */
 static const struct worker_location quant_locations[] = {{"output", false}, {0}};
 
+static int watch(void **keep, const struct job_base *base, struct err *err)
+{
+    return job_watch("quant", keep, base, err);
+}
+
 static int64_t watch_ms(const struct config *cfg)
 {
     return cfg->quant.poll_s * 1000;
@@ -40,8 +45,8 @@ const struct worker_kind worker_quant = {
     .result = quant_result,
     .parked = quant_parked,
     .destroy = quant_destroy,
-    .watch = quant_watch,
-    .watch_free = quant_watch_free,
+    .watch = watch,
+    .watch_free = job_watch_free,
     .watch_ms = watch_ms,
     .threads = threads,
     .open = open_shared,

@@ -12,7 +12,7 @@
 
 #include "common/err.h"
 #include "common/settings.h"
-#include "workers/quant/slurm.h"
+#include "workers/job/job.h"
 #include "workers/worker.h"
 
 enum quant_exists { EXISTS_RAISE, EXISTS_OVERWRITE, EXISTS_ASSOCIATE, EXISTS_ADD, EXISTS_COUNT };
@@ -33,9 +33,10 @@ struct quant_job {
     bool cancel; /* somebody asked to stop */
     char *owner; /* what marks the output folder as ours: the task, and which run of it */
     enum quant_exists exists;
+    const struct job_engine *engine; /* what runs the job */
     /* kept and parked */
     int64_t job_id; /* 0: not submitted */
-    char job_name[SLURM_NAME_MAX];
+    char job_name[JOB_NAME_MAX];
     bool ended; /* the watcher has seen the end, below */
     struct job_outcome outcome;
     /* prepare */
@@ -58,10 +59,6 @@ int quant_submit(void *job, struct err *err) __attribute__((nonnull, warn_unused
 int quant_wait(void *job, struct err *err) __attribute__((nonnull, warn_unused_result));
 int quant_collect(void *job, struct err *err) __attribute__((nonnull, warn_unused_result));
 int quant_store(void *job, struct err *err) __attribute__((nonnull, warn_unused_result));
-
-int quant_watch(void **keep, const struct job_base *base, struct err *err)
-    __attribute__((nonnull, warn_unused_result));
-void quant_watch_free(void *keep);
 
 extern const struct worker_kind worker_quant;
 #endif

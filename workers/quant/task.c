@@ -121,6 +121,21 @@ static int decode_input(struct quant_job *job, const bson_t *task, struct err *e
     return decode_exists(job, task, err);
 }
 
+/* What runs the job: that which has it already, else what the settings say, else the site's. */
+static int choose_engine(struct quant_job *job, const bson_t *task, struct err *err)
+{
+    const struct config *c = job->base.cfg;
+    const char *name = doc_str(task, "kept.engine", "");
+    if (name[0] == '\0') {
+        name = job->settings.engine;
+    }
+    if (name[0] == '\0') {
+        name = c != NULL ? c->quant.engine : engine_slurm.name;
+    }
+    job->engine = job_engine(name);
+    return job->engine != NULL ? 0 : bad("job_engine", name, err);
+}
+
 /* The job of an earlier attempt, and how it ended when the watcher has seen that. What is parked
  * under another name than the kept one is of a job that is spent. */
 static int decode_kept(struct quant_job *job, const bson_t *task, struct err *err)
@@ -157,7 +172,7 @@ int quant_decode(void *p, const bson_t *task, struct err *err)
 {
     struct quant_job *job = p;
     if (decode_input(job, task, err) != 0 || decode_settings(job, task, err) != 0 ||
-        name_owner(job, task, err) != 0) {
+        name_owner(job, task, err) != 0 || choose_engine(job, task, err) != 0) {
         return -1;
     }
     return decode_kept(job, task, err);

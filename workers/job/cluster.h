@@ -6,8 +6,8 @@
  * all. It heals by itself: what is broken is closed, and the next call connects again, to the next
  * head node of [ssh] hosts when one does not answer. Any thread.
  */
-#ifndef WORKERS_QUANT_CLUSTER_H
-#define WORKERS_QUANT_CLUSTER_H
+#ifndef WORKERS_JOB_CLUSTER_H
+#define WORKERS_JOB_CLUSTER_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

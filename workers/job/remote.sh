@@ -30,7 +30,10 @@ t_begin() {
     . /etc/profile
     type sbatch squeue >/dev/null 2>&1 || t_say error tools 127 "no sbatch and squeue in $PATH"
 }
-t_end() { t_say end "$t_calls"; }
+t_end() {
+    wait
+    t_say end "$t_calls"
+}
 
 t_script() { # PATH CONTENT: the wrapper, under the hash of its content
     printf '%s' "$2" | cmp -s - "$1" && return
@@ -65,7 +68,6 @@ t_output() { # OUTPUT MODE TASK NAME
 t_submit() { # NAME FOLDER TASK OUTPUT MODE ENV SBATCH_ARGUMENTS...
     local name=$1 folder=$2 task=$3 output=$4 mode=$5 env=$6 code
     shift 6
-    t_calls=$((t_calls + 1))
     T_TEXT="cannot write to $folder or $output"
     if [ ! -d "$folder" ] || [ ! -d "$output" ]; then
         T_TEXT="$T_TEXT: $(mkdir -p -- "$folder" "$output" 2>&1)"
@@ -91,6 +93,13 @@ t_submit() { # NAME FOLDER TASK OUTPUT MODE ENV SBATCH_ARGUMENTS...
             t_say submit "$name" sbatch $code "$(t_flat "$T_TEXT")"
         fi
     } 9>"$folder/lock" || t_say submit "$name" folder 1 "$(t_flat "$T_TEXT")"
+}
+
+# Some submissions side by side: each waits for slurmctld most of its time.
+t_group() { # as t_submit
+    t_calls=$((t_calls + 1))
+    t_submit "$@" &
+    [ $((t_calls % 8)) -ne 0 ] || wait
 }
 
 t_known() { # NAME FOLDER: prints the id of the job of exactly this name; fails when nobody can tell
@@ -136,21 +145,26 @@ t_watch() { # ID NAME FOLDER: one more job for t_poll
 }
 declare -A t_want t_folder t_left
 
-t_poll_squeue() {
-    local lines id name state
+t_poll_squeue() { # PREFIX: of our names; jobs that nobody asked about are told, too
+    local lines id name state known
     lines=$(squeue -h -t all -u "$(id -un)" -o '%i|%j|%T' 2>&1) || {
         t_say error squeue 1 "$(t_flat "$lines")"
         return
     }
     while IFS='|' read -r id name state; do
-        if [ -z "$id" ] || [ "${t_want[$id]-}" != "$name" ]; then
-            continue
+        [ -n "$id" ] || continue
+        known=squeue
+        if [ "${t_want[$id]-}" != "$name" ]; then
+            [[ $name == "$1"* ]] || continue
+            known=stray
         fi
-        t_say squeue "$id" "$name" "$state"
         case $state in
-        COMPLETED | FAILED | TIMEOUT | CANCELLED | OUT_OF_MEMORY | DEADLINE | NODE_FAIL | PREEMPTED | BOOT_FAIL) ;;
-        *) unset "t_left[$id]" ;;
+        COMPLETED | FAILED | TIMEOUT | CANCELLED | OUT_OF_MEMORY | DEADLINE | NODE_FAIL | PREEMPTED | BOOT_FAIL)
+            [ $known = squeue ] || continue
+            ;;
+        *) [ $known != squeue ] || unset "t_left[$id]" ;;
         esac
+        t_say $known "$id" "$name" "$state"
     done <<<"$lines"
 }
 t_poll_status() {
@@ -183,8 +197,8 @@ t_poll_ended() {
         [ -z "$id" ] || [ -z "${t_want[$id]-}" ] || printf 'trawl|scontrol|%s\n' "$line"
     done <<<"$(scontrol -o show job 2>/dev/null)"
 }
-t_poll() {
-    t_poll_squeue
+t_poll() { # PREFIX
+    t_poll_squeue "$1"
     t_poll_status
     t_poll_ended
 }

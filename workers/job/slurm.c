@@ -6,39 +6,16 @@
  * the way does nothing. Every value crosses in single quotes. Answers are lines "trawl|<verb>|…"
  * that end with "trawl|end|…"; see remote.sh.
  */
-#include "workers/quant/slurm.h"
+#include "workers/job/slurm.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/hash.h"
-#include "workers/quant/embedded.h"
+#include "workers/job/cluster.h"
+#include "workers/job/embedded.h"
 
 #include "common/ban.h"
-
-void slurm_job_name(const char *key, int64_t fence, char name[static SLURM_NAME_MAX])
-{
-    char hex[HASH_XXH_HEX];
-    hash_mem(key, strlen(key), hex);
-    snprintf(name, SLURM_NAME_MAX, "trawl-%s-f%" PRId64, hex, fence);
-}
-
-char *slurm_job_folder(const struct config *c, const char *month, const char *name)
-{
-    char *path = NULL;
-    const char *root = config_cluster_path(&c->location.slurm);
-    return asprintf(&path, "%s/jobs/%s/%s", root, month, name) >= 0 ? path : NULL;
-}
-
-char *slurm_script_path(const struct config *c)
-{
-    char hex[HASH_XXH_HEX];
-    char *path = NULL;
-    const char *root = config_cluster_path(&c->location.slurm);
-    hash_mem(embedded_submit_job, embedded_submit_job_len, hex);
-    return asprintf(&path, "%s/scripts/submit_job-%s.sh", root, hex) >= 0 ? path : NULL;
-}
 
 int slurm_begin(struct text *t, struct err *err)
 {
@@ -63,8 +40,8 @@ static void put_call(struct text *t, const char *function, const char *const *wo
 
 void slurm_put_wrapper(struct text *t, const struct config *c)
 {
-    AUTO(free) char *path = slurm_script_path(c);
-    AUTO(free) char *body = strndup((const char *)embedded_submit_job, embedded_submit_job_len);
+    AUTO(free) char *path = job_script_path(config_cluster_path(&c->location.slurm));
+    AUTO(free) char *body = strndup((const char *)embedded_run_job, embedded_run_job_len);
     if (path != NULL && body != NULL) {
         put_call(t, "t_script", (const char *const[]){path, body, NULL});
     }
@@ -98,20 +75,21 @@ static void put_log_option(struct text *t, const char *folder)
     fputs("/slurm-%j.out", t->out);
 }
 
-void slurm_put_submit(struct text *t, const struct config *c, const struct slurm_job *job)
+void slurm_put_submit(struct text *t, const struct config *c, const struct job_spec *job,
+                      const char *env)
 {
-    AUTO(free) char *script = slurm_script_path(c);
+    AUTO(free) char *script = job_script_path(config_cluster_path(&c->location.slurm));
     AUTO(free) char *month = strdup(job->folder);
     if (script == NULL || month == NULL) {
-        return; /* no call: the answer is SLURM_CUT, and the name is asked for */
+        return; /* no call: the answer is JOB_CUT, and the name is asked for */
     }
     char *slash = strrchr(month, '/');
     if (slash != NULL) {
         *slash = '\0';
     }
-    fputs("t_submit", t->out);
-    const char *const words[] = {job->name,   job->folder,      job->task,
-                                 job->output, job->exists_mode, job->env};
+    fputs("t_group", t->out);
+    const char *const words[] = {job->name,   job->folder,      job->owner,
+                                 job->output, job->exists_mode, env};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         fputc(' ', t->out);
         shell_quote_always(t->out, words[i]);
@@ -149,9 +127,9 @@ void slurm_put_watch(struct text *t, int64_t id, const char *name, const char *f
     put_call(t, "t_watch", (const char *const[]){number, name, folder, NULL});
 }
 
-void slurm_put_poll(struct text *t)
+void slurm_put_poll(struct text *t, const char *prefix)
 {
-    fputs("t_poll\n", t->out);
+    put_call(t, "t_poll", (const char *const[]){prefix, NULL});
 }
 
 int slurm_end(struct text *t, struct err *err)
@@ -159,3 +137,56 @@ int slurm_end(struct text *t, struct err *err)
     fputs("t_end\n}\nt_main </dev/null\nexit 0\n", t->out);
     return text_close(t, err);
 }
+
+/* --- the engine --- */
+
+static int find_job(const struct config *c, const struct job_spec *spec, struct job_result *out,
+                    struct err *err)
+{
+    AUTO(text_fini) struct text script = {0};
+    AUTO(free) char *reply = NULL;
+    if (slurm_begin(&script, err) != 0) {
+        return -1;
+    }
+    slurm_put_find(&script, spec->name, spec->folder);
+    if (slurm_end(&script, err) != 0 || cluster_ask(c, &script, &reply, err) != 0) {
+        return -1;
+    }
+    slurm_read_find(reply, spec->name, out);
+    return 0;
+}
+
+/* One script, one round trip. */
+static int look(const struct config *c, struct job_watched *jobs, size_t n, struct job_poll *out,
+                struct err *err)
+{
+    AUTO(text_fini) struct text script = {0};
+    AUTO(free) char *reply = NULL;
+    char prefix[JOB_PREFIX_MAX];
+    if (slurm_begin(&script, err) != 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (jobs[i].cancel) {
+            slurm_put_cancel(&script, jobs[i].view.id, jobs[i].view.name);
+        }
+        if (jobs[i].folder != NULL) {
+            slurm_put_watch(&script, jobs[i].view.id, jobs[i].view.name, jobs[i].folder);
+        }
+    }
+    job_prefix(c, prefix);
+    slurm_put_poll(&script, prefix);
+    if (slurm_end(&script, err) != 0 || cluster_ask(c, &script, &reply, err) != 0) {
+        return -1;
+    }
+    slurm_read_poll(reply, jobs, n, out);
+    return 0;
+}
+
+const struct job_engine engine_slurm = {
+    .name = "slurm",
+    .submit = slurm_batch,
+    .find = find_job,
+    .look = look,
+    .close = cluster_close,
+};

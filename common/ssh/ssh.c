@@ -20,7 +20,7 @@
 
 #include "common/fs.h"
 #include "common/mono.h"
-#include "workers/quant/ssh_internal.h"
+#include "common/ssh/ssh_internal.h"
 
 #include "common/ban.h"
 
@@ -220,21 +220,96 @@ static int log_in_by_password(struct ssh *s, const struct ssh_login *login, stru
     return rc == 0 ? 0 : fail(s, "login by password", err);
 }
 
+/* The first of the agent's keys that the host takes. libssh2 waits for the agent, which is a
+ * process of this host, without a deadline. */
+static int try_identities(struct ssh *s, const struct ssh_login *login, LIBSSH2_AGENT *agent,
+                          struct err *err)
+{
+    struct libssh2_agent_publickey *key = NULL, *before = NULL;
+    int tried = 0;
+    if (libssh2_agent_connect(agent) != 0 || libssh2_agent_list_identities(agent) != 0) {
+        return ERR(err, ERR_HOLD, 0,
+                   "no SSH agent answers at $SSH_AUTH_SOCK: start one for this process, or set "
+                   "[ssh] key_file");
+    }
+    for (; libssh2_agent_get_identity(agent, &key, before) == 0; before = key, tried++) {
+        int rc = 0;
+        do {
+            rc = libssh2_agent_userauth(agent, login->user, key);
+        } while (rc == LIBSSH2_ERROR_EAGAIN && wait_socket(s));
+        if (rc == 0) {
+            return 0;
+        }
+    }
+    return ERR(err, ERR_HOLD, 0,
+               "%s accepts none of the %d keys of the SSH agent for user %s: ssh-add one that it "
+               "knows",
+               s->name, tried, login->user);
+}
+
+static int log_in_by_agent(struct ssh *s, const struct ssh_login *login, struct err *err)
+{
+    LIBSSH2_AGENT *agent = libssh2_agent_init(s->session);
+    if (agent == NULL) {
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    int rc = try_identities(s, login, agent, err);
+    libssh2_agent_disconnect(agent);
+    libssh2_agent_free(agent);
+    return rc;
+}
+
 static int log_in(struct ssh *s, const struct ssh_login *login, struct err *err)
 {
     if (login->key_file[0] != '\0') {
         return log_in_by_key(s, login, err);
     }
+    if (login->agent) {
+        return log_in_by_agent(s, login, err);
+    }
     if (login->password_file[0] != '\0') {
         return log_in_by_password(s, login, err);
     }
-    return ERR(err, ERR_HOLD, 0, "no way to log in: set [ssh] key_file or password_file");
+    return ERR(err, ERR_HOLD, 0, "no way to log in: set [ssh] key_file, agent or password_file");
+}
+
+static void use_library(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, init_library);
+}
+
+int ssh_host_keys(const struct ssh_login *login, struct ssh_host_key out[SSH_HOST_KEYS], size_t *n,
+                  struct err *err)
+{
+    _Static_assert((int)SSH_HOST_KEYS == (int)HOST_KEY_COUNT, "room for one of each family");
+    use_library();
+    *n = 0;
+    for (int family = 0; family < HOST_KEY_COUNT; family++) {
+        struct err why = {0}, unread = {0};
+        bool no_such_key = false;
+        enum host_verdict verdict = HOST_UNKNOWN;
+        AUTO(ssh_close)
+        struct ssh *s = shake_hands(login, (enum host_key)family, &no_such_key, &why);
+        if (s == NULL && no_such_key) {
+            continue;
+        }
+        if (s == NULL || host_key_read(s->session, login, &out[*n], &why) != 0) {
+            *err = why;
+            return -1;
+        }
+        if (host_check(s->session, login, &verdict, &unread) == 0) { /* no file: all is unknown */
+            out[*n].known = verdict == HOST_KNOWN;
+            out[*n].changed = verdict == HOST_CHANGED;
+        }
+        (*n)++;
+    }
+    return 0;
 }
 
 struct ssh *ssh_open(const struct ssh_login *login, struct err *err)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, init_library);
+    use_library();
     struct err refused = {0}; /* the clearest reason: a changed key before an unknown one */
     enum host_verdict worst = HOST_KNOWN;
     for (int family = 0; family < HOST_KEY_COUNT; family++) {

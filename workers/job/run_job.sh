@@ -1,13 +1,14 @@
 #!/bin/bash
-# submit_job.sh - one Trawl job on a cluster node; sbatch runs it as: submit_job.sh JOB_FOLDER
+# run_job.sh - one Trawl job on the node that runs it; started as: run_job.sh JOB_FOLDER
 #
-# JOB_FOLDER/job.env holds the job contract as export lines, every value in single quotes. Trawl
-# uploads this file under the hash of its content; a copy edited by hand on the cluster is replaced.
+# JOB_FOLDER/job.env holds the job's environment as export lines, every value in single quotes; what
+# begins with TRAWL_ is for this script. Trawl uploads this file under the hash of its content; a copy
+# edited by hand is replaced.
 #
-# What it leaves: OUTPUT_PATH/log.txt (what the software said), JOB_FOLDER/status.json (how it went,
+# What it leaves: TRAWL_OUTPUT/log.txt (what the command said), JOB_FOLDER/status.json (how it went,
 # always whole), JOB_FOLDER/claimed (the id of the job that really started under this name).
 #
-# Exit status: the software's own; 74 a folder cannot be used; 75 a newer attempt or a closed
+# Exit status: the command's own; 74 a folder cannot be used; 75 a newer attempt or a closed
 # submission made this job superfluous; 76 another job started under the same name.
 set -u
 
@@ -22,8 +23,10 @@ started_at=$(date -u +%FT%TZ)
 ended_at=
 child=
 signal=0
+overtime=
 sampler=
-sciex_copy=
+watchdog=
+copy=
 
 # The most resident memory that the software and its children had together, KiB; 0: not known. The
 # kernel forgets it with the process, so it is looked at while they run, more and more seldom.
@@ -71,8 +74,10 @@ finish() {
     local state=COMPLETED
     [ "$1" -eq 0 ] || state=FAILED
     [ "$signal" -eq 0 ] || state=KILLED
-    [ -z "$sampler" ] || kill "$sampler" 2>/dev/null
-    [ -z "$sciex_copy" ] || rm -rf -- "$sciex_copy"
+    [ -z "$overtime" ] || state=TIMEOUT
+    # shellcheck disable=SC2086 # none, one or two numbers
+    [ -z "$sampler$watchdog" ] || kill $sampler $watchdog 2>/dev/null
+    [ -z "$copy" ] || rm -rf -- "$copy"
     ended_at=$(date -u +%FT%TZ)
     write_status "${2:-$state}" "$1" || echo "trawl: status.json could not be written" >&2
     echo "trawl: ended $ended_at, exit code $1"
@@ -97,6 +102,12 @@ forward() {
     [ -z "$child" ] || kill -"$1" "$child" 2>/dev/null
 }
 
+# shellcheck disable=SC2317 # called by the trap
+too_long() {
+    overtime=yes
+    forward TERM
+}
+
 load_modules() {
     [ -n "$TRAWL_MODULES" ] || return 0
     set +u # the module functions of many sites read variables that are not set
@@ -110,24 +121,37 @@ load_modules() {
     set -u
 }
 
-# Sciex readers need write access: they get a copy of every <stem>.* beside their output. The stem
-# is the path without its last ".wiff", whatever dots and brackets stand before it.
-copy_sciex() {
-    [ -n "$TRAWL_SCIEX_STEM" ] || return 0
-    sciex_copy=$OUTPUT_PATH/tmp_raw_data
-    rm -rf -- "$sciex_copy"
-    mkdir -- "$sciex_copy" || finish 74
-    cp -p -- "$TRAWL_SCIEX_STEM".* "$sciex_copy/" || finish 74
-    RAW_FILE_PATH=$sciex_copy/${RAW_FILE_PATH##*/}
-    export RAW_FILE_PATH
+# Some software writes beside its input: it gets a copy of every <stem>.* beside its output. The stem
+# is a path without its last ending, whatever dots and brackets stand before it.
+copy_input() {
+    local input
+    [ -n "$TRAWL_COPY_STEM" ] || return 0
+    copy=$TRAWL_OUTPUT/tmp_raw_data
+    rm -rf -- "$copy"
+    mkdir -- "$copy" || finish 74
+    cp -p -- "$TRAWL_COPY_STEM".* "$copy/" || finish 74
+    input=${!TRAWL_COPY_VARIABLE}
+    export "$TRAWL_COPY_VARIABLE=$copy/${input##*/}"
+}
+
+# Where nobody else ends a job that runs too long.
+watch_time() {
+    [ "${TRAWL_LIMIT_S:-0}" -gt 0 ] || return 0
+    (
+        sleep "$TRAWL_LIMIT_S"
+        kill -USR1 $$
+        sleep 20
+        kill -KILL "$child"
+    ) 2>/dev/null 9>&- &
+    watchdog=$!
 }
 
 # What an earlier run left under the names of the results must not pass for ours.
 set_old_results_aside() {
     local name
     while IFS= read -r name; do
-        if [ -n "$name" ] && [ -e "$OUTPUT_PATH/$name" ]; then
-            mv -f -- "$OUTPUT_PATH/$name" "$OUTPUT_PATH/$name.before-$job_id" || finish 74
+        if [ -n "$name" ] && [ -e "$TRAWL_OUTPUT/$name" ]; then
+            mv -f -- "$TRAWL_OUTPUT/$name" "$TRAWL_OUTPUT/$name.before-$job_id" || finish 74
         fi
     done <<<"$TRAWL_RESULTS"
 }
@@ -135,26 +159,28 @@ set_old_results_aside() {
 claim
 trap 'forward TERM' TERM
 trap 'forward INT' INT
+trap too_long USR1
 write_status RUNNING -1 || exit 74
 echo "trawl: $TRAWL_JOB_NAME is job $job_id on ${HOSTNAME:-unknown}, started $started_at"
 
-cd -- "$OUTPUT_PATH" || finish 74
+cd -- "$TRAWL_OUTPUT" || finish 74
 if [ "$(cat .trawl-job 2>/dev/null)" != "$TRAWL_JOB_NAME" ]; then
-    echo "trawl: $OUTPUT_PATH belongs to $(cat .trawl-job 2>/dev/null) now" >&2
+    echo "trawl: $TRAWL_OUTPUT belongs to $(cat .trawl-job 2>/dev/null) now" >&2
     finish 75 SUPERSEDED
 fi
 printf 'slurm_job_id: %s\n' "$job_id" >log.txt || finish 74
-ls -ld -- "$RAW_FILE_PATH"
+[ -z "$TRAWL_INPUT" ] || ls -ld -- "$TRAWL_INPUT"
 set_old_results_aside
 load_modules
-copy_sciex
+copy_input
 
-echo "trawl: runs $CUSTOM_COMMAND"
-eval "set -- $CUSTOM_COMMAND" # every word was quoted by Trawl: nothing is expanded here
+echo "trawl: runs $TRAWL_COMMAND"
+eval "set -- $TRAWL_COMMAND" # every word was quoted by Trawl: nothing is expanded here
 "$@" >>log.txt 2>&1 </dev/null &
 child=$!
-sample_memory "$child" &
+sample_memory "$child" 9>&- &
 sampler=$!
+watch_time
 wait "$child"
 code=$?
 while [ "$signal" != 0 ] && kill -0 "$child" 2>/dev/null; do # a trapped signal ends wait early

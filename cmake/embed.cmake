@@ -1,6 +1,6 @@
-# embed(<output.c> <file>...): the files as byte arrays embedded_<name>, so that a program carries its scripts.
-function(embed output)
-  set(text "#include \"workers/quant/embedded.h\"\n")
+# embed(<header> <output.c> <file>...): the files as byte arrays embedded_<name>, so that a program carries its scripts.
+function(embed header output)
+  set(text "#include \"${header}\"\n")
   foreach(file ${ARGN})
     get_filename_component(name ${file} NAME_WE)
     file(READ ${CMAKE_CURRENT_SOURCE_DIR}/${file} hex HEX)

@@ -1,10 +1,10 @@
 /*
- * job.c - environment and command of a job.
+ * contract.c - environment and command of a job.
  *
  * Placeholders in config_params are replaced inside words, after the words were split: a name with
  * blanks or quotes stays one argument whatever it holds, and nothing in it is looked at again.
  */
-#include "workers/quant/job.h"
+#include "workers/quant/contract.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,28 +18,13 @@
 
 #define VALUES_MAX 8
 
-/* Paths for the cluster. */
-struct paths {
-    char *raw;      /* the raw file in the backup */
-    char *read;     /* what the software reads: the raw file, or the copy of a Sciex set */
-    char *settings; /* the folder of these settings */
-    char *software; /* the program */
-    char *stem;     /* Sciex: the raw file without ".wiff", else "" */
-    char threads[24], version[24];
-};
-
-static void paths_fini(struct paths *p)
+void contract_fini(struct contract *c)
 {
-    free(p->raw);
-    free(p->read);
-    free(p->settings);
-    free(p->software);
-    free(p->stem);
-}
-
-static inline void auto_paths_fini(struct paths *p)
-{
-    paths_fini(p);
+    char *const texts[] = {c->raw,  c->read,    c->settings, c->software,
+                           c->stem, c->command, c->results};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        free(texts[i]);
+    }
 }
 
 static char *read_path(const struct quant_job *job, const char *raw)
@@ -52,7 +37,7 @@ static char *read_path(const struct quant_job *job, const char *raw)
     return n >= 0 ? path : NULL;
 }
 
-static int find_paths(const struct quant_job *job, struct paths *p, struct err *err)
+static int find_paths(const struct quant_job *job, struct contract *p, struct err *err)
 {
     const struct config *c = job->base.cfg;
     const struct settings *s = &job->settings;
@@ -60,10 +45,10 @@ static int find_paths(const struct quant_job *job, struct paths *p, struct err *
     if (strcmp(s->software_type, "msqc") == 0) {
         program = "trawl-msqc";
     }
-    p->raw = path_join(config_cluster_path(&c->location.backup), job->raw, err);
-    p->settings = path_join(config_cluster_path(&c->location.settings),
+    p->raw = path_join(job_path(job->engine, &c->location.backup), job->raw, err);
+    p->settings = path_join(job_path(job->engine, &c->location.settings),
                             s->set[0] != '\0' ? s->set : s->name, err);
-    p->software = path_join(config_cluster_path(&c->location.software), program, err);
+    p->software = path_join(job_path(job->engine, &c->location.software), program, err);
     if (p->raw == NULL || p->settings == NULL || p->software == NULL) {
         return -1;
     }
@@ -80,16 +65,13 @@ static int find_paths(const struct quant_job *job, struct paths *p, struct err *
 
 /* --- words and placeholders --- */
 
-struct pair {
-    const char *name, *value;
-};
 struct command {
     FILE *out;
-    bool failed;                    /* memory was short */
-    struct pair values[VALUES_MAX]; /* a longer name before one that it ends with */
+    bool failed;                        /* memory was short */
+    struct job_pair values[VALUES_MAX]; /* a longer name before one that it ends with */
 };
 
-static const struct pair *placeholder_at(const struct command *c, const char *at)
+static const struct job_pair *placeholder_at(const struct command *c, const char *at)
 {
     for (size_t i = 0; i < VALUES_MAX; i++) {
         if (strncmp(at, c->values[i].name, strlen(c->values[i].name)) == 0) {
@@ -109,7 +91,7 @@ static void put_word(void *ctx, const char *word)
         return;
     }
     for (const char *at = word; *at != '\0';) {
-        const struct pair *p = placeholder_at(c, at);
+        const struct job_pair *p = placeholder_at(c, at);
         fputs(p != NULL ? p->value : (char[]){*at, '\0'}, filled.out);
         at += p != NULL ? strlen(p->name) : 1;
     }
@@ -135,12 +117,12 @@ static void put_plain(struct command *c, const char *word)
 }
 
 /* alphadia runs in the conda environment whose name is the settings' software. */
-static int put_alphadia(const struct quant_job *job, const struct paths *p, struct command *c,
+static int put_alphadia(const struct quant_job *job, const struct contract *p, struct command *c,
                         struct err *err)
 {
     const struct settings *s = &job->settings;
     const char *const begin[] = {"run", "-n", s->software, "alphadia", "--file", p->read};
-    const struct pair files[] = {
+    const struct job_pair files[] = {
         {"--library", s->speclib_file}, {"--fasta", s->fasta_file}, {"--config", s->config_file}};
     fputs("conda", c->out);
     for (size_t i = 0; i < sizeof begin / sizeof *begin; i++) {
@@ -165,7 +147,7 @@ static int put_alphadia(const struct quant_job *job, const struct paths *p, stru
     return put_parameters(c, s->config_params, err);
 }
 
-static int put_command(const struct quant_job *job, const struct paths *p, FILE *out,
+static int put_command(const struct quant_job *job, const struct contract *p, FILE *out,
                        struct err *err)
 {
     struct command c = {.out = out,
@@ -190,37 +172,24 @@ static int put_command(const struct quant_job *job, const struct paths *p, FILE 
     return put_parameters(&c, job->settings.config_params, err);
 }
 
-char *job_command(const struct quant_job *job, struct err *err)
+static int make_command(const struct quant_job *job, struct contract *c, struct err *err)
 {
-    AUTO(paths_fini) struct paths p = {0};
     AUTO(text_fini) struct text t = {0};
-    if (find_paths(job, &p, err) != 0 || text_open(&t, err) != 0 ||
-        put_command(job, &p, t.out, err) != 0 || text_close(&t, err) != 0) {
-        return NULL;
+    if (text_open(&t, err) != 0 || put_command(job, c, t.out, err) != 0 ||
+        text_close(&t, err) != 0) {
+        return -1;
     }
-    return TAKE(t.data);
+    c->command = TAKE(t.data);
+    c->results = metrics_files(job);
+    return c->results != NULL ? 0 : ERR(err, ERR_TRANSIENT, errno, "out of memory");
 }
 
-/* --- the environment --- */
-
-static void put_export(FILE *out, const char *name, const char *value)
-{
-    fprintf(out, "export %s=", name);
-    shell_quote_always(out, value);
-    fputc('\n', out);
-}
-
-static int put_env(const struct quant_job *job, const struct paths *p, FILE *out, struct err *err)
+static void fill_env(const struct quant_job *job, struct contract *c)
 {
     const struct settings *s = &job->settings;
-    AUTO(free) char *command = job_command(job, err);
-    AUTO(free) char *results = metrics_files(job);
-    if (command == NULL || results == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
-    }
-    const struct pair exports[] = {
-        {"RAW_FILE_PATH", p->raw},
-        {"SETTINGS_PATH", p->settings},
+    const struct job_pair env[] = {
+        {"RAW_FILE_PATH", c->raw},
+        {"SETTINGS_PATH", c->settings},
         {"OUTPUT_PATH", job->cluster_output},
         {"RELATIVE_OUTPUT_PATH", job->output},
         {"SPECLIB_FILE_NAME", s->speclib_file},
@@ -229,31 +198,42 @@ static int put_env(const struct quant_job *job, const struct paths *p, FILE *out
         {"SOFTWARE", s->software},
         {"SOFTWARE_TYPE", s->software_type},
         {"METRICS_TYPE", s->metrics_type},
-        {"CUSTOM_COMMAND", command},
-        {"NUM_THREADS", p->threads},
+        {"CUSTOM_COMMAND", c->command},
+        {"NUM_THREADS", c->threads},
         {"RAW_FILE_ID", job->raw_id},
         {"PROJECT_ID", job->project},
         {"SETTINGS_NAME", s->name},
-        {"SETTINGS_VERSION", p->version},
-        /* not of the contract: for the wrapper alone */
-        {"TRAWL_JOB_NAME", job->job_name},
-        {"TRAWL_MODULES", job->base.cfg->slurm.modules},
-        {"TRAWL_SCIEX_STEM", p->stem},
-        {"TRAWL_RESULTS", results},
+        {"SETTINGS_VERSION", c->version},
     };
-    for (size_t i = 0; i < sizeof exports / sizeof *exports; i++) {
-        put_export(out, exports[i].name, exports[i].value);
-    }
-    return 0;
+    _Static_assert(sizeof env / sizeof *env == CONTRACT_VARIABLES, "all of ingest.md §4.1");
+    memcpy(c->env, env, sizeof env);
 }
 
-char *job_env(const struct quant_job *job, struct err *err)
+int contract_make(const struct quant_job *job, struct contract *c, struct err *err)
 {
-    AUTO(paths_fini) struct paths p = {0};
-    AUTO(text_fini) struct text t = {0};
-    if (find_paths(job, &p, err) != 0 || text_open(&t, err) != 0 ||
-        put_env(job, &p, t.out, err) != 0 || text_close(&t, err) != 0) {
-        return NULL;
+    const struct settings *s = &job->settings;
+    *c = (struct contract){0};
+    if (find_paths(job, c, err) != 0 || make_command(job, c, err) != 0) {
+        return -1;
     }
-    return TAKE(t.data);
+    fill_env(job, c);
+    c->spec = (struct job_spec){.name = job->job_name,
+                                .folder = job->folder != NULL ? job->folder : "",
+                                .owner = job->owner,
+                                .output = job->cluster_output,
+                                .worker_output = job->worker_output,
+                                .exists_mode = quant_exists_name(job->exists),
+                                .command = c->command,
+                                .env = c->env,
+                                .n_env = CONTRACT_VARIABLES,
+                                .input = c->raw,
+                                .results = c->results,
+                                .copy_stem = c->stem,
+                                .copy_variable = "RAW_FILE_PATH",
+                                .mem = s->mem,
+                                .time = s->time,
+                                .cpus = s->cpus,
+                                .mem_mib = s->mem_mib,
+                                .time_s = s->time_s};
+    return 0;
 }

@@ -6,7 +6,7 @@
  * connection is tried for a moment, so that a hundred waiting tasks do not knock one after the
  * other.
  */
-#include "workers/quant/cluster.h"
+#include "workers/job/cluster.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,8 +16,8 @@
 
 #include "common/log.h"
 #include "common/mono.h"
-#include "workers/quant/slurm.h"
-#include "workers/quant/ssh.h"
+#include "common/ssh/ssh.h"
+#include "workers/job/slurm.h"
 
 #include "common/ban.h"
 
@@ -34,46 +34,7 @@ static struct {
     uint64_t logins;       /* lock */
 } cluster = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-struct head_node {
-    char host[160];
-    int port;
-};
-
-/* "[::1]:22" or "host:22" or "host". */
-static bool parse_host(const char *text, size_t len, struct head_node *out)
-{
-    char copy[192];
-    if (len == 0 || len >= sizeof copy) {
-        return false;
-    }
-    memcpy(copy, text, len);
-    copy[len] = '\0';
-    char *host = copy;
-    char *colon = strrchr(copy, ':');
-    if (copy[0] == '[') {
-        char *close = strchr(copy, ']');
-        if (close == NULL) {
-            return false;
-        }
-        *close = '\0';
-        host = copy + 1;
-        colon = close[1] == ':' ? close + 1 : NULL;
-    }
-    long port = 22;
-    if (colon != NULL) {
-        char *end = NULL;
-        port = strtol(colon + 1, &end, 10);
-        *colon = '\0';
-        if (*end != '\0') {
-            return false;
-        }
-    }
-    out->port = (int)port;
-    int n = snprintf(out->host, sizeof out->host, "%s", host);
-    return n > 0 && (size_t)n < sizeof out->host && port > 0 && port < 65536;
-}
-
-static int parse_hosts(const char *text, struct head_node *out, size_t *n, struct err *err)
+static int parse_hosts(const char *text, struct ssh_host *out, size_t *n, struct err *err)
 {
     *n = 0;
     for (const char *at = text; *at != '\0' && *n < HOSTS_MAX;) {
@@ -82,7 +43,7 @@ static int parse_hosts(const char *text, struct head_node *out, size_t *n, struc
         if (len == 0) {
             break;
         }
-        if (!parse_host(at, len, &out[*n])) {
+        if (!ssh_host_parse(at, len, &out[*n])) {
             return ERR(err, ERR_HOLD, 0, "[ssh] hosts: \"%s\" is not host:port,host:port", text);
         }
         (*n)++;
@@ -94,7 +55,7 @@ static int parse_hosts(const char *text, struct head_node *out, size_t *n, struc
 /* cluster.lock held. Tries each head node once, the one that answered last first. */
 static int connect_any(const struct config *c, struct err *err)
 {
-    struct head_node hosts[HOSTS_MAX];
+    struct ssh_host hosts[HOSTS_MAX];
     size_t n = 0;
     if (mono_ms() < cluster.calm_until) {
         *err = cluster.last_error;
@@ -111,6 +72,7 @@ static int connect_any(const struct config *c, struct err *err)
                                                    .port = hosts[at].port,
                                                    .user = c->ssh.user,
                                                    .key_file = c->ssh.key_file,
+                                                   .agent = c->ssh.agent,
                                                    .password_file = c->ssh.password_file,
                                                    .known_hosts = c->ssh.known_hosts,
                                                    .connect_ms = c->ssh.connect_ms},

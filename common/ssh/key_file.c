@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "common/fs.h"
-#include "workers/quant/ssh_internal.h"
+#include "common/ssh/ssh_internal.h"
 
 #include "common/ban.h"
 

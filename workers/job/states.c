@@ -1,4 +1,4 @@
-#include "workers/quant/states.h"
+#include "workers/job/states.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -65,9 +65,12 @@ static bool ended(const struct job_word *word)
     return word->state[0] != '\0' && fate != JOB_WAITS && fate != JOB_UNKNOWN;
 }
 
-/* SLURM's own account of an end: sacct, then scontrol, then squeue. */
-static enum job_fate slurm_says(const struct job_view *view, struct job_outcome *out)
+/* The engine's own account of an end; SLURM's is sacct, then scontrol, then squeue. */
+static enum job_fate engine_says(const struct job_view *view, struct job_outcome *out)
 {
+    if (ended(&view->own)) {
+        return say(&view->own, "engine", out);
+    }
     if (ended(&view->sacct)) {
         return say(&view->sacct, "sacct", out);
     }
@@ -91,7 +94,7 @@ static enum job_fate weigh(const struct job_view *view, struct job_outcome *out)
         return JOB_WAITS; /* a state that we do not know, but it stands in the queue */
     }
     struct job_outcome slurm = *out;
-    enum job_fate fate = slurm_says(view, &slurm);
+    enum job_fate fate = engine_says(view, &slurm);
     if (ended(&view->wrapper)) {
         /* The wrapper knows the exit code, SLURM knows why: over time, over memory, preempted. */
         enum job_fate wrapper = say(&view->wrapper, "wrapper", out);

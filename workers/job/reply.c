@@ -3,16 +3,16 @@
  * The text comes from outside: every number is checked, every length is bounded.
  */
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/mono.h"
-#include "workers/quant/slurm.h"
+#include "workers/job/slurm.h"
 
 #include "common/ban.h"
 
 #define FIELDS_MAX 8
+#define STRAYS_MAX 256
 
 /* A field is a piece of the reply; not terminated. */
 struct field {
@@ -121,29 +121,44 @@ static bool is_refusal(const char *message)
     return false;
 }
 
-static enum slurm_answer submit_answer(const struct line *line, struct slurm_result *out)
+/* What sbatch says when the cluster, not the job, is the trouble. */
+static bool is_away(const char *message)
+{
+    static const char *const signs[] = {"nable to contact",  "ocket timed out",
+                                        "onnection refused", "munge",
+                                        "ero Bytes",         "rotocol authentication"};
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
+        if (strcasestr(message, signs[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum job_answer submit_answer(const struct line *line, struct job_result *out)
 {
     const struct field *verdict = &line->fields[2];
     if (is(verdict, "ok")) {
         out->id = number(&line->fields[3]);
-        return out->id > 0 ? SLURM_JOB : SLURM_UNCERTAIN;
+        return out->id > 0 ? JOB_FOUND : JOB_UNCERTAIN;
     }
     copy(&line->fields[4], out->message, sizeof out->message);
+    out->away = is_away(out->message);
     if (is(verdict, "sbatch")) {
-        return is_refusal(out->message) ? SLURM_REFUSED : SLURM_UNCERTAIN;
+        return is_refusal(out->message) ? JOB_REFUSED : JOB_UNCERTAIN;
     }
     if (is(verdict, "closed")) {
-        return SLURM_NO_JOB;
+        return JOB_NONE;
     }
-    return is(verdict, "exists") ? SLURM_TAKEN : SLURM_UNUSABLE;
+    return is(verdict, "exists") ? JOB_TAKEN : JOB_UNUSABLE;
 }
 
 /* The line "<verb>|<name>|<verdict>|<value>|<text>" of a name; false when there is none. The
  * message is what the script could not do at all, until a line says better. */
 static bool find_answer(const char *reply, const char *verb, const char *name,
-                        struct slurm_result *out, struct line *line)
+                        struct job_result *out, struct line *line)
 {
-    *out = (struct slurm_result){.answer = SLURM_CUT};
+    *out = (struct job_result){.answer = JOB_CUT};
     while (next_line(&reply, 5, line)) {
         if (is(&line->fields[0], "error") && line->n >= 4) {
             copy(&line->fields[3], out->message, sizeof out->message);
@@ -155,7 +170,7 @@ static bool find_answer(const char *reply, const char *verb, const char *name,
     return false;
 }
 
-void slurm_read_submit(const char *reply, const char *name, struct slurm_result *out)
+void slurm_read_submit(const char *reply, const char *name, struct job_result *out)
 {
     struct line line;
     if (find_answer(reply, "submit", name, out, &line)) {
@@ -163,14 +178,14 @@ void slurm_read_submit(const char *reply, const char *name, struct slurm_result 
     }
 }
 
-void slurm_read_find(const char *reply, const char *name, struct slurm_result *out)
+void slurm_read_find(const char *reply, const char *name, struct job_result *out)
 {
     struct line line;
     if (!find_answer(reply, "find", name, out, &line)) {
         return;
     }
     out->id = is(&line.fields[2], "ok") ? number(&line.fields[3]) : -1;
-    out->answer = out->id > 0 ? SLURM_JOB : out->id == 0 ? SLURM_NO_JOB : SLURM_UNCERTAIN;
+    out->answer = out->id > 0 ? JOB_FOUND : out->id == 0 ? JOB_NONE : JOB_UNCERTAIN;
     if (out->id < 0) {
         copy(&line.fields[4], out->message, sizeof out->message);
     }
@@ -178,19 +193,20 @@ void slurm_read_find(const char *reply, const char *name, struct slurm_result *o
 
 static int compare_views(const void *a, const void *b)
 {
-    const struct job_view *x = a, *y = b;
-    return x->id < y->id ? -1 : x->id > y->id;
+    const struct job_watched *x = a, *y = b;
+    return x->view.id < y->view.id ? -1 : x->view.id > y->view.id;
 }
 
 /* The view of this id and exactly this name: ids come round again. name may be NULL. */
-static struct job_view *find_view(struct job_view *views, size_t n, const struct field *id,
+static struct job_view *find_view(struct job_watched *jobs, size_t n, const struct field *id,
                                   const struct field *name)
 {
     if (n == 0) {
         return NULL;
     }
-    struct job_view key = {.id = number(id)};
-    struct job_view *view = bsearch(&key, views, n, sizeof *views, compare_views);
+    struct job_watched key = {.view = {.id = number(id)}};
+    struct job_watched *job = bsearch(&key, jobs, n, sizeof *jobs, compare_views);
+    struct job_view *view = job != NULL ? &job->view : NULL;
     return view != NULL && (name == NULL || is(name, view->name)) ? view : NULL;
 }
 
@@ -206,10 +222,10 @@ static void read_codes(const struct field *f, struct job_word *word)
     word->signal = signal >= 0 && signal < 128 ? (int)signal : 0;
 }
 
-static void read_sacct(struct job_view *views, size_t n, const struct line *line)
+static void read_sacct(struct job_watched *jobs, size_t n, const struct line *line)
 {
     struct job_view *view =
-        line->n >= 6 ? find_view(views, n, &line->fields[1], &line->fields[2]) : NULL;
+        line->n >= 6 ? find_view(jobs, n, &line->fields[1], &line->fields[2]) : NULL;
     if (view == NULL) {
         return;
     }
@@ -231,7 +247,7 @@ static struct field scontrol_value(const struct field *text, const char *key)
     return (struct field){at, (size_t)((end != NULL ? end : text->at + text->len) - at)};
 }
 
-static void read_scontrol(struct job_view *views, size_t n, const struct line *line)
+static void read_scontrol(struct job_watched *jobs, size_t n, const struct line *line)
 {
     if (line->n < 2) {
         return;
@@ -241,7 +257,7 @@ static void read_scontrol(struct job_view *views, size_t n, const struct line *l
     struct field rest = line->fields[1];
     struct field id = scontrol_value(&rest, "JobId=");
     struct field name = scontrol_value(&rest, " JobName=");
-    struct job_view *view = find_view(views, n, &id, &name);
+    struct job_view *view = find_view(jobs, n, &id, &name);
     if (view == NULL) {
         return;
     }
@@ -255,36 +271,33 @@ static void read_scontrol(struct job_view *views, size_t n, const struct line *l
     view->scontrol.elapsed_s = elapsed_s(elapsed);
 }
 
-static int64_t json_number(const json_t *object, const char *key, int64_t or_else)
+static void read_status(struct job_watched *jobs, size_t n, const struct line *line)
 {
-    const json_t *value = json_object_get(object, key);
-    return json_is_integer(value) ? (int64_t)json_integer_value(value) : or_else;
+    struct job_view *view = line->n == 3 ? find_view(jobs, n, &line->fields[1], NULL) : NULL;
+    if (view != NULL) {
+        job_status_read(line->fields[2].at, line->fields[2].len, view);
+    }
 }
 
-/* status.json counts only when it names this very job. */
-static void read_status(struct job_view *views, size_t n, const struct line *line)
+static void read_stray(const struct line *line, struct job_poll *out)
 {
-    struct job_view *view = line->n == 3 ? find_view(views, n, &line->fields[1], NULL) : NULL;
-    if (view == NULL || line->fields[2].len > 4096) {
+    if (line->n < 4 || out->n_strays == STRAYS_MAX || number(&line->fields[1]) <= 0 ||
+        line->fields[2].len >= JOB_NAME_MAX) {
         return;
     }
-    json_t *status =
-        json_loadb(line->fields[2].at, line->fields[2].len, JSON_REJECT_DUPLICATES, NULL);
-    const char *name = json_string_value(json_object_get(status, "job_name"));
-    const char *state = json_string_value(json_object_get(status, "state"));
-    if (name != NULL && state != NULL && strcmp(name, view->name) == 0 &&
-        json_number(status, "job_id", -1) == view->id) {
-        int64_t code = json_number(status, "exit_code", -1);
-        snprintf(view->wrapper.state, sizeof view->wrapper.state, "%s", state);
-        view->wrapper.exit_code = code >= 0 && code < 65536 ? (int)code : -1;
-        view->wrapper.elapsed_s = json_number(status, "elapsed_s", -1);
-        int64_t kib = json_number(status, "peak_memory_kib", 0);
-        view->wrapper.peak_mib = kib > 0 ? (kib + 1023) / 1024 : 0;
+    if (out->strays == NULL) {
+        out->strays = calloc(STRAYS_MAX, sizeof *out->strays);
     }
-    json_decref(status);
+    if (out->strays == NULL) {
+        return; /* shown at the next look */
+    }
+    struct job_stray *stray = &out->strays[out->n_strays++];
+    stray->id = number(&line->fields[1]);
+    copy(&line->fields[2], stray->name, sizeof stray->name);
+    copy(&line->fields[3], stray->state, sizeof stray->state);
 }
 
-static void read_error(const struct line *line, struct slurm_poll *out)
+static void read_error(const struct line *line, struct job_poll *out)
 {
     char message[200];
     if (line->n < 4) {
@@ -298,7 +311,7 @@ static void read_error(const struct line *line, struct slurm_poll *out)
     if (accounting) {
         out->accounting_ok = false;
     } else {
-        out->squeue_ok = false;
+        out->queue_ok = false;
     }
     snprintf(out->message, sizeof out->message, "%s", message);
 }
@@ -312,30 +325,32 @@ static size_t fields_of(const char *reply)
     return strncmp(reply, "trawl|scontrol|", 15) == 0 ? 2 : FIELDS_MAX;
 }
 
-static void read_line(struct job_view *views, size_t n, const struct line *line,
-                      struct slurm_poll *out)
+static void read_line(struct job_watched *jobs, size_t n, const struct line *line,
+                      struct job_poll *out)
 {
     const struct field *verb = &line->fields[0];
     if (is(verb, "squeue") && line->n >= 4) {
-        struct job_view *view = find_view(views, n, &line->fields[1], &line->fields[2]);
+        struct job_view *view = find_view(jobs, n, &line->fields[1], &line->fields[2]);
         if (view != NULL) {
             copy(&line->fields[3], view->squeue.state, sizeof view->squeue.state);
             view->squeue.elapsed_s = -1;
         }
     } else if (is(verb, "sacct")) {
-        read_sacct(views, n, line);
+        read_sacct(jobs, n, line);
     } else if (is(verb, "scontrol")) {
-        read_scontrol(views, n, line);
+        read_scontrol(jobs, n, line);
     } else if (is(verb, "status")) {
-        read_status(views, n, line);
+        read_status(jobs, n, line);
+    } else if (is(verb, "stray")) {
+        read_stray(line, out);
     } else if (is(verb, "error")) {
         read_error(line, out);
     }
 }
 
-void slurm_read_poll(const char *reply, struct job_view *views, size_t n, struct slurm_poll *out)
+void slurm_read_poll(const char *reply, struct job_watched *jobs, size_t n, struct job_poll *out)
 {
-    *out = (struct slurm_poll){.squeue_ok = true, .accounting_ok = true};
+    *out = (struct job_poll){.queue_ok = true, .accounting_ok = true};
     for (const char *at = reply; *at != '\0';) {
         const char *end = strchr(at, '\n');
         struct line line;
@@ -344,7 +359,7 @@ void slurm_read_poll(const char *reply, struct job_view *views, size_t n, struct
             return;
         }
         if (strncmp(at, "trawl|", 6) == 0 && next_line(&from, fields_of(at), &line)) {
-            read_line(views, n, &line, out);
+            read_line(jobs, n, &line, out);
         }
         at = end + 1;
     }

@@ -2,12 +2,12 @@
  * states.h - what SLURM's states mean to us, and how several witnesses become one outcome.
  * Pure; any thread.
  */
-#ifndef WORKERS_QUANT_STATES_H
-#define WORKERS_QUANT_STATES_H
+#ifndef WORKERS_JOB_STATES_H
+#define WORKERS_JOB_STATES_H
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SLURM_STATE_MAX 32
+#define JOB_STATE_MAX 32
 
 enum job_fate {
     JOB_WAITS,     /* pending, running, between the two, or suspended */
@@ -27,7 +27,7 @@ const char *states_name(const char *state) __attribute__((nonnull, returns_nonnu
 
 /* What one witness said about a job; an empty state: it said nothing. */
 struct job_word {
-    char state[SLURM_STATE_MAX];
+    char state[JOB_STATE_MAX];
     int exit_code, signal;
     int64_t elapsed_s; /* -1: not told */
     int64_t peak_mib;  /* most memory at one time; 0: not told */
@@ -37,11 +37,12 @@ struct job_view {
     int64_t id;
     const char *name; /* borrowed */
     struct job_word squeue, wrapper, sacct, scontrol;
+    struct job_word own; /* of an engine that is no cluster: what it knows by itself */
 };
 
 struct job_outcome {
-    char state[SLURM_STATE_MAX];
-    char source[12]; /* wrapper, sacct, scontrol, squeue or none */
+    char state[JOB_STATE_MAX];
+    char source[12]; /* wrapper, engine, sacct, scontrol, squeue or none */
     int exit_code;
     int64_t elapsed_s;
     int64_t peak_mib; /* -1: not told */
