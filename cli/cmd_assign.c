@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "cli/args.h"
+#include "cli/act.h"
 #include "cli/find.h"
 #include "cli/settings.h"
 #include "cli/table.h"
@@ -70,7 +70,7 @@ static enum cli_exit read_excluded(struct cli *c, const char *text, bson_t *list
 }
 
 struct slot {
-    const char *project, *scope, *type, *filter;
+    const char *project, *scope, *type, *filter, *settings;
 };
 
 /* What already speaks in this place, under whatever _id it was once given; NULL: nothing. */
@@ -96,21 +96,23 @@ static int find_taken(struct cli *c, const struct slot *s, bson_t **out, struct 
     return d != NULL ? 0 : -1;
 }
 
-static int drop(struct cli *c, const bson_t *assignment, struct err *err)
+static int drop(struct cli *c, const struct args *a, const bson_t *assignment, struct err *err)
 {
+    bool won = false;
     bson_iter_t at;
     bson_t filter = BSON_INITIALIZER;
     if (bson_iter_init_find(&at, assignment, "_id")) { /* AlphaKraken's are object ids */
         bson_append_iter(&filter, "_id", -1, &at);
     }
-    int64_t n = 0;
-    int rc = db_delete(c->db, DB_ASSIGNMENTS, &filter, &n, err);
+    const struct act act = {c, a, "settings unassign", doc_str(assignment, "settings", ""),
+                            assignment};
+    int rc = act_delete(&act, DB_ASSIGNMENTS, &filter, &won, err);
     bson_destroy(&filter);
     return rc;
 }
 
-static enum cli_exit make_room(struct cli *c, const struct slot *s, const char *settings,
-                               bool replace, struct err *err)
+static enum cli_exit make_room(struct cli *c, const struct args *a, const struct slot *s,
+                               struct err *err)
 {
     AUTO(bson_destroy) bson_t *taken = NULL;
     if (find_taken(c, s, &taken, err) != 0) {
@@ -119,19 +121,21 @@ static enum cli_exit make_room(struct cli *c, const struct slot *s, const char *
     if (taken == NULL) {
         return CLI_OK;
     }
-    if (!replace) {
+    if (args_get(a, "replace") == NULL) {
         return cli_fail(err, CLI_REFUSED,
                         "%s quantifies this already (%s, scope %s, %s): --replace puts %s in its "
                         "place",
-                        doc_str(taken, "settings", "?"), s->project, s->scope, s->type, settings);
+                        doc_str(taken, "settings", "?"), s->project, s->scope, s->type,
+                        s->settings);
     }
-    return drop(c, taken, err) == 0 ? CLI_OK : cli_exit_of(err);
+    return drop(c, a, taken, err) == 0 ? CLI_OK : cli_exit_of(err);
 }
 
-static enum cli_exit store(struct cli *c, const struct slot *s, const char *settings,
+static enum cli_exit store(struct cli *c, const struct args *a, const struct slot *s,
                            const bson_t *excluded, struct err *err)
 {
     char id[ID_MAX], who[200], said[ID_MAX];
+    const char *settings = s->settings;
     bool won = false;
     snprintf(id, sizeof id, "%s/%s/%s/%s", s->project, s->scope, s->type, s->filter);
     AUTO(bson_destroy)
@@ -140,7 +144,8 @@ static enum cli_exit store(struct cli *c, const struct slot *s, const char *sett
                  BCON_UTF8(settings), "scope", BCON_UTF8(s->scope), "excluded",
                  BCON_ARRAY(excluded), "raw_file_id_filter", BCON_UTF8(s->filter), "created_by",
                  BCON_UTF8(cli_who(who, sizeof who)), "created_at_", BCON_DATE_TIME(wall_ms()));
-    if (db_insert(c->db, DB_ASSIGNMENTS, doc, &won, err) != 0) {
+    const struct act act = {c, a, "settings assign", settings, NULL};
+    if (act_insert(&act, DB_ASSIGNMENTS, doc, &won, err) != 0) {
         return cli_exit_of(err);
     }
     if (!won) {
@@ -156,7 +161,8 @@ static enum cli_exit assign(struct cli *c, const struct args *a, const bson_t *s
     char id[SETTINGS_ID_MAX];
     const char *scope = args_get(a, "scope"), *filter = args_get(a, "filter");
     struct slot s = {a->words[1], scope != NULL ? scope : "*",
-                     doc_str(settings, "software_type", ""), filter != NULL ? filter : ""};
+                     doc_str(settings, "software_type", ""), filter != NULL ? filter : "",
+                     doc_str(settings, "_id", "")};
     if (strlen(s.filter) > FILTER_MAX || !bson_utf8_validate(s.filter, strlen(s.filter), false)) {
         return cli_fail(err, CLI_USAGE, "--filter is at most %d bytes of UTF-8", FILTER_MAX);
     }
@@ -170,9 +176,8 @@ static enum cli_exit assign(struct cli *c, const struct args *a, const bson_t *s
     }
     bson_t excluded = BSON_INITIALIZER;
     e = e == CLI_OK ? read_excluded(c, args_get(a, "exclude"), &excluded, err) : e;
-    const char *which = doc_str(settings, "_id", "");
-    e = e == CLI_OK ? make_room(c, &s, which, args_get(a, "replace") != NULL, err) : e;
-    e = e == CLI_OK ? store(c, &s, which, &excluded, err) : e;
+    e = e == CLI_OK ? make_room(c, a, &s, err) : e;
+    e = e == CLI_OK ? store(c, a, &s, &excluded, err) : e;
     bson_destroy(&excluded);
     return e;
 }
@@ -224,7 +229,7 @@ enum cli_exit cmd_settings_unassign(struct cli *c, const struct args *a, struct 
                          "%s is assigned to %s in %zu ways: name one with --scope and --filter",
                          which, a->words[1], d->n);
     }
-    if (drop(c, d->items[0], err) != 0) {
+    if (drop(c, a, d->items[0], err) != 0) {
         return cli_exit_of(err);
     }
     snprintf(said, sizeof said, "%s no longer quantifies %s, scope %s", which, a->words[1],

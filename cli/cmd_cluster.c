@@ -3,7 +3,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "cli/args.h"
+#include "cli/act.h"
 #include "cli/docs.h"
 #include "cli/table.h"
 #include "cli/text.h"
@@ -175,7 +175,8 @@ enum cli_exit cmd_cluster_cancel(struct cli *c, const struct args *a, struct err
     AUTO(bson_destroy)
     bson_t *update = BCON_NEW("$set", "{", "cancel", "{", "by", BCON_UTF8(cli_who(who, sizeof who)),
                               "at", BCON_DATE_TIME(wall_ms()), "}", "}");
-    if (db_update(c->db, DB_ALERTS, filter, update, &won, err) != 0) {
+    const struct act act = {c, a, "cluster cancel", a->words[0], NULL};
+    if (act_update(&act, DB_ALERTS, filter, update, &won, err) != 0) {
         return cli_exit_of(err);
     }
     if (!won) {

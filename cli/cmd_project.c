@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "cli/args.h"
+#include "cli/act.h"
 #include "cli/settings.h"
 #include "cli/table.h"
 #include "cli/text.h"
@@ -114,7 +114,8 @@ enum cli_exit cmd_project_new(struct cli *c, const struct args *a, struct err *e
     }
     BSON_APPEND_UTF8(doc, "status", "active");
     BSON_APPEND_DATE_TIME(doc, "created_at_", wall_ms());
-    if (db_insert(c->db, DB_PROJECTS, doc, &won, err) != 0) {
+    const struct act act = {c, a, "project new", id, NULL};
+    if (act_insert(&act, DB_PROJECTS, doc, &won, err) != 0) {
         return cli_exit_of(err);
     }
     if (!won) {
@@ -150,7 +151,8 @@ enum cli_exit cmd_project_set(struct cli *c, const struct args *a, struct err *e
     }
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(a->words[0]));
     AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", BCON_DOCUMENT(set));
-    if (db_update(c->db, DB_PROJECTS, filter, update, &won, err) != 0) {
+    const struct act act = {c, a, "project set", doc_str(project, "_id", ""), project};
+    if (act_update(&act, DB_PROJECTS, filter, update, &won, err) != 0) {
         return cli_exit_of(err);
     }
     snprintf(said, sizeof said, "changed project %s", doc_str(project, "_id", ""));

@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "cli/args.h"
+#include "cli/act.h"
 #include "cli/find.h"
 #include "cli/settings.h"
 #include "cli/text.h"
@@ -21,6 +21,7 @@
 
 struct rerun {
     struct cli *c;
+    const struct args *args;
     const char *mode;
     bool dry;
     const bson_t *only; /* settings; NULL: those that resolve */
@@ -53,13 +54,22 @@ static int open_raw_file(struct rerun *r, const char *raw_file, const char *task
     return db_update(r->c->db, DB_RAW_FILES, filter, update, &won, err);
 }
 
-static int start(struct rerun *r, const struct task_new *t, const char *id, bool *won,
-                 struct err *err)
+struct starting {
+    struct rerun *r;
+    const struct task_new *t;
+    const char *id;
+};
+
+static int start(void *ctx, bool *won, bson_t *after, struct err *err)
 {
-    if (open_raw_file(r, t->raw_file, id, err) != 0 || task_create(r->c->db, t, won, err) != 0) {
+    const struct starting *s = ctx;
+    struct db *db = s->r->c->db;
+    BSON_APPEND_INT64(after, "run", doc_i64(s->t->input, "run", 1));
+    if (open_raw_file(s->r, s->t->raw_file, s->id, err) != 0 ||
+        task_create(db, s->t, won, err) != 0) {
         return -1;
     }
-    return *won ? 0 : task_reopen(r->c->db, t, false, won, err);
+    return *won ? 0 : task_reopen(db, s->t, false, won, err);
 }
 
 static enum cli_exit rerun_task(struct rerun *r, const bson_t *raw, const bson_t *settings,
@@ -92,7 +102,9 @@ static enum cli_exit rerun_task(struct rerun *r, const bson_t *raw, const bson_t
     bson_t *input = quant_input(&(struct quant_ask){raw, settings, vendor, r->mode, run});
     bool won = false;
     t.input = input;
-    if (input == NULL || start(r, &t, id, &won, err) != 0) {
+    struct starting starting = {r, &t, id};
+    const struct act act = {r->c, r->args, "rerun", id, NULL};
+    if (input == NULL || act_run(&act, start, &starting, &won, err) != 0) {
         return input != NULL ? cli_exit_of(err) : cli_fail(err, CLI_AWAY, "out of memory");
     }
     if (!won) {
@@ -178,8 +190,10 @@ enum cli_exit cmd_rerun(struct cli *c, const struct args *a, struct err *err)
     const char *mode = args_get(a, "mode"), *name = args_get(a, "settings");
     AUTO(bson_destroy) bson_t *only = NULL;
     AUTO(json_decref) json_t *done = json_array();
-    struct rerun r = {
-        .c = c, .mode = mode != NULL ? mode : "add", .dry = args_get(a, "dry-run") != NULL};
+    struct rerun r = {.c = c,
+                      .args = a,
+                      .mode = mode != NULL ? mode : "add",
+                      .dry = args_get(a, "dry-run") != NULL};
     enum cli_exit e = check_mode(r.mode, err);
     if (e == CLI_OK && name != NULL) {
         e = settings_find(c, name, &only, err);

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "cli/args.h"
+#include "cli/act.h"
 #include "cli/settings.h"
 #include "cli/table.h"
 #include "cli/text.h"
@@ -196,13 +196,16 @@ enum cli_exit cmd_settings_show(struct cli *c, const struct args *a, struct err 
 
 /* --- archive --- */
 
-static enum cli_exit set_status(struct cli *c, const bson_t *doc, const char *status,
-                                struct err *err)
+static enum cli_exit set_status(struct cli *c, const struct args *a, const bson_t *doc,
+                                const char *status, struct err *err)
 {
     bool won = false;
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(doc_str(doc, "_id", "")));
     AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", "{", "status", BCON_UTF8(status), "}");
-    if (db_update(c->db, DB_SETTINGS, filter, update, &won, err) != 0) {
+    AUTO(bson_destroy)
+    bson_t *before = BCON_NEW("status", BCON_UTF8(doc_str(doc, "status", "active")));
+    const struct act act = {c, a, "settings archive", doc_str(doc, "_id", ""), before};
+    if (act_update(&act, DB_SETTINGS, filter, update, &won, err) != 0) {
         return cli_exit_of(err);
     }
     return won ? CLI_OK : cli_fail(err, CLI_MISSING, "they are gone meanwhile");
@@ -214,7 +217,7 @@ enum cli_exit cmd_settings_archive(struct cli *c, const struct args *a, struct e
     AUTO(bson_destroy) bson_t *doc = NULL;
     bool undo = args_get(a, "undo") != NULL;
     enum cli_exit e = settings_find(c, a->words[0], &doc, err);
-    e = e == CLI_OK ? set_status(c, doc, undo ? "active" : "inactive", err) : e;
+    e = e == CLI_OK ? set_status(c, a, doc, undo ? "active" : "inactive", err) : e;
     if (e != CLI_OK) {
         return e;
     }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/args.h"
+#include "cli/act.h"
 #include "cli/settings.h"
 #include "cli/text.h"
 #include "common/fs.h"
@@ -252,9 +252,10 @@ static int make_doc(struct cli *c, const struct args *a, const bson_t *last, bso
 }
 
 /* The next version that nobody has: who loses the race for one takes the next. */
-static int insert(struct cli *c, const char *name, int64_t version, const bson_t *fields,
+static int insert(struct cli *c, const struct args *a, int64_t version, const bson_t *fields,
                   bson_t **made, struct err *err)
 {
+    const char *name = a->words[0];
     for (int i = 0; i < RACES_MAX; i++, version++) {
         char id[SETTINGS_ID_MAX];
         bool won = false;
@@ -263,7 +264,8 @@ static int insert(struct cli *c, const char *name, int64_t version, const bson_t
         bson_t *doc =
             BCON_NEW("_id", BCON_UTF8(id), "name", BCON_UTF8(name), "version", BCON_INT64(version));
         bson_concat(doc, fields);
-        if (db_insert(c->db, DB_SETTINGS, doc, &won, err) != 0) {
+        const struct act act = {c, a, "settings new", id, NULL};
+        if (act_insert(&act, DB_SETTINGS, doc, &won, err) != 0) {
             return -1;
         }
         if (won) {
@@ -290,7 +292,7 @@ enum cli_exit cmd_settings_new(struct cli *c, const struct args *a, struct err *
     }
     const bson_t *last = versions->n > 0 && *name != '\0' ? versions->items[0] : &none;
     if (make_doc(c, a, last, doc, err) != 0 ||
-        insert(c, name, doc_i64(last, "version", 0) + 1, doc, &made, err) != 0) {
+        insert(c, a, doc_i64(last, "version", 0) + 1, doc, &made, err) != 0) {
         return cli_exit_of(err);
     }
     snprintf(said, sizeof said, "made %s", doc_str(made, "_id", ""));

@@ -109,10 +109,12 @@ static const struct cli_option settings_new_options[] = {
     {"columns", "FILE", "with --metrics custom: lines 'file column metric [how]'"},
     {"engine", "ENGINE", "slurm, local or file; not given: [quant] engine"},
     {"description", "TEXT", "for people"},
+    {"why", "TEXT", "kept in the log"},
     {0},
 };
 static const struct cli_option settings_archive_options[] = {
     {"undo", NULL, "make it active again"},
+    {"why", "TEXT", "kept in the log"},
     {0},
 };
 static const struct cli_option settings_assign_options[] = {
@@ -120,11 +122,13 @@ static const struct cli_option settings_assign_options[] = {
     {"exclude", "IDS", "not for these instruments, separated by commas"},
     {"filter", "TEXT", "only for raw files whose id holds TEXT"},
     {"replace", NULL, "take the place of what is assigned there"},
+    {"why", "TEXT", "kept in the log"},
     {0},
 };
 static const struct cli_option settings_unassign_options[] = {
     {"scope", "SCOPE", "the one with this scope"},
     {"filter", "TEXT", "the one with this filter"},
+    {"why", "TEXT", "kept in the log"},
     {0},
 };
 static const struct cli_option project_ls_options[] = {
@@ -134,18 +138,21 @@ static const struct cli_option project_ls_options[] = {
 static const struct cli_option project_new_options[] = {
     {"name", "TEXT", "for people"},
     {"description", "TEXT", "for people"},
+    {"why", "TEXT", "kept in the log"},
     {0},
 };
 static const struct cli_option project_set_options[] = {
     {"name", "TEXT", "for people"},
     {"description", "TEXT", "for people"},
     {"status", "STATUS", "active, or inactive: not listed any more"},
+    {"why", "TEXT", "kept in the log"},
     {0},
 };
 static const struct cli_option rerun_options[] = {
     {"settings", "SETTINGS", "with these and no others; else with those that speak for the file"},
     {"mode", "MODE", "where output of before is: raise, overwrite, associate or add (add)"},
     {"dry-run", NULL, "show what would run"},
+    {"why", "TEXT", "kept in the log"},
     {0},
 };
 static const struct cli_option cluster_trust_options[] = {
@@ -506,6 +513,7 @@ const struct command commands[] = {
      .args = "<job>",
      .brief = "stop a job that no task knows",
      .help = "The worker that watches the cluster does it at its next look.",
+     .options = why_option,
      .min_words = 1,
      .max_words = 1,
      .need = NEED_DB,

@@ -65,7 +65,11 @@ def versions_never_change_and_their_files_are_proven():
         code(site, USAGE, "settings", "new", "lib", "--columns", put(site, "bad", "a.tsv b\n"), says="line 1")
         code(site, MISSING, "settings", "show", "lbi", says="did you mean 'lib'?")
         equal(len(site.ask("settings", "ls")), 4, "versions, with the seeded one")
-        code(site, OK, "settings", "archive", "lib-v3", says="archived")
+        code(site, OK, "settings", "archive", "lib-v3", "--why", "a mistake", says="archived")
+        [kept] = site.db.find("audit", {"verb": "settings archive"})
+        equal((kept["target"], kept["why"], kept["before"], kept["after"], kept["state"]),
+              ("lib-v3", "a mistake", {"status": "active"}, {"status": "inactive"}, "done"), "the log's entry")
+        equal([e["target"] for e in site.db.find("audit", {"verb": "settings new"})], ["lib-v1", "lib-v2", "lib-v3"], "what was made")
         equal([s["_id"] for s in site.ask("settings", "ls") if s["name"] == "lib"], ["lib-v2", "lib-v1"], "archived is hidden")
         code(site, OK, "settings", "show", "lib", says="lib-v2")
 
