@@ -205,6 +205,7 @@ static void look_at_events(struct bus_consumer *c)
     int n = count_partitions(c);
     if (n == 0) {
         c->was_gone = true;
+        atomic_store(&c->bus->topics_missing, true);
     }
     if (n >= 0 && n != c->assigned) {
         assign_events(c, n);
