@@ -90,6 +90,77 @@ static const struct cli_option task_ls_options[] = {
     {"limit", "N", "the newest N (100; 0: all)"},
     {0},
 };
+static const struct cli_option settings_ls_options[] = {
+    {"all", NULL, "also those that are archived"},
+    {0},
+};
+static const struct cli_option settings_new_options[] = {
+    {"type", "TYPE", "software type: alphadia, diann, msqc, skyline, custom"},
+    {"software", "NAME", "program below the software location; alphadia: its conda environment"},
+    {"params", "TEXT", "parameters of the command line, quoted as for a shell"},
+    {"fasta", "FILE", "keep this file with the version"},
+    {"speclib", "FILE", "keep this file with the version"},
+    {"config-file", "FILE", "keep this file with the version"},
+    {"cpus", "N", "CPUs of the job"},
+    {"threads", "N", "NUM_THREADS of the software (as --cpus)"},
+    {"mem", "SIZE", "memory of the job: 62G"},
+    {"time", "TIME", "longest run: HH:MM:SS or D-HH:MM:SS"},
+    {"metrics", "TYPE", "with --type custom: whose result files it writes, or custom"},
+    {"columns", "FILE", "with --metrics custom: lines 'file column metric [how]'"},
+    {"engine", "ENGINE", "slurm, local or file; not given: [quant] engine"},
+    {"description", "TEXT", "for people"},
+    {"why", "TEXT", "kept in the log"},
+    {0},
+};
+static const struct cli_option settings_archive_options[] = {
+    {"undo", NULL, "make it active again"},
+    {"why", "TEXT", "kept in the log"},
+    {0},
+};
+static const struct cli_option settings_assign_options[] = {
+    {"scope", "SCOPE", "* (all), a vendor (thermo, bruker, sciex, generic) or an instrument"},
+    {"exclude", "IDS", "not for these instruments, separated by commas"},
+    {"filter", "TEXT", "only for raw files whose id holds TEXT"},
+    {"replace", NULL, "take the place of what is assigned there"},
+    {"why", "TEXT", "kept in the log"},
+    {0},
+};
+static const struct cli_option settings_unassign_options[] = {
+    {"scope", "SCOPE", "the one with this scope"},
+    {"filter", "TEXT", "the one with this filter"},
+    {"why", "TEXT", "kept in the log"},
+    {0},
+};
+static const struct cli_option project_ls_options[] = {
+    {"all", NULL, "also those that are inactive"},
+    {0},
+};
+static const struct cli_option project_new_options[] = {
+    {"name", "TEXT", "for people"},
+    {"description", "TEXT", "for people"},
+    {"why", "TEXT", "kept in the log"},
+    {0},
+};
+static const struct cli_option project_set_options[] = {
+    {"name", "TEXT", "for people"},
+    {"description", "TEXT", "for people"},
+    {"status", "STATUS", "active, or inactive: not listed any more"},
+    {"why", "TEXT", "kept in the log"},
+    {0},
+};
+static const struct cli_option rerun_options[] = {
+    {"settings", "SETTINGS", "with these and no others; else with those that speak for the file"},
+    {"mode", "MODE", "where output of before is: raise, overwrite, associate or add (add)"},
+    {"dry-run", NULL, "show what would run"},
+    {"why", "TEXT", "kept in the log"},
+    {0},
+};
+static const struct cli_option cluster_trust_options[] = {
+    {"fingerprint", "SHA256:…", "take the host's key when it has this fingerprint"},
+    {"first-use", NULL, "take whatever keys the host shows now"},
+    {"replace", NULL, "in the place of another key that is known"},
+    {0},
+};
 static const struct cli_option config_show_options[] = {
     {"origin", NULL, "with the file and line, or the variable, that each value comes from"},
     {0},
@@ -320,6 +391,137 @@ const struct command commands[] = {
      .options = log_options,
      .need = NEED_DB,
      .run = cmd_log},
+    {.name = "settings ls",
+     .args = "",
+     .brief = "how files are quantified: every version of all settings",
+     .options = settings_ls_options,
+     .need = NEED_DB,
+     .run = cmd_settings_ls},
+    {.name = "settings show",
+     .args = "<settings>",
+     .brief = "one version with its files and what it is assigned to",
+     .help = "<settings> is a name, which means its newest version, or <name>-v<number>.",
+     .min_words = 1,
+     .max_words = 1,
+     .need = NEED_DB,
+     .run = cmd_settings_show},
+    {.name = "settings new",
+     .args = "<name>",
+     .brief = "make a version; what is not given is as in the newest one",
+     .help =
+         "A version is never changed. Its files are copied to [location.settings], into a folder "
+         "that is\n"
+         "named by their content; a job runs only while they are what they were. Placeholders in "
+         "--params:\n"
+         "RAW_FILE_PATH RELATIVE_RAW_FILE_PATH RAW_FILE_ID SETTINGS_PATH OUTPUT_PATH\n"
+         "RELATIVE_OUTPUT_PATH NUM_THREADS PROJECT_ID; each stays one word, whatever it holds.\n"
+         "The lines of --columns name a result file (.csv: commas, else tabs), a column, the "
+         "metric and how\n"
+         "its rows become one value: mean (not given), median, std, sum, min, max, text (of the "
+         "first row).",
+     .options = settings_new_options,
+     .min_words = 1,
+     .max_words = 1,
+     .need = NEED_DB,
+     .run = cmd_settings_new},
+    {.name = "settings archive",
+     .args = "<settings>",
+     .brief = "hide a version; what it is assigned to goes on",
+     .options = settings_archive_options,
+     .min_words = 1,
+     .max_words = 1,
+     .need = NEED_DB,
+     .run = cmd_settings_archive},
+    {.name = "settings assign",
+     .args = "<settings> <project>",
+     .brief = "quantify a project's files with this version",
+     .help =
+         "Of all that speak for a file the most specific one runs: an instrument before a vendor "
+         "before *,\n"
+         "then the longest --filter; one for each software type, side by side. A project without "
+         "any is\n"
+         "quantified as _FALLBACK is. New files only: trawl rerun is for those of before.",
+     .options = settings_assign_options,
+     .min_words = 2,
+     .max_words = 2,
+     .need = NEED_DB,
+     .run = cmd_settings_assign},
+    {.name = "settings unassign",
+     .args = "<settings> <project>",
+     .brief = "no longer quantify a project's files with this version",
+     .options = settings_unassign_options,
+     .min_words = 2,
+     .max_words = 2,
+     .need = NEED_DB,
+     .run = cmd_settings_unassign},
+    {.name = "settings resolve",
+     .args = "<file>",
+     .brief = "which settings quantify a raw file, and why not the others",
+     .min_words = 1,
+     .max_words = 1,
+     .need = NEED_DB,
+     .run = cmd_settings_resolve},
+    {.name = "project ls",
+     .args = "",
+     .brief = "projects and their settings",
+     .options = project_ls_options,
+     .need = NEED_DB,
+     .run = cmd_project_ls},
+    {.name = "project new",
+     .args = "<id>",
+     .brief = "make a project: of the files that have its id as a token of their name",
+     .options = project_new_options,
+     .min_words = 1,
+     .max_words = 1,
+     .need = NEED_DB,
+     .run = cmd_project_new},
+    {.name = "project set",
+     .args = "<id>",
+     .brief = "change a project's name, description or status",
+     .options = project_set_options,
+     .min_words = 1,
+     .max_words = 1,
+     .need = NEED_DB,
+     .run = cmd_project_set},
+    {.name = "rerun",
+     .args = "<file>…",
+     .brief = "quantify raw files again, after all new ones",
+     .help =
+         "Output of an earlier run: add writes beside it (.run2, …), overwrite takes its folder, "
+         "associate\n"
+         "takes over the job that wrote it, raise fails. Metrics of earlier runs stay; the newest "
+         "speak.",
+     .options = rerun_options,
+     .min_words = 1,
+     .max_words = 8,
+     .need = NEED_DB,
+     .run = cmd_rerun},
+    {.name = "cluster trust",
+     .args = "<host>[:port]",
+     .brief = "note a head node's key in [ssh] known_hosts; alone: show it",
+     .help =
+         "Nothing else ever adds a key. Compare the fingerprint with what the host itself says:\n"
+         "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub. Exit 1 when it is not trusted.",
+     .options = cluster_trust_options,
+     .min_words = 1,
+     .max_words = 1,
+     .need = NEED_CONFIG,
+     .run = cmd_cluster_trust},
+    {.name = "cluster strays",
+     .args = "",
+     .brief = "jobs on the cluster that no task knows",
+     .help = "As the workers' last look found them. Exit 1 when there are any.",
+     .need = NEED_DB,
+     .run = cmd_cluster_strays},
+    {.name = "cluster cancel",
+     .args = "<job>",
+     .brief = "stop a job that no task knows",
+     .help = "The worker that watches the cluster does it at its next look.",
+     .options = why_option,
+     .min_words = 1,
+     .max_words = 1,
+     .need = NEED_DB,
+     .run = cmd_cluster_cancel},
     {.name = "config show",
      .args = "",
      .brief = "the configuration in force, secrets masked",

@@ -42,7 +42,7 @@ struct bus_consumer {
 #define CONSUMER_SETTINGS                                                                          \
     {"enable.auto.offset.store", "false"}, {"auto.offset.reset", "earliest"},                      \
         {"allow.auto.create.topics", "false"}, {"fetch.min.bytes", "1"},                           \
-        {"fetch.wait.max.ms", "100"}, {"fetch.error.backoff.ms", "100"},                           \
+        {"fetch.wait.max.ms", "500"}, {"fetch.error.backoff.ms", "100"},                           \
         {"queued.min.messages", "1000"},                                                           \
     {                                                                                              \
         "queued.max.messages.kbytes", "16384"                                                      \

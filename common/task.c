@@ -145,11 +145,10 @@ char *task_pointer_encode(const struct task_pointer *p)
 
 /* --- planning --- */
 
-int task_create(struct db *db, const struct task_new *t, bool *made, struct err *err)
+bson_t *task_new_document(const struct task_new *t)
 {
     AUTO(free) char *id = task_id(t->raw_file, t->kind, t->settings);
     bson_t empty = BSON_INITIALIZER;
-    AUTO(bson_destroy)
     bson_t *doc = BCON_NEW(
         "_id", BCON_UTF8(id), "v", BCON_INT32(1), "kind", BCON_UTF8(t->kind), "pool",
         BCON_UTF8(task_pool(t->kind)), "raw_file", BCON_UTF8(t->raw_file), "settings",
@@ -163,7 +162,42 @@ int task_create(struct db *db, const struct task_new *t, bool *made, struct err 
     if (t->not_before_ms > 0) {
         BSON_APPEND_DATE_TIME(doc, "not_before", t->not_before_ms);
     }
+    return doc;
+}
+
+int task_create(struct db *db, const struct task_new *t, bool *made, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *doc = task_new_document(t);
     return db_insert(db, DB_TASKS, doc, made, err);
+}
+
+struct db_change task_reopening(const struct task_new *t, bool only_done)
+{
+    AUTO(free) char *id = task_id(t->raw_file, t->kind, t->settings);
+    bson_t empty = BSON_INITIALIZER;
+    return (struct db_change){
+        .filter = only_done
+                      ? BCON_NEW("_id", BCON_UTF8(id), "state", BCON_UTF8("done"))
+                      : BCON_NEW("_id", BCON_UTF8(id), "state", "{", "$in", "[", BCON_UTF8("done"),
+                                 BCON_UTF8("failed"), BCON_UTF8("dead"), BCON_UTF8("cancelled"),
+                                 BCON_UTF8("skipped"), BCON_UTF8("ignored"), "]", "}"),
+        .update =
+            BCON_NEW("$set", "{", "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "setbacks",
+                     BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL, "priority",
+                     BCON_INT64(t->priority), "ready_at", BCON_DATE_TIME(wall_ms()), "input",
+                     BCON_DOCUMENT(t->input != NULL ? t->input : &empty), "}", "$unset", "{",
+                     "not_before", BCON_BOOL(true), "wait_ms", BCON_BOOL(true), "kept",
+                     BCON_BOOL(true), "parked", BCON_BOOL(true), "cancel", BCON_BOOL(true),
+                     "skipped", BCON_BOOL(true), "ignored", BCON_BOOL(true), "}"),
+    };
+}
+
+int task_reopen(struct db *db, const struct task_new *t, bool only_done, bool *won, struct err *err)
+{
+    struct db_change c = task_reopening(t, only_done);
+    int rc = db_update(db, DB_TASKS, c.filter, c.update, won, err);
+    db_change_fini(&c);
+    return rc;
 }
 
 /* --- the worker's side --- */
@@ -183,20 +217,36 @@ int task_claim(struct db *db, const struct task_claim *c, bson_t **out, struct e
     AUTO(bson_destroy)
     bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8("running"), "worker",
                               BCON_UTF8(c->worker), "started_at", BCON_DATE_TIME(wall_ms()), "}");
-    if (db_find_update(db, DB_TASKS, filter, update, out, err) != 0 || *out != NULL) {
-        return *out != NULL ? 0 : -1;
+    struct db_change claim = {.filter = filter, .update = update};
+    AUTO(bson_destroy) bson_t *now = NULL;
+    if (db_find_update_together(db, DB_TASKS, c->task, &claim, &now, err) != 0) {
+        return -1;
     }
-    /* The reply to an earlier, identical claim of ours may have been lost on the way. */
-    AUTO(bson_destroy) bson_t *mine = guard(c, "running");
-    return db_find_one(db, DB_TASKS, mine, out, err);
+    /* Also when the reply to an earlier, identical claim of ours was lost on the way. */
+    bool mine = now != NULL && strcmp(doc_str(now, "state", ""), "running") == 0 &&
+                doc_i64(now, "fence", -1) == c->fence &&
+                strcmp(doc_str(now, "worker", ""), c->worker) == 0;
+    *out = mine ? TAKE(now) : NULL;
+    return 0;
+}
+
+/* The fence is this attempt's alone: the document that still has it was changed by nobody else. */
+static bson_t *left_by(const struct task_claim *c, const bson_t *update)
+{
+    return BCON_NEW("_id", BCON_UTF8(c->task), "fence", BCON_INT64(c->fence), "state",
+                    BCON_UTF8(doc_str(update, "$set.state", "running")));
 }
 
 /* running -> to: gives the slot back by naming none (the scheduler frees the slot's document). */
-static int leave_running(struct db *db, const struct task_claim *c, const bson_t *update, bool *won,
+static int leave_running(struct db *db, const struct task_claim *c, bson_t *update, bool *won,
                          struct err *err)
 {
     AUTO(bson_destroy) bson_t *filter = guard(c, "running");
-    return db_update(db, DB_TASKS, filter, update, won, err);
+    AUTO(bson_destroy) bson_t *proof = left_by(c, update);
+    struct db_change change = {.filter = filter, .update = update, .proof = proof};
+    int rc = db_update_together(db, DB_TASKS, &change, err);
+    *won = change.won;
+    return rc;
 }
 
 int task_done(struct db *db, const struct task_claim *c, const bson_t *result, bool *won,
@@ -282,7 +332,9 @@ int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, con
     BSON_APPEND_UTF8(&set, "state", task_state_name(*to));
     BSON_APPEND_NULL(&set, "slot");
     if (*to == TASK_READY) {
-        BSON_APPEND_DATE_TIME(&set, "not_before", now + wait_ms(cfg, task, why, counts));
+        int64_t wait = wait_ms(cfg, task, why, counts);
+        BSON_APPEND_DATE_TIME(&set, "not_before", now + wait);
+        BSON_APPEND_INT64(&set, "wait_ms", wait);
         BSON_APPEND_DATE_TIME(&set, "ready_at", now);
         BSON_APPEND_NULL(&set, "worker");
     } else {
@@ -419,9 +471,9 @@ int task_retry(struct db *db, const struct task_order *o, bool *won, struct err 
     bson_t *update =
         BCON_NEW("$set", "{", "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "slot",
                  BCON_NULL, "worker", BCON_NULL, "ready_at", BCON_DATE_TIME(wall_ms()), "retried",
-                 BCON_DOCUMENT(who), "}", "$unset", "{", "not_before", BCON_BOOL(true), "cancel",
-                 BCON_BOOL(true), "parked", BCON_BOOL(true), "kept", BCON_BOOL(true), "skipped",
-                 BCON_BOOL(true), "ignored", BCON_BOOL(true), "}");
+                 BCON_DOCUMENT(who), "}", "$unset", "{", "not_before", BCON_BOOL(true), "wait_ms",
+                 BCON_BOOL(true), "cancel", BCON_BOOL(true), "parked", BCON_BOOL(true), "kept",
+                 BCON_BOOL(true), "skipped", BCON_BOOL(true), "ignored", BCON_BOOL(true), "}");
     return db_update(db, DB_TASKS, filter, update, won, err);
 }
 

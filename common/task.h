@@ -65,8 +65,16 @@ struct task_new {
     const bson_t *input;   /* or NULL */
     int64_t not_before_ms; /* wall; 0: at once */
 };
+/* In state ready; bson_destroy. */
+bson_t *task_new_document(const struct task_new *t) OWNED __attribute__((nonnull, returns_nonnull));
 /* Insert in state ready; *made = false when the task is already there. */
 int task_create(struct db *db, const struct task_new *t, bool *made, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+
+/* The task of these names runs again from its beginning with this input and priority, from wherever
+ * it had ended (only_done: only from done). *won = false: it has not ended, or there is none. */
+struct db_change task_reopening(const struct task_new *t, bool only_done) __attribute__((nonnull));
+int task_reopen(struct db *db, const struct task_new *t, bool only_done, bool *won, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 
 /* --- the worker's side: each is one guarded update; *won = false: somebody newer was there. --- */

@@ -120,6 +120,7 @@ static int look_again(struct watch *w, struct entry *e, struct err *err)
     struct look l = watch_look(w, e->name);
     if (l.there && l.ino != e->ino) {
         e->poll = 0; /* swapped between two polls: the next one looks at it as at a new name */
+        w->all_known = false;
         return 0;
     }
     bool latecomer = false;
