@@ -190,6 +190,17 @@ static int show_new(struct cli *c, const struct docs *found, struct docs **shown
     return fflush(c->out) == 0 ? 0 : ERR(err, ERR_TRANSIENT, 0, "the output cannot be written");
 }
 
+/* Where the next reading begins: the last minute again, but nothing that --limit has left out. */
+static void go_on(struct reading *r, const struct docs *found)
+{
+    int64_t from = wall_ms() - OVERLAP_MS;
+    if (r->limit > 0 && found->n > 0) {
+        r->since_ms = doc_i64(found->items[found->n - 1], "at", 0);
+    }
+    r->since_ms = from > r->since_ms ? from : r->since_ms;
+    r->limit = 0;
+}
+
 /* Until it is interrupted, or nobody reads any more. */
 static enum cli_exit follow(struct reading *r, struct err *err)
 {
@@ -202,9 +213,7 @@ static enum cli_exit follow(struct reading *r, struct err *err)
         if (show_new(r->c, found, &shown, err) != 0) {
             break;
         }
-        int64_t from = wall_ms() - OVERLAP_MS;
-        r->since_ms = from > r->since_ms ? from : r->since_ms;
-        r->limit = 0;
+        go_on(r, found);
         mono_sleep_ms(FOLLOW_MS);
     }
     bool gone = ferror(r->c->out) != 0;

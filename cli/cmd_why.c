@@ -56,7 +56,14 @@ static enum cli_exit find_target(struct cli *c, const char *name, struct answer 
 {
     if (is_pool_name(name)) {
         x->tasks = docs_new(err);
-        return x->tasks != NULL ? pool_find(c, name, &x->pool, err) : cli_exit_of(err);
+        if (x->tasks == NULL || db_find_id(c->db, DB_POOLS, name, &x->pool, err) != 0) {
+            return cli_exit_of(err);
+        }
+        return x->pool != NULL ? CLI_OK
+                               : cli_fail(err, CLI_MISSING,
+                                          "the pool %s is not there yet: the first scheduler "
+                                          "makes it",
+                                          name);
     }
     if (strchr(name, '/') == NULL) {
         return find_raw_file(c, name, &x->raw, err);

@@ -261,7 +261,8 @@ const struct command commands[] = {
     {.name = "pool set",
      .args = "<pool> <n>",
      .brief = "change a pool's size now; 0 drains it",
-     .help = "Lowering ends nothing that runs: slots above the size are not taken again.",
+     .help = "Lowering ends nothing that runs: slots above the size are not taken again.\n\n"
+             "  trawl pool set file_copy 0 --why \"the switch is replaced\" --wait",
      .options = pool_set_options,
      .min_words = 2,
      .max_words = 2,
@@ -330,8 +331,10 @@ const struct command commands[] = {
     {.name = "dead ls",
      .args = "",
      .brief = "dead letters: tasks that failed for good, by what went wrong",
-     .help = "Tasks in the states failed (a permanent error) and dead (no try left). Those whose\n"
-             "messages differ only in names, paths and numbers are one group.",
+     .help =
+         "Tasks in the states failed (a permanent error) and dead (no try left). Those whose\n"
+         "messages differ only in names, paths and numbers are one group. Next: trawl dead show\n"
+         "<group>, then trawl dead retry or trawl dead drop.",
      .need = NEED_DB,
      .run = cmd_dead_ls},
     {.name = "dead show",
@@ -373,7 +376,8 @@ const struct command commands[] = {
     {.name = "resume",
      .args = "",
      .brief = "undo trawl stop: every pool gets its size back",
-     .help = "Pools that were given a size since the stop keep that one, and are named.",
+     .help = "Pools that were given a size since the stop keep that one, and are named.\n\n"
+             "  trawl resume --why \"false alarm\"",
      .options = why_option,
      .need = NEED_DB,
      .run = cmd_resume},

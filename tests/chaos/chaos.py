@@ -147,7 +147,7 @@ class Driver:
         self.child("trawl", [f"{BIN}/cli/trawl", *words], end, env=site.env)
 
     def do_pool(self, a: dict) -> None:
-        self.trawl("pool", "set", a["pool"], str(a["size"]), "--reason", "chaos")
+        self.trawl("pool", "set", a["pool"], str(a["size"]), "--why", "chaos")
 
     def do_cancel(self, a: dict) -> None:
         self.trawl("task", "cancel", a["task"])
@@ -197,7 +197,7 @@ class Driver:
         self.wait(lambda: not self.later and not self.children and set(self.world.state.values()) == {"up"}, PATIENCE_S,
                   "everything that was killed runs again")
         for pool, size in plan.POOLS.items():
-            self.trawl("pool", "set", pool, str(size), "--reason", "calm")
+            self.trawl("pool", "set", pool, str(size), "--why", "calm")
         self.wait(lambda: not self.children, 30, "pools have their sizes again")
         self.note("calm")
 

@@ -70,6 +70,13 @@ def the_red_button_stops_everything_and_resume_undoes_exactly_that():
         equal((entry["before"]["slots"], entry["after"]["slots"], entry["after"]["saved_slots"]), (5, 0, 5), "before and after")
         code(site, OK, "log", "--since", "1h", "--who", f"{entry['who']}@{entry['host']}", says="slots 5 -> 0")
         equal(site.ask("log", "--who", "nobody-of-this-name"), [], "entries of somebody else")
+        follow = Process("follow", [f"{BIN}/cli/trawl", "log", "--follow", "--json", "--target", "s3_upload", "--limit", "1"],
+                         site.env, f"{site.dir}/follow")
+        site.processes.append(follow)
+        wait_until(lambda: follow.text().endswith("\n"), 10, "the newest entry")
+        code(site, OK, "pool", "set", "s3_upload", "1", "--why", "followed")
+        lines = wait_until(lambda: [json.loads(line) for line in follow.text().splitlines()][1:], 10, "the next entry")
+        equal([line["why"] for line in lines], ["followed"], "what followed")
         site.expect_nothing_left()
 
 
