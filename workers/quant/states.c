@@ -116,7 +116,8 @@ static enum job_fate slurm_says(const struct job_view *view, struct job_outcome 
 
 enum job_fate states_decide(const struct job_view *view, struct job_outcome *out)
 {
-    *out = (struct job_outcome){.state = "UNKNOWN", .source = "none", .elapsed_s = -1};
+    *out = (struct job_outcome){
+        .state = "UNKNOWN", .source = "none", .exit_code = -1, .elapsed_s = -1};
     const char *queue = view->squeue.state;
     enum job_fate queued = queue[0] != '\0' ? states_fate(queue) : JOB_UNKNOWN;
     bool may_end = strcmp(queue, "RUNNING") == 0 || strcmp(queue, "COMPLETING") == 0;
