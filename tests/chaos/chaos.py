@@ -27,18 +27,19 @@ from world import HERE, ROOT, SCRIPT, Failed, World  # noqa: E402
 from harness import BIN, ENDED, SKIP_CODE, Skipped, die_with_parent, hash_tree  # noqa: E402
 from mongo import MongoError  # noqa: E402
 
-SETTLE_S = 240  # an unknown SLURM job is given up after a minute; each step may be tried again several times
+RESUME_S = 5
 PATIENCE_S = 60  # a killed server that does not come up again in this time is an error of the run
 
 
 class Driver:
-    def __init__(self, world, actions: list, log):
-        self.world, self.actions, self.log = world, actions, log
+    def __init__(self, world, actions: list, log, settle_s: float):
+        self.world, self.actions, self.log, self.settle_s = world, actions, log, settle_s
         self.started = time.monotonic()
         self.later, self.order = [], itertools.count()
         self.children = []  # (what, process, function of its end)
         self.rules = {"backup": [], "instruments": []}
         self.dropped = 0
+        self.resume_at = 0.0
         self.kills = 0
 
     # -- time and the event log --
@@ -54,7 +55,8 @@ class Driver:
         heapq.heappush(self.later, (self.now() + seconds, next(self.order), function, args))
 
     def tick(self) -> None:
-        """What is due besides the plan: ends of children and of pauses, new starts."""
+        """What is due besides the plan: ends of children and of pauses, new starts. And what a cluster's administrator does:
+        a slurmctld that was killed may start a job twice, which slurmd refuses, and drain the node for it."""
         while self.later and self.later[0][0] <= self.now():
             _, _, function, args = heapq.heappop(self.later)
             function(*args)
@@ -63,6 +65,10 @@ class Driver:
             if child.poll() is not None:
                 self.children.remove(entry)
                 end(child)
+        if self.now() > self.resume_at and self.world.state["slurmctld"] == "up":
+            self.resume_at = self.now() + RESUME_S
+            self.child("scontrol", ["scontrol", "update", f"NodeName={os.uname().nodename.split('.')[0]}", "State=RESUME"],
+                       lambda _: None, env={**os.environ, "SLURM_CONF": f"{self.world.servers.dir}/cluster/slurm.conf"})
         for name, process in self.world.processes.items():
             if self.world.state[name] == "up" and not process.alive():
                 self.note("died", target=name, code=process.child.returncode, log=process.path)
@@ -204,7 +210,7 @@ class Driver:
     def settle(self) -> float:
         """An operator who retries what has failed, until all is done. How long it took; what is not done is the checker's."""
         began, db, retried = self.now(), self.world.site.db, {}
-        while self.now() - began < SETTLE_S:
+        while self.now() - began < self.settle_s:
             with contextlib.suppress(OSError, MongoError):
                 raws, tasks = db.find("raw_file"), db.find("tasks")
                 if len(raws) == self.dropped and self.is_settled(raws, tasks):
@@ -260,7 +266,7 @@ def run_world(args, actions: list, folder: str) -> int:
             observer = subprocess.Popen([sys.executable, f"{HERE}/observer.py", world.site.env["TRAWL_MONGO_URI"],
                                          world.site.env["TRAWL_MONGO_DATABASE"], f"{folder}/samples.jsonl"],
                                         preexec_fn=die_with_parent)
-            driver = Driver(world, actions, log)
+            driver = Driver(world, actions, log, args.settle)
             driver.note("begin", monotonic=driver.started)
             driver.play()
             driver.calm()
@@ -287,6 +293,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--pace", type=float, default=1.8, help="seconds between two kills, about (1.8)")
+    parser.add_argument("--settle", type=float, default=240,
+                        help="seconds in which all must be done afterwards (240: SLURM's lost jobs take a minute to be given up)")
     parser.add_argument("--log", help="also write the event log here")
     parser.add_argument("--replay", help="do what this event log tells instead")
     parser.add_argument("--keep", action="store_true", help="keep the run's folder in any case")

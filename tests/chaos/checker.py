@@ -236,9 +236,10 @@ class Checker:
                      and e["code"] == 0)
         runs = collections.defaultdict(list)
         for name, folder in folders.items():
-            if name in by_name:
-                well = ENDED_WELL in (by_name[name][1], folder["told"])
-                runs[folder["task"]].append((folder["fence"], name, ENDED_WELL if well else by_name[name][1]))
+            state = by_name.get(name, (None, None))[1]
+            if state is not None or self.slurm_may_forget(folder):
+                well = ENDED_WELL in (state, folder["told"])
+                runs[folder["task"]].append((folder["fence"], name, ENDED_WELL if well else state))
         for task, each in runs.items():
             each.sort()
             well = [name for _, name, state in each[:-1] if state == ENDED_WELL]

@@ -115,12 +115,10 @@ def plan_pools(rng, until: float, pace: float) -> list:
 
 def plan_drops(rng, until: float, pace: float) -> list:
     found, numbers = [], dict.fromkeys(INSTRUMENTS, 0)
-    for t in every(rng, 1.5 * pace, until, first=0.0):
+    for t in every(rng, 1.3 * pace, until, first=0.0):
         instrument = rng.choice(list(INSTRUMENTS))
         numbers[instrument] += 1
-        size = rng.choice((50_000, 400_000, 3_000_000)) if INSTRUMENTS[instrument] == "generic" else rng.choice(
-            (20_000, 300_000, 4_000_000, 12_000_000))
-        size = min(size, 400_000) if INSTRUMENTS[instrument] == "generic" else size
+        size = rng.choice((50_000, 400_000) if INSTRUMENTS[instrument] == "generic" else (300_000, 4_000_000, 8_000_000))
         found.append({"t": t, "do": "drop", "instrument": instrument, "number": numbers[instrument], "size": size})
     return found
 

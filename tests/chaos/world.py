@@ -23,6 +23,7 @@ OFFSET = {"kafka": 0, "store": 2, "sshd": 3}  # local/README.md
 
 SETTINGS = {
     "kafka.partitions": 6,
+    "location.backup.limit": 2,  # most kills find copies under way
     "copy.chunk_mib": 1,
     "copy.streams": 2,
     "retry.max_attempts": 6,
@@ -32,7 +33,7 @@ SETTINGS = {
     **{f"pool.{name}": size for name, size in POOLS.items()},
 }
 # A job takes a while, so that much happens to it; how long depends on its raw file's name.
-SOFTWARE = """sleep $(($(cksum <<<"${1##*/}" | cut -d' ' -f1) % 4))
+SOFTWARE = """sleep $(($(cksum <<<"${1##*/}" | cut -d' ' -f1) % 3))
 exec "${0%/*}/real-msqc" "$@"
 """
 

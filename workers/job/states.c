@@ -82,7 +82,8 @@ static enum job_fate engine_says(const struct job_view *view, struct job_outcome
 
 static enum job_fate weigh(const struct job_view *view, struct job_outcome *out)
 {
-    *out = (struct job_outcome){.state = "UNKNOWN", .source = "none", .elapsed_s = -1};
+    *out = (struct job_outcome){
+        .state = "UNKNOWN", .source = "none", .exit_code = -1, .elapsed_s = -1};
     const char *queue = view->squeue.state;
     enum job_fate queued = queue[0] != '\0' ? states_fate(queue) : JOB_UNKNOWN;
     bool may_end = strcmp(queue, "RUNNING") == 0 || strcmp(queue, "COMPLETING") == 0;
