@@ -153,6 +153,7 @@ static int take_slot(struct scheduler *s, const char *slot, const struct open_ta
     return db_update(s->db, DB_SLOTS, filter, update, won, err);
 }
 
+/* model: admit */
 static int admit(struct scheduler *s, struct open_task *t, const char *slot, struct err *err)
 {
     bool won;
@@ -222,11 +223,13 @@ static int see_pool(void *ctx, const bson_t *doc, struct err *err)
 
 /* --- parked tasks whose wait is over --- */
 
-/* The slot's fence goes first: seen from any moment in between, the slot still belongs to it. */
+/* model: wake. The slot's fence goes first: seen from any moment in between, the slot still belongs
+ * to it. It only grows: what a deposed leader has read may be old. */
 static int wake_parked(struct scheduler *s, struct open_task *t, struct err *err)
 {
     AUTO(bson_destroy)
-    bson_t *filter = BCON_NEW("_id", BCON_UTF8(t->slot), "task", BCON_UTF8(t->id));
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(t->slot), "task", BCON_UTF8(t->id), "fence", "{",
+                              "$lte", BCON_INT64(t->fence + 1), "}");
     AUTO(bson_destroy)
     bson_t *raise = BCON_NEW("$set", "{", "fence", BCON_INT64(t->fence + 1), "}");
     bool won;
