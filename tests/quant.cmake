@@ -9,11 +9,3 @@ target_link_libraries(test_slurm PRIVATE project_flags PkgConfig::cmocka kind_qu
 target_include_directories(test_slurm PRIVATE ${PROJECT_SOURCE_DIR}/tests)
 add_world_test(slurm $<TARGET_FILE:test_slurm>)
 set_tests_properties(integration/slurm PROPERTIES COST 100)
-
-if(FUZZ)
-  target_compile_options(kind_quant PUBLIC -fsanitize=fuzzer-no-link,address,undefined)
-  target_link_options(kind_quant PUBLIC -fsanitize=address,undefined)
-  add_executable(fuzz_slurm fuzz/fuzz_slurm.c)
-  target_link_options(fuzz_slurm PRIVATE -fsanitize=fuzzer)
-  target_link_libraries(fuzz_slurm PRIVATE project_flags kind_quant)
-endif()
