@@ -61,7 +61,8 @@ static int make(struct lease *l, int64_t asked_ms, struct err *err)
     return 0;
 }
 
-/* One update guarded by what was read: {epoch, beat} -> {holder, epoch', beat'}. */
+/* model: take over. One update guarded by what was read: {epoch, beat} -> {holder, epoch', beat'}.
+ */
 static int swap(struct lease *l, const bson_t *doc, int64_t epoch, struct err *err)
 {
     int64_t asked_ms = mono_ms();

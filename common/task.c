@@ -1,9 +1,9 @@
 /*
  * task.c - every transition of a task is one guarded update.
  *
- * The guard of a worker's write is (id, state running, fence, worker): if any of them has moved on,
- * the write matches nothing and the attempt learns that it is fenced. The scheduler's transitions
- * (admission, wake-up, loss) are in scheduler/; they use the same table.
+ * The guard of a worker's write is (id, kind, state running, fence, worker): if any of them has
+ * moved on, the write matches nothing and the attempt learns that it is fenced. The scheduler's
+ * transitions (admission, wake-up, loss) are in scheduler/; they use the same table.
  */
 #include "common/task.h"
 
@@ -204,16 +204,18 @@ int task_reopen(struct db *db, const struct task_new *t, bool only_done, bool *w
 
 static bson_t *guard(const struct task_claim *c, const char *state)
 {
-    return BCON_NEW("_id", BCON_UTF8(c->task), "state", BCON_UTF8(state), "fence",
-                    BCON_INT64(c->fence), "worker", BCON_UTF8(c->worker));
+    return BCON_NEW("_id", BCON_UTF8(c->task), "kind", BCON_UTF8(c->kind), "state",
+                    BCON_UTF8(state), "fence", BCON_INT64(c->fence), "worker",
+                    BCON_UTF8(c->worker));
 }
 
+/* model: claim */
 int task_claim(struct db *db, const struct task_claim *c, bson_t **out, struct err *err)
 {
     AUTO(bson_destroy)
-    bson_t *filter =
-        BCON_NEW("_id", BCON_UTF8(c->task), "state", BCON_UTF8("admitted"), "fence",
-                 BCON_INT64(c->fence), "cancel", "{", "$exists", BCON_BOOL(false), "}");
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(c->task), "kind", BCON_UTF8(c->kind), "state",
+                              BCON_UTF8("admitted"), "fence", BCON_INT64(c->fence), "cancel", "{",
+                              "$exists", BCON_BOOL(false), "}");
     AUTO(bson_destroy)
     bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8("running"), "worker",
                               BCON_UTF8(c->worker), "started_at", BCON_DATE_TIME(wall_ms()), "}");
@@ -225,6 +227,7 @@ int task_claim(struct db *db, const struct task_claim *c, bson_t **out, struct e
     /* Also when the reply to an earlier, identical claim of ours was lost on the way. */
     bool mine = now != NULL && strcmp(doc_str(now, "state", ""), "running") == 0 &&
                 doc_i64(now, "fence", -1) == c->fence &&
+                strcmp(doc_str(now, "kind", ""), c->kind) == 0 &&
                 strcmp(doc_str(now, "worker", ""), c->worker) == 0;
     *out = mine ? TAKE(now) : NULL;
     return 0;
@@ -237,7 +240,8 @@ static bson_t *left_by(const struct task_claim *c, const bson_t *update)
                     BCON_UTF8(doc_str(update, "$set.state", "running")));
 }
 
-/* running -> to: gives the slot back by naming none (the scheduler frees the slot's document). */
+/* model: settle, hand back. running -> to: gives the slot back by naming none (the scheduler frees
+ * the slot's document). */
 static int leave_running(struct db *db, const struct task_claim *c, bson_t *update, bool *won,
                          struct err *err)
 {
@@ -389,6 +393,7 @@ int task_note_wait(struct db *db, const char *task, int64_t fence, const char *s
     return db_update(db, DB_TASKS, filter, update, &won, err);
 }
 
+/* model: watch */
 int task_ended(struct db *db, const char *task, int64_t fence, const bson_t *ended, bool *won,
                struct err *err)
 {

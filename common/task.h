@@ -80,6 +80,7 @@ int task_reopen(struct db *db, const struct task_new *t, bool only_done, bool *w
 /* --- the worker's side: each is one guarded update; *won = false: somebody newer was there. --- */
 struct task_claim {
     const char *task;
+    const char *kind;
     const char *worker;
     int64_t fence;
 };

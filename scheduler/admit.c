@@ -235,6 +235,7 @@ static int note_admitted(const struct pick *p, struct err *err)
     return t->slot != NULL ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
 }
 
+/* model: admit */
 static int fill_pool(struct scheduler *s, const struct pool_view *v, struct err *err)
 {
     size_t room = (size_t)v->size + 1;
@@ -275,11 +276,13 @@ static int see_pool(void *ctx, const bson_t *doc, struct err *err)
 
 /* --- parked tasks whose wait is over --- */
 
-/* The slot's fence goes first: seen from any moment in between, the slot still belongs to it. */
+/* model: wake. The slot's fence goes first: seen from any moment in between, the slot still belongs
+ * to it. It only grows: what a deposed leader has read may be old. */
 static int wake_parked(struct scheduler *s, struct open_task *t, struct err *err)
 {
     AUTO(bson_destroy)
-    bson_t *filter = BCON_NEW("_id", BCON_UTF8(t->slot), "task", BCON_UTF8(t->id));
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(t->slot), "task", BCON_UTF8(t->id), "fence", "{",
+                              "$lte", BCON_INT64(t->fence + 1), "}");
     AUTO(bson_destroy)
     bson_t *raise = BCON_NEW("$set", "{", "fence", BCON_INT64(t->fence + 1), "}");
     bool won;

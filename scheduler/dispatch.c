@@ -85,6 +85,7 @@ static struct address choose(struct scheduler *s, const char *kind, bool even_if
     return (struct address){best->id, best->kinds[best_k].partitions[mono_random((int64_t)n)]};
 }
 
+/* model: publish */
 static int publish(struct scheduler *s, const struct open_task *t, struct address to,
                    struct err *err)
 {

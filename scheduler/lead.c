@@ -42,7 +42,8 @@ static void renew(struct scheduler *s)
     }
 }
 
-/* Renews the lease in the middle of long passes, too; -1 as soon as another scheduler leads. */
+/* model: lead. Renews the lease in the middle of long passes, too; -1 as soon as another scheduler
+ * leads. */
 static int keep_lease(struct scheduler *s, struct err *err)
 {
     if (mono_ms() >= s->renew_at_ms) {

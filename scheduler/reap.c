@@ -104,6 +104,7 @@ static int add_ghosts(struct scheduler *s, struct err *err)
     return 0;
 }
 
+/* model: reap worker */
 static int return_task(struct scheduler *s, struct open_task *t, struct err *err)
 {
     AUTO(bson_destroy)
@@ -230,6 +231,7 @@ static void doubts_fini(struct doubts *d)
     free(d->at);
 }
 
+/* model: reap slot */
 static int look_at_slot(void *ctx, const bson_t *doc, struct err *err)
 {
     struct doubts *d = ctx;

@@ -56,19 +56,22 @@ static size_t append_runs(struct runner *r, bson_t *out, bson_t *ids)
 
 static int write_beat(struct runner *r, int64_t beat, bson_t *ids, size_t *running, struct err *err)
 {
-    bson_t kinds = BSON_INITIALIZER, runs = BSON_INITIALIZER;
+    bson_t kinds = BSON_INITIALIZER, runs = BSON_INITIALIZER, messages = BSON_INITIALIZER;
     append_kinds(r, &kinds);
+    messages_append(r, &messages);
     *running = append_runs(r, &runs, ids);
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(r->id));
     AUTO(bson_destroy)
-    bson_t *update = BCON_NEW("$set", "{", "host", BCON_UTF8(r->host), "pid",
-                              BCON_INT32((int32_t)getpid()), "beat", BCON_INT64(beat), "at",
-                              BCON_DATE_TIME(wall_ms()), "stopping", BCON_BOOL(runner_stopping(r)),
-                              "kinds", BCON_DOCUMENT(&kinds), "running", BCON_ARRAY(&runs), "}");
+    bson_t *update =
+        BCON_NEW("$set", "{", "host", BCON_UTF8(r->host), "pid", BCON_INT32((int32_t)getpid()),
+                 "beat", BCON_INT64(beat), "at", BCON_DATE_TIME(wall_ms()), "stopping",
+                 BCON_BOOL(runner_stopping(r)), "kinds", BCON_DOCUMENT(&kinds), "running",
+                 BCON_ARRAY(&runs), "messages", BCON_DOCUMENT(&messages), "}");
     bool won;
     int rc = db_upsert(r->db, DB_WORKERS, filter, update, &won, err);
     bson_destroy(&kinds);
     bson_destroy(&runs);
+    bson_destroy(&messages);
     return rc;
 }
 
@@ -101,8 +104,15 @@ static int look_at_tasks(struct runner *r, const bson_t *ids, struct err *err)
     return db_each(r->db, DB_TASKS, filter, opts, look_at_task, r, err);
 }
 
+bool runner_has_lease(struct runner *r)
+{
+    int64_t beat_ok_ms = atomic_load(&r->beat_ok_ms);
+    return beat_ok_ms != 0 && mono_ms() - beat_ok_ms < r->cfg->worker.lease_ms * 3 / 4;
+}
+
 /* Near the end of the lease another worker may soon be given our tasks: stop in time. What was done
- * is handed back when MongoDB answers again, if it is still ours. */
+ * is handed back when MongoDB answers again, if it is still ours. A run sees by itself that the
+ * lease is over (run_check); this is for those that do not look before the next beat. */
 static void give_up_tasks(struct runner *r)
 {
     pthread_mutex_lock(&r->lock);
@@ -112,6 +122,7 @@ static void give_up_tasks(struct runner *r)
     pthread_mutex_unlock(&r->lock);
 }
 
+/* model: beat. A beat that comes too late does not bring back what the lease has lost. */
 static void beat_once(struct runner *r, int64_t beat)
 {
     int64_t asked_ms = mono_ms();
@@ -119,10 +130,11 @@ static void beat_once(struct runner *r, int64_t beat)
     bson_t ids = BSON_INITIALIZER;
     size_t running = 0;
     int rc = write_beat(r, beat, &ids, &running, &err);
-    if (rc == 0) {
-        r->beat_ok_ms = asked_ms;
-    } else if (mono_ms() - r->beat_ok_ms >= r->cfg->worker.lease_ms * 3 / 4) {
+    if (!runner_has_lease(r)) {
         give_up_tasks(r);
+    }
+    if (rc == 0) {
+        atomic_store(&r->beat_ok_ms, asked_ms);
     }
     if (rc == 0 && running > 0) {
         rc = look_at_tasks(r, &ids, &err);
@@ -155,7 +167,6 @@ static void say_goodbye(struct runner *r)
 void *heartbeat_main(void *arg)
 {
     struct runner *r = arg;
-    r->beat_ok_ms = mono_ms();
     for (int64_t beat = 1; !finished(r); beat++) {
         beat_once(r, beat);
         if (runner_stopping(r)) {

@@ -15,12 +15,13 @@
 
 #define ASK_AGAIN_MS 500
 
+/* model: give up */
 int run_check(struct run *run, struct err *err)
 {
     if (atomic_load(&run->fenced)) {
         return ERR(err, ERR_FENCED, 0, "a newer attempt has taken over");
     }
-    if (atomic_load(&run->lapsed)) {
+    if (atomic_load(&run->lapsed) || !runner_has_lease(run->runner)) {
         return ERR(err, ERR_YIELD, 0, "MongoDB was away for so long that the lease may have ended");
     }
     if (atomic_load(&run->cancelled)) {
@@ -104,6 +105,7 @@ static bool ask_again(struct runner *r, const char *what, struct err *err)
     return true;
 }
 
+/* model: claim. It may land after the lease has ended; then the run ends at its first run_check. */
 static bson_t *claim(struct runner *r, const struct task_claim *c)
 {
     for (struct err err = {0};;) {
@@ -171,6 +173,7 @@ static void tell_dead(struct run *run, const struct settlement *s)
     }
 }
 
+/* model: settle; hand back, when the run was given up */
 static void settle(struct run *run, struct settlement *s)
 {
     for (struct err err = {0};;) {
@@ -274,6 +277,21 @@ static void run_claimed(struct run *run)
     bson_destroy(&s.doc);
 }
 
+/* Without a lease the task is left to others, or to the next message. */
+static bson_t *claim_pointed(struct run *run, const struct handover *h)
+{
+    struct runner *r = run->runner;
+    if (!runner_has_lease(r)) {
+        return NULL;
+    }
+    bson_t *task = claim(r, &run->claim);
+    if (task == NULL && !atomic_load(&r->yield)) {
+        messages_unclaimed(r, h);
+    }
+    return task;
+}
+
+/* model: hand over. Enlisted before the lease is looked at, so that a late beat finds the run. */
 void run_handover(struct handover *h)
 {
     struct kind_threads *k = h->kind;
@@ -285,10 +303,10 @@ void run_handover(struct handover *h)
         .step = "claim",
         .started_ms = wall_ms(),
         .began_ms = mono_ms(),
-        .claim = {.task = h->ptr.task, .worker = r->id, .fence = h->ptr.fence},
+        .claim = {.task = h->ptr.task, .kind = h->ptr.kind, .worker = r->id, .fence = h->ptr.fence},
     };
     bool first = enlist(&run);
-    AUTO(bson_destroy) bson_t *task = first ? claim(r, &run.claim) : NULL;
+    AUTO(bson_destroy) bson_t *task = first ? claim_pointed(&run, h) : NULL;
     bus_done(r->consumer, TAKE(h->msg));
     if (task != NULL) {
         run.task = task;

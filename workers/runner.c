@@ -36,20 +36,28 @@ static struct kind_threads *find_kind(struct runner *r, const char *name)
     return NULL;
 }
 
+static int read_pointer(struct runner *r, const struct bus_msg *msg, struct handover *h,
+                        struct err *err)
+{
+    if (task_pointer_decode(msg->data, msg->len, &h->ptr, err) != 0) {
+        return -1;
+    }
+    h->kind = find_kind(r, h->ptr.kind);
+    return h->kind != NULL
+               ? 0
+               : ERR(err, ERR_INVALID, 0, "kind '%s' is none of this worker's", h->ptr.kind);
+}
+
 static struct handover *decode(struct runner *r, struct bus_msg *msg)
 {
     struct err err = {0};
     struct handover *h = calloc(1, sizeof *h);
-    if (h == NULL || task_pointer_decode(msg->data, msg->len, &h->ptr, &err) != 0 ||
-        (h->kind = find_kind(r, h->ptr.kind)) == NULL) {
+    if (h == NULL) {
+        return NULL; /* it is published again */
+    }
+    if (read_pointer(r, msg, h, &err) != 0) {
+        messages_bad(r, msg, err.msg);
         free(h);
-        uint64_t bad = atomic_fetch_add(&r->bad_messages, 1) + 1;
-        static struct log_gate gate;
-        uint64_t missed = 0;
-        if (log_gate_open(&gate, &missed)) {
-            log_warn("bad_message", KV("topic", msg->topic), KV("partition", msg->partition),
-                     KV("offset", msg->offset), KV("why", err.msg), KV("total", bad));
-        }
         return NULL;
     }
     h->msg = msg;
@@ -73,8 +81,8 @@ static bool hand_over(struct handover *h)
     return true;
 }
 
-/* On the consumer's thread. Without a free thread the task stays unclaimed: the scheduler publishes
- * it again for another worker. */
+/* On the consumer's thread (run_handover goes on from here). Without a free thread the task stays
+ * unclaimed: the scheduler publishes it again for another worker. */
 static void on_message(void *ctx, struct bus_msg *msg)
 {
     struct runner *r = ctx;

@@ -76,15 +76,18 @@ struct runner {
     size_t n_kinds;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    struct run *runs;   /* lock */
-    bool stopping;      /* lock */
-    atomic_bool yield;  /* long steps hand back at their next check */
-    int64_t beat_ok_ms; /* monotonic, heartbeat thread only: the last beat that was written */
+    struct run *runs;           /* lock */
+    bool stopping;              /* lock */
+    atomic_bool yield;          /* long steps hand back at their next check */
+    _Atomic int64_t beat_ok_ms; /* monotonic: when the last beat that was written began; 0: none */
     pthread_t beat_thread;
     bool beating;
     pthread_t mounts_thread;
     bool looking;
-    _Atomic uint64_t bad_messages;
+    struct {
+        _Atomic uint64_t bad;   /* that no scheduler can have sent */
+        _Atomic uint64_t stale; /* claimed by another already, or of an earlier attempt */
+    } messages;
 };
 
 /* Start everything for the kinds named in list ("copy,quant"). Freed with runner_free, which waits
@@ -105,6 +108,16 @@ void *locations_main(void *runner);
 
 /* heartbeat.c */
 void *heartbeat_main(void *runner);
+/* Whether the last written beat is younger than three quarters of the lease. Without it nothing is
+ * claimed and no step goes on: the scheduler may be giving the tasks to others. Any thread. */
+bool runner_has_lease(struct runner *r) __attribute__((nonnull));
+
+/* messages.c: note a message that is no pointer to a task of ours; one whose claim was lost; append
+ * both counts. Any thread. */
+void messages_bad(struct runner *r, const struct bus_msg *msg, const char *why)
+    __attribute__((nonnull));
+void messages_unclaimed(struct runner *r, const struct handover *h) __attribute__((nonnull));
+void messages_append(struct runner *r, bson_t *out) __attribute__((nonnull));
 
 /* watcher.c */
 void *watcher_main(void *kind_threads);

@@ -12,6 +12,7 @@
 #define LEASE_TTL_MS 10000
 #define TICK_MS      1000
 
+/* model: watch */
 static void look(struct kind_threads *k, void **keep)
 {
     struct runner *r = k->runner;

@@ -1,0 +1,31 @@
+# libFuzzer targets: only clang, only when asked for (-DFUZZ=ON). tests/fuzz/run builds and runs them.
+option(FUZZ "Build the fuzz targets (clang)" OFF)
+if(NOT FUZZ)
+  return()
+endif()
+if(NOT CMAKE_C_COMPILER_ID STREQUAL "Clang")
+  message(FATAL_ERROR "FUZZ=ON needs clang; this is ${CMAKE_C_COMPILER_ID}")
+endif()
+
+# What is fuzzed must count its branches, too; whatever links it then needs the same run-time.
+foreach(library common msqc_core)
+  target_compile_options(${library} PUBLIC -fsanitize=fuzzer-no-link,address,undefined)
+  target_link_options(${library} PUBLIC -fsanitize=address,undefined)
+endforeach()
+
+add_custom_target(fuzz)
+function(add_fuzz_target what)
+  add_executable(fuzz_${what} EXCLUDE_FROM_ALL fuzz/fuzz_${what}.c)
+  target_link_options(fuzz_${what} PRIVATE -fsanitize=fuzzer)
+  target_link_libraries(fuzz_${what} PRIVATE project_flags ${ARGN})
+  add_dependencies(fuzz fuzz_${what})
+endfunction()
+add_fuzz_target(config common)
+add_fuzz_target(manifest common)
+add_fuzz_target(message common)
+add_fuzz_target(mount common)
+add_fuzz_target(mzml msqc_core)
+add_fuzz_target(slurm kind_quant)
+add_fuzz_target(table kind_quant)
+add_fuzz_target(task workers)
+target_link_options(fuzz_task PRIVATE -Wl,-u,run_check) # kinds call the runner, which comes before them

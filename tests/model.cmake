@@ -1,0 +1,5 @@
+# The model of dispatching (docs/model), searched by spin, and its rules broken one by one.
+foreach(part two_faults three_tasks every_task_ends errors names)
+  add_test(NAME model/${part} COMMAND ${PROJECT_SOURCE_DIR}/docs/model/check ${part})
+  set_tests_properties(model/${part} PROPERTIES LABELS model TIMEOUT 300 COST 50)
+endforeach()
