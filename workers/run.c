@@ -289,7 +289,7 @@ void run_handover(struct handover *h)
     };
     bool first = enlist(&run);
     AUTO(bson_destroy) bson_t *task = first ? claim(r, &run.claim) : NULL;
-    bus_done(r->consumer, TAKE(h->msg));
+    bus_done(k->consumer, TAKE(h->msg));
     if (task != NULL) {
         run.task = task;
         run_claimed(&run);

@@ -104,7 +104,8 @@ static void the_wrapper_comes_first_and_unknown_is_never_success(void **state)
         {"", "RUNNING", "", "PREEMPTED", JOB_LOST, "PREEMPTED", "scontrol"},
         {"TIMEOUT", "RUNNING", "", "", JOB_FAILED, "TIMEOUT", "squeue"},
         {"", "", "COMPLETED", "", JOB_SUCCEEDED, "COMPLETED", "sacct"},
-        {"", "", "RUNNING", "", JOB_UNKNOWN, "UNKNOWN", "none"}, /* sacct lags behind, or for ever */
+        {"", "", "RUNNING", "", JOB_UNKNOWN, "UNKNOWN",
+         "none"}, /* sacct lags behind, or for ever */
         {"", "", "", "RUNNING", JOB_WAITS, NULL, NULL},
         {"", "RUNNING", "", "", JOB_UNKNOWN, "UNKNOWN", "none"},
         {"", "", "", "", JOB_UNKNOWN, "UNKNOWN", "none"},
