@@ -16,6 +16,7 @@
  *
  * Nothing here ends because of Kafka: a fatal error of the library gets a new client.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,9 +56,7 @@ static const struct bus_setting task_settings[] = {
     {"enable.auto.commit", "true"},
     {"auto.commit.interval.ms", "1000"},
     {"partition.assignment.strategy", "cooperative-sticky"},
-    /* Brokers allow 6 s and more; a broker that is away for longer costs every member a join. */
-    {"session.timeout.ms", "10000"},
-    {"heartbeat.interval.ms", "500"},
+    {"heartbeat.interval.ms", "300"},
     {0},
 };
 static const struct bus_setting event_settings[] = {
@@ -218,9 +217,11 @@ static void prepare_tasks(rd_kafka_conf_t *conf)
 static int consumer_open(struct bus_consumer *c, struct err *err)
 {
     const struct bus_setting *rest = c->events ? event_settings : task_settings;
-    struct bus_setting settings[24] = {{"group.id", c->group}};
-    for (size_t i = 0; rest[i].name != NULL && i + 2 < sizeof settings / sizeof *settings; i++) {
-        settings[i + 1] = rest[i];
+    char session_ms[24];
+    snprintf(session_ms, sizeof session_ms, "%lld", (long long)c->bus->session_ms);
+    struct bus_setting settings[24] = {{"group.id", c->group}, {"session.timeout.ms", session_ms}};
+    for (size_t i = 0; rest[i].name != NULL && i + 3 < sizeof settings / sizeof *settings; i++) {
+        settings[i + 2] = rest[i];
     }
     rd_kafka_t *rk =
         bus_client_new(c->bus,

@@ -181,6 +181,7 @@ static int set_up(void **state)
     w->cfg.trawl.env = w->env;
     w->cfg.kafka.brokers = getenv("TRAWL_KAFKA_BROKERS");
     w->cfg.kafka.partitions = PARTITIONS;
+    w->cfg.kafka.session_ms = 6000;
     w->bus = bus_new(&w->cfg, "bustest", &err);
     assert_non_null(w->bus);
     *state = w;

@@ -209,6 +209,7 @@ static int set_up(void **state)
     w.cfg.trawl.env = env;
     w.cfg.kafka.brokers = brokers;
     w.cfg.kafka.partitions = PARTITIONS;
+    w.cfg.kafka.session_ms = 6000;
     w.bus = bus_new(&w.cfg, "test", &err);
     assert_non_null(w.bus);
     *state = &w;
