@@ -57,6 +57,7 @@ struct bus {
     char *brokers;
     char *client_id;
     int32_t partitions;
+    int64_t session_ms;
     pthread_t thread;      /* serves delivery reports and looks after the connection */
     pthread_rwlock_t swap; /* read: to send; write: to put a new producer in place */
     rd_kafka_t *rk;        /* swap; only the thread replaces it */

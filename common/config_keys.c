@@ -46,6 +46,9 @@ static const struct config_key main_keys[] = {
      HELP("host:port of the first brokers to ask, separated by commas.")},
     {AT(kafka, partitions), INT("8", 1, 1000),
      HELP("Partitions of a topic that does not exist yet: the most worker processes of one kind.")},
+    {AT(kafka, session_ms), INT("10000", 1000, 30 * MINUTE_MS),
+     HELP("How long a worker that died keeps its partitions, and a new one waits for some. The "
+          "broker's group.min.session.timeout.ms is the least, 6000 unless it was changed.")},
     {AT(kafka, redispatch_ms), INT("1000", 10, HOUR_MS),
      HELP("An admitted task that nobody has claimed for so long is sent once more.")},
     {AT(scheduler, sweep_ms), INT("1000", 10, HOUR_MS),
