@@ -4,11 +4,11 @@ BIN := build/$(PRESET)
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo up down status test unit bench install format clean
+.PHONY: help deps build demo up down status test unit chaos bench install format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo 'variables: PRESET=release|debug|asan|tsan  RAW=<folder> (demo)  BENCH=smoke|copy|watch (bench)  PREFIX=<folder> (install)'
+	@echo 'variables: PRESET=release|debug|asan|tsan  RAW=<folder> (demo)  BENCH=smoke|copy|watch (bench)  SEED=n KILLS=n (chaos)  PREFIX=<folder> (install)'
 
 deps: ## install what is missing to build and to run the local world (root or sudo)
 	@local/deps
@@ -34,6 +34,9 @@ test: build ## every test, against real servers of its own; ends with ctest's su
 
 unit: build ## only the tests that need no server
 	@ctest --test-dir $(BIN) --output-on-failure -L unit -j $(JOBS)
+
+chaos: build ## kill, cut, pause and fill everything, then prove that nothing was lost; SEED=n (1) KILLS=n (300)
+	@TRAWL_TEST_BIN=$(CURDIR)/$(BIN) python3 tests/chaos/chaos.py --seed $(or $(SEED),1) --kills $(or $(KILLS),300)
 
 bench: build ## figures as JSON lines; BENCH=smoke (default) or another name in tests/bench
 	@tests/bench/run $(BIN) $(or $(BENCH),smoke)

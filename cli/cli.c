@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/mono.h"
+#include "cli/args.h"
 
 const char *cli_exit_help(enum cli_exit e)
 {
@@ -59,6 +59,19 @@ const char *cli_who(char *buf, size_t room)
     }
     snprintf(buf, room, "%s@%s", user, host);
     return buf;
+}
+
+int cli_why(const struct args *a, bool needed, const char **out, struct err *err)
+{
+    const char *why = args_get(a, "why");
+    *out = why != NULL ? why : "";
+    if (needed && (*out)[0] == '\0') {
+        return ERR(err, ERR_INVALID, 0, "--why is needed: say in a few words why; it is kept");
+    }
+    if (strlen(*out) > CLI_WHY_MAX || !bson_utf8_validate(*out, strlen(*out), false)) {
+        return ERR(err, ERR_INVALID, 0, "--why is a text of at most %d bytes", CLI_WHY_MAX);
+    }
+    return 0;
 }
 
 void cli_event(struct cli *c, const char *event, const char *id, const char *raw_file)

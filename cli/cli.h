@@ -66,6 +66,11 @@ enum cli_exit cli_exit_of(const struct err *err) __attribute__((nonnull));
 
 /* Who acts: "user@host". */
 const char *cli_who(char *buf, size_t room) __attribute__((nonnull));
+#define CLI_WHY_MAX 400 /* bytes */
+/* The reason that --why gives, "" for none. -1 and INVALID when it is needed and missing, too long
+ * or no text. */
+int cli_why(const struct args *a, bool needed, const char **out, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
 /* Tell the schedulers that something changed ("task" or "pool", its id, and its raw file or NULL);
  * best effort, they look by themselves as well. Takes up to 5 s while there is no broker. */
 void cli_event(struct cli *c, const char *event, const char *id, const char *raw_file)
@@ -84,6 +89,30 @@ enum cli_exit cmd_task_ls(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_task_show(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_task_retry(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_task_cancel(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_task_skip(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_task_ignore(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_dead_ls(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_dead_show(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_dead_retry(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_dead_drop(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_stop(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_resume(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_top(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_log(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_settings_ls(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_settings_show(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_settings_new(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_settings_archive(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_settings_assign(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_settings_unassign(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_settings_resolve(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_project_ls(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_project_new(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_project_set(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_rerun(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_cluster_trust(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_cluster_strays(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_cluster_cancel(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_config_show(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_config_check(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_config_template(struct cli *c, const struct args *a, struct err *err);

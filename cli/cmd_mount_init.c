@@ -4,12 +4,14 @@
 
 #include "cli/args.h"
 #include "cli/locations.h"
+#include "common/audit.h"
 #include "common/location.h"
 
 struct making {
     struct cli *c;
     struct mounts *mounts;
     struct location_init init; /* but for location and path */
+    struct location_made made;
     json_t *list;
     bool refused;
 };
@@ -52,19 +54,52 @@ static int print_made(struct making *m, const struct mount_need *need,
     return 0;
 }
 
+static int init(void *ctx, bool *won, bson_t *after, struct err *err)
+{
+    struct making *m = ctx;
+    if (location_init(m->c->db, &m->init, &m->made, err) != 0) {
+        return -1;
+    }
+    BCON_APPEND(after, "uuid", BCON_UTF8(m->made.uuid), "host", BCON_UTF8(m->init.host), "path",
+                BCON_UTF8(m->init.path), "source", BCON_UTF8(m->made.place.source), "fstype",
+                BCON_UTF8(m->made.place.fstype));
+    *won = true;
+    return 0;
+}
+
+static int init_with_entry(struct making *m, struct err *err)
+{
+    bool won;
+    AUTO(bson_destroy) bson_t *known = NULL;
+    AUTO(bson_destroy) bson_t *before = bson_new();
+    if (db_find_id(m->c->db, DB_LOCATIONS, m->init.location, &known, err) != 0) {
+        return -1;
+    }
+    if (known != NULL) {
+        BSON_APPEND_UTF8(before, "uuid", doc_str(known, "uuid", ""));
+    }
+    const struct audit_act entry = {.verb = "mount init",
+                                    .target = m->init.location,
+                                    .by = m->init.by,
+                                    .why = m->init.reason,
+                                    .before = before,
+                                    .run = init,
+                                    .ctx = m};
+    return audit_make(m->c->db, &entry, &won, err);
+}
+
 static int make(void *ctx, const struct mount_need *need, struct err *err)
 {
     struct making *m = ctx;
-    struct location_made made;
     struct mount_need look = *need;
     look.write = false; /* a probe file comes after the identity */
     m->init.location = need->location;
     m->init.path = need->path;
-    if (may_answer(m, &look, err) != 0 || location_init(m->c->db, &m->init, &made, err) != 0) {
+    if (may_answer(m, &look, err) != 0 || init_with_entry(m, err) != 0) {
         m->refused = err->kind == ERR_INVALID;
         return -1;
     }
-    return print_made(m, need, &made);
+    return print_made(m, need, &m->made);
 }
 
 enum cli_exit cmd_mount_init(struct cli *c, const struct args *a, struct err *err)
@@ -72,10 +107,13 @@ enum cli_exit cmd_mount_init(struct cli *c, const struct args *a, struct err *er
     char who[200];
     char host[64];
     bool all = args_get(a, "all") != NULL;
-    const char *reason = args_get(a, "reason");
+    const char *why;
     const struct locations_wanted wanted = {a->words, a->n};
     if (all == (a->n > 0)) {
         return cli_fail(err, CLI_USAGE, "name locations or instruments, or give --all");
+    }
+    if (cli_why(a, false, &why, err) != 0) {
+        return CLI_USAGE;
     }
     AUTO(json_decref) json_t *list = json_array();
     AUTO(mounts_free) struct mounts *mounts = mounts_new(c->cfg, c->db, err);
@@ -88,7 +126,7 @@ enum cli_exit cmd_mount_init(struct cli *c, const struct args *a, struct err *er
                        .list = list,
                        .init = {.host = host,
                                 .by = cli_who(who, sizeof who),
-                                .reason = reason != NULL ? reason : "",
+                                .reason = why,
                                 .replace = args_get(a, "replace") != NULL}};
     enum cli_exit e = locations_each(c, &wanted, make, &m, err);
     if (e != CLI_OK) {

@@ -1,4 +1,4 @@
-/* cmd_task.c - trawl task ls|show|retry|cancel. */
+/* cmd_task.c - trawl task ls|show. */
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
@@ -124,62 +124,4 @@ enum cli_exit cmd_task_show(struct cli *c, const struct args *a, struct err *err
     }
     int rc = c->json ? json_print(json_of_doc(task), c->out, err) : print_fields(c, task, err);
     return rc == 0 ? CLI_OK : cli_exit_of(err);
-}
-
-struct act {
-    const char *verb; /* what becomes of it */
-    const char *can;  /* in which states it can be done */
-    int (*run)(struct db *db, const char *task, const char *by, bool *won, struct err *err);
-};
-
-static enum cli_exit say_state(struct cli *c, const char *id, const struct act *act,
-                               struct err *err)
-{
-    AUTO(bson_destroy) bson_t *now = NULL;
-    enum cli_exit e = find_task(c, id, &now, err);
-    if (e != CLI_OK) {
-        return e;
-    }
-    const char *state = doc_str(now, "state", "?");
-    if (c->json) {
-        json_t *answer = json_pack("{s:s, s:s}", "task", id, "state", state);
-        return json_print(answer, c->out, err) == 0 ? CLI_OK : cli_exit_of(err);
-    }
-    if (!c->quiet) {
-        fprintf(c->out, "%s: %s, now %s\n", id, act->verb, state);
-    }
-    return CLI_OK;
-}
-
-static enum cli_exit do_act(struct cli *c, const char *id, const struct act *act, struct err *err)
-{
-    AUTO(bson_destroy) bson_t *before = NULL;
-    char who[200];
-    bool won = false;
-    enum cli_exit e = find_task(c, id, &before, err);
-    if (e != CLI_OK) {
-        return e;
-    }
-    if (act->run(c->db, id, cli_who(who, sizeof who), &won, err) != 0) {
-        return cli_exit_of(err);
-    }
-    if (!won) {
-        return cli_fail(err, CLI_REFUSED, "%s is %s: only tasks that are %s can be %s", id,
-                        doc_str(before, "state", "?"), act->can, act->verb);
-    }
-    e = say_state(c, id, act, err);
-    cli_event(c, "task", id, doc_str(before, "raw_file", NULL));
-    return e;
-}
-
-enum cli_exit cmd_task_retry(struct cli *c, const struct args *a, struct err *err)
-{
-    static const struct act act = {"retried", "failed, dead, cancelled or skipped", task_retry};
-    return do_act(c, a->words[0], &act, err);
-}
-
-enum cli_exit cmd_task_cancel(struct cli *c, const struct args *a, struct err *err)
-{
-    static const struct act act = {"cancelled", "ready, admitted, running or parked", task_cancel};
-    return do_act(c, a->words[0], &act, err);
 }

@@ -17,6 +17,7 @@
 #include "cli/scrub.h"
 #include "cli/text.h"
 #include "cli/verify_show.h"
+#include "common/audit.h"
 #include "common/limit.h"
 #include "common/log.h"
 #include "common/mono.h"
@@ -238,6 +239,43 @@ static void tell(const struct verify_one *one)
     }
 }
 
+struct marking {
+    struct db *db;
+    const struct scrub_found *found;
+    bool *stale;
+};
+
+static int mark(void *ctx, bool *won, bson_t *after, struct err *err)
+{
+    struct marking *m = ctx;
+    if (scrub_note(m->db, m->found, m->stale, err) != 0) {
+        return -1;
+    }
+    *won = !*m->stale;
+    BSON_APPEND_INT64(after, "damaged_files", m->found->n);
+    return 0;
+}
+
+/* Only a mark that is set or taken away is an entry of the log. */
+static int note_found(struct scrub *s, const struct scrub_found *f, bool *stale, struct err *err)
+{
+    struct marking m = {s->c->db, f, stale};
+    if (f->n == 0 && !doc_has(f->raw, "backup_damaged")) {
+        return scrub_note(s->c->db, f, stale, err);
+    }
+    AUTO(bson_destroy)
+    bson_t *before = BCON_NEW("damaged_files", BCON_INT64(doc_i64(f->raw, "backup_damaged.n", 0)));
+    const struct audit_act entry = {.verb = "verify",
+                                    .target = doc_str(f->raw, "_id", ""),
+                                    .by = f->by,
+                                    .why = f->n > 0 ? f->text : "its backup is as recorded",
+                                    .before = before,
+                                    .run = mark,
+                                    .ctx = &m};
+    bool won;
+    return audit_make(s->c->db, &entry, &won, err);
+}
+
 /* *stale = true: it is being copied again, what was read does not count. */
 static int note(struct scrub *s, const bson_t *raw, bool *stale, struct err *err)
 {
@@ -259,7 +297,7 @@ static int note(struct scrub *s, const bson_t *raw, bool *stale, struct err *err
                                       .n = one->damaged,
                                       .text = text,
                                       .by = cli_who(by, sizeof by)};
-    if (scrub_note(s->c->db, &found, stale, err) != 0) {
+    if (note_found(s, &found, stale, err) != 0) {
         return -1;
     }
     if (one->damaged > 0 && !*stale) {

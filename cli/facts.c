@@ -32,6 +32,23 @@ void facts_free(struct facts *f)
     docs_free(f->slots);
 }
 
+struct docs *facts_open_tasks(struct cli *c, const bson_t *pools, struct err *err)
+{
+    bson_t names = BSON_INITIALIZER;
+    db_append_keys(&names, pools);
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("state", "{", "$in", "[", BCON_UTF8("ready"), BCON_UTF8("admitted"),
+                              BCON_UTF8("running"), BCON_UTF8("parked"), "]", "}", "pool", "{",
+                              "$in", BCON_ARRAY(&names), "}");
+    bson_destroy(&names);
+    AUTO(bson_destroy)
+    bson_t *opts =
+        BCON_NEW("projection", "{", "kind", BCON_INT32(1), "pool", BCON_INT32(1), "state",
+                 BCON_INT32(1), "priority", BCON_INT32(1), "ready_at", BCON_INT32(1), "not_before",
+                 BCON_INT32(1), "instrument_id", BCON_INT32(1), "project_id", BCON_INT32(1), "}");
+    return docs_read(c->db, &(struct docs_query){DB_TASKS, filter, opts}, err);
+}
+
 struct docs *facts_tasks_of(struct cli *c, const char *raw_file, struct err *err)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("raw_file", BCON_UTF8(raw_file));

@@ -15,6 +15,10 @@ int facts_read(struct cli *c, struct facts *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 void facts_free(struct facts *f) __attribute__((nonnull));
 
+/* The tasks that are ready or hold a slot, of the pools whose names are the keys of pools, as far
+ * as queue.h and why_pool need them; docs_free. */
+struct docs *facts_open_tasks(struct cli *c, const bson_t *pools, struct err *err) OWNED
+    __attribute__((nonnull));
 /* The tasks of a raw file in the order of their making; docs_free. */
 struct docs *facts_tasks_of(struct cli *c, const char *raw_file, struct err *err) OWNED
     __attribute__((nonnull));

@@ -3,14 +3,17 @@
 
 #include <string.h>
 
+#include "cli/text.h"
+
 #define OPTION_COLUMN 24
 
 /* What does not fit beside its name goes below it. */
 static void print_entry(FILE *out, const char *left, const char *right)
 {
-    bool fits = strlen(left) <= OPTION_COLUMN;
-    fprintf(out, "  %-*s%s%*s%s\n", OPTION_COLUMN, left, fits ? " " : "\n",
-            fits ? 0 : OPTION_COLUMN + 3, "", right);
+    size_t width = text_width(left);
+    bool fits = width <= OPTION_COLUMN;
+    fprintf(out, "  %s%*s%s%*s%s\n", left, fits ? OPTION_COLUMN - (int)width : 0, "",
+            fits ? " " : "\n", fits ? 0 : OPTION_COLUMN + 3, "", right);
 }
 
 static void print_options(FILE *out, const struct cli_option *o)

@@ -56,6 +56,19 @@ static void line(struct cli *c, const char *what, bool good, const char *text)
     fputc('\n', c->out);
 }
 
+static void print_stopped(struct cli *c, const struct status *s)
+{
+    char text[700];
+    const struct stopped stop = pools_stopped(s->facts.pools);
+    if (stop.pools > 0) {
+        stopped_text(&stop, s->now_ms, text, sizeof text);
+        style_put(c->out, STYLE_BAD, c->color, "STOPPED");
+        fputs("     ", c->out);
+        text_put(c->out, text);
+        fputs("\n            undo: trawl resume\n", c->out);
+    }
+}
+
 static void print_servers(struct cli *c, const struct status *s)
 {
     char buf[TEXT_SHORT];
@@ -211,6 +224,7 @@ int status_print(struct cli *c, const struct status *s, struct err *err)
     if (s->mongo.kind != ERR_NONE) {
         return 0;
     }
+    print_stopped(c, s);
     if (print_workers(c, s, err) != 0 || (s->watches->n > 0 && print_instruments(c, s, err) != 0) ||
         print_locations(c, s, err) != 0) {
         return -1;
@@ -286,6 +300,13 @@ static json_t *counts(const struct status *s)
     return out;
 }
 
+static json_t *stopped(const struct status *s)
+{
+    const struct stopped none = {0};
+    const struct stopped stop = s->facts.pools != NULL ? pools_stopped(s->facts.pools) : none;
+    return stopped_json(&stop);
+}
+
 static json_t *alerts(const struct status *s)
 {
     return json_pack("{s:I, s:o}", "open", (json_int_t)s->n_alerts, "newest",
@@ -296,12 +317,13 @@ json_t *status_json(const struct cli *c, const struct status *s)
 {
     bool mongo = s->mongo.kind == ERR_NONE;
     return json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "environment",
+        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "environment",
         c->cfg->trawl.env, "version", TRAWL_VERSION, "mongo",
         server(mongo, "database", c->cfg->mongo.database, s->mongo.msg), "kafka",
         server(s->kafka, "brokers", c->cfg->kafka.brokers, s->kafka ? "" : "does not answer"),
         "scheduler", scheduler(s), "workers", workers(s), "instruments",
         s->watches != NULL ? json_of_docs(s->watches) : json_array(), "locations",
-        s->mounts != NULL ? json_of_docs(s->mounts) : json_array(), "alerts", alerts(s), "pools",
-        pools(s), "raw_files", counts(s), "errors", (json_int_t)status_errors(s));
+        s->mounts != NULL ? json_of_docs(s->mounts) : json_array(), "alerts", alerts(s), "stopped",
+        stopped(s), "pools", pools(s), "raw_files", counts(s), "errors",
+        (json_int_t)status_errors(s));
 }

@@ -12,9 +12,6 @@
 #include "cli/text.h"
 #include "common/task.h"
 
-#define HOLDERS_SHOWN 4
-#define HOLD_TRIED_MS 2000 /* a held task whose time has come is still held until it is tried */
-
 const char *why_reason_name(enum why_reason r)
 {
     static const char *const names[] = {
@@ -23,6 +20,8 @@ const char *why_reason_name(enum why_reason r)
         [WHY_NO_LEADER] = "no_leader",
         [WHY_POOL_FULL] = "pool_full",
         [WHY_POOL_CLOSED] = "pool_closed",
+        [WHY_STOPPED] = "stopped",
+        [WHY_CAPPED] = "capped",
         [WHY_NOT_BEFORE] = "not_before",
         [WHY_HELD] = "held",
         [WHY_NO_WORKER] = "no_worker",
@@ -43,9 +42,7 @@ const char *why_reason_name(enum why_reason r)
     return names[r];
 }
 
-static void say(struct why *out, enum why_reason reason, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-static void say(struct why *out, enum why_reason reason, const char *fmt, ...)
+void why_say(struct why *out, enum why_reason reason, const char *fmt, ...)
 {
     va_list ap;
     out->reason = reason;
@@ -54,8 +51,7 @@ static void say(struct why *out, enum why_reason reason, const char *fmt, ...)
     va_end(ap);
 }
 
-static void next(struct why *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void next(struct why *out, const char *fmt, ...)
+void why_next(struct why *out, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -63,68 +59,12 @@ static void next(struct why *out, const char *fmt, ...)
     va_end(ap);
 }
 
-static const char *pool_of(const bson_t *task)
-{
-    return doc_str(task, "pool", task_pool(doc_str(task, "kind", "")));
-}
-
 static const char *id_of(const bson_t *task)
 {
     return doc_str(task, "_id", "?");
 }
 
-/* "a, b, c and 4 more": the tasks in the pool's slots; returns how many. */
-static int64_t holders(const struct why_facts *f, const char *pool, char *list, size_t room)
-{
-    int64_t n = 0;
-    size_t used = 0;
-    list[0] = '\0';
-    for (size_t i = 0; i < f->slots->n; i++) {
-        const bson_t *slot = f->slots->items[i];
-        if (strcmp(doc_str(slot, "pool", ""), pool) != 0 || doc_str(slot, "task", "")[0] == '\0') {
-            continue;
-        }
-        if (n++ < HOLDERS_SHOWN && used < room) {
-            int more = snprintf(list + used, room - used, "%s%s", n > 1 ? ", " : "",
-                                doc_str(slot, "task", ""));
-            used += more > 0 ? (size_t)more : 0;
-        }
-    }
-    if (n > HOLDERS_SHOWN && used < room) {
-        snprintf(list + used, room - used, " and %" PRId64 " more", n - HOLDERS_SHOWN);
-    }
-    return n;
-}
-
-/* A pool that is closed or full holds the task back; false when it has room. */
-static bool pool_holds(const struct why_facts *f, const bson_t *task, struct why *out)
-{
-    const char *pool = pool_of(task);
-    const bson_t *doc = docs_by_id(f->pools, pool);
-    int64_t slots = doc != NULL ? doc_i64(doc, "slots", 0) : -1;
-    char list[400];
-    int64_t used = holders(f, pool, list, sizeof list);
-    if (slots == 0) {
-        const char *reason = doc_str(doc, "reason", "");
-        say(out, WHY_POOL_CLOSED, "the pool %s has 0 slots: set by %s%s%s", pool,
-            doc_str(doc, "by", "the configuration"), reason[0] != '\0' ? ", because: " : "",
-            reason);
-        next(out, "trawl pool set %s <n>", pool);
-        return true;
-    }
-    if (slots > 0 && used >= slots) {
-        say(out, WHY_POOL_FULL,
-            "the pool %s is full, %" PRId64 " of %" PRId64 " slots are taken: %s", pool, used,
-            slots, list);
-        next(out, "goes on when one of them ends; more slots: trawl pool set %s %" PRId64, pool,
-             used + 1);
-        return true;
-    }
-    return false;
-}
-
-/* Threads of this kind over all living workers; *free_threads of them have nothing to do. */
-static int64_t threads_of(const struct why_facts *f, const char *kind, int64_t *free_threads)
+int64_t why_threads(const struct why_facts *f, const char *kind, int64_t *free_threads)
 {
     int64_t threads = 0;
     char path[64];
@@ -142,77 +82,36 @@ static int64_t threads_of(const struct why_facts *f, const char *kind, int64_t *
     return threads;
 }
 
-static bool nobody_runs(const struct why_facts *f, const bson_t *task, struct why *out)
+bool why_nobody_runs(const struct why_facts *f, const char *kind, struct why *out)
 {
-    const char *kind = doc_str(task, "kind", "?");
     int64_t free_threads = 0;
-    if (threads_of(f, kind, &free_threads) > 0) {
+    if (why_threads(f, kind, &free_threads) > 0) {
         return false;
     }
-    say(out, WHY_NO_WORKER, "no worker that runs %s is alive", kind);
-    next(out, "start one: trawl-worker --kinds %s", kind);
+    why_say(out, WHY_NO_WORKER, "no worker that runs %s is alive", kind);
+    why_next(out, "start one: trawl-worker --kinds %s", kind);
     return true;
 }
 
-static bool nobody_leads(const struct why_facts *f, struct why *out)
+bool why_nobody_leads(const struct why_facts *f, struct why *out)
 {
     if (f->led) {
         return false;
     }
-    say(out, WHY_NO_LEADER, "no scheduler leads");
-    next(out, "start one: trawl-scheduler");
+    why_say(out, WHY_NO_LEADER, "no scheduler leads");
+    why_next(out, "start one: trawl-scheduler");
     return true;
-}
-
-static bool waits_its_time(const struct why_facts *f, const bson_t *task, struct why *out)
-{
-    int64_t left = doc_i64(task, "not_before", 0) - f->now_ms;
-    char wait[TEXT_SHORT];
-    const char *msg = doc_str(task, "error.msg", "");
-    bool held = strcmp(doc_str(task, "error.kind", ""), "hold") == 0;
-    if (left <= (held ? -HOLD_TRIED_MS : 0)) {
-        return false;
-    }
-    text_duration(left > 0 ? left : 0, wait);
-    if (held) {
-        say(out, WHY_HELD, "a location cannot be used: %s", msg);
-        next(out, "put that right; it is tried again by itself in %s", wait);
-    } else {
-        say(out, WHY_NOT_BEFORE, "try %" PRId64 " failed, the next is in %s: %s",
-            doc_i64(task, "error.attempt", doc_i64(task, "attempt", 0)), wait,
-            msg[0] != '\0' ? msg : "no error is noted");
-        next(out, "goes on by itself; to stop it: trawl task cancel %s", id_of(task));
-    }
-    return true;
-}
-
-static void why_ready(const struct why_facts *f, const bson_t *task, struct why *out)
-{
-    if (nobody_leads(f, out) || waits_its_time(f, task, out) || pool_holds(f, task, out) ||
-        nobody_runs(f, task, out)) {
-        return;
-    }
-    int64_t free_threads = 0;
-    int64_t threads = threads_of(f, doc_str(task, "kind", ""), &free_threads);
-    if (free_threads <= 0) {
-        say(out, WHY_WORKERS_BUSY, "all %" PRId64 " threads that run %s are busy", threads,
-            doc_str(task, "kind", "?"));
-        next(out, "goes on when one is free; another trawl-worker would take it at once");
-        return;
-    }
-    say(out, WHY_QUEUED, "the pool %s has a free slot: the scheduler's next round admits it",
-        pool_of(task));
 }
 
 static void why_admitted(const struct why_facts *f, const bson_t *task, struct why *out)
 {
     char wait[TEXT_SHORT];
-    if (nobody_runs(f, task, out) || nobody_leads(f, out)) {
+    if (why_nobody_runs(f, doc_str(task, "kind", "?"), out) || why_nobody_leads(f, out)) {
         return;
     }
     text_duration(f->now_ms - doc_i64(task, "admitted_at", f->now_ms), wait);
-    say(out, WHY_UNCLAIMED, "admitted %s ago, no worker has claimed it yet", wait);
-    next(out, "it is published again every second until a worker with a free thread takes it");
+    why_say(out, WHY_UNCLAIMED, "admitted %s ago, no worker has claimed it yet", wait);
+    why_next(out, "it is published again every second until a worker with a free thread takes it");
 }
 
 bool why_run_of(const struct docs *workers, const char *task, const char **worker, bson_t *view)
@@ -243,15 +142,16 @@ static void why_running(const struct why_facts *f, const bson_t *task, struct wh
     text_duration(f->now_ms - doc_i64(task, "started_at", f->now_ms), since);
     if (!why_run_of(f->workers, id_of(task), &worker, &run)) {
         bool lives = docs_by_id(f->workers, worker) != NULL;
-        say(out, WHY_RUNNING, "runs since %s on %s, which %s", since, worker,
-            lives ? "has not yet said how far it is" : "gives no sign of life");
-        next(out, "%s", lives ? "goes on by itself" : "the scheduler gives it to another worker");
+        why_say(out, WHY_RUNNING, "runs since %s on %s, which %s", since, worker,
+                lives ? "has not yet said how far it is" : "gives no sign of life");
+        why_next(out, "%s",
+                 lives ? "goes on by itself" : "the scheduler gives it to another worker");
         return;
     }
     const char *done = text_percent(doc_i64(&run, "done", 0), doc_i64(&run, "total", 0), percent);
-    say(out, WHY_RUNNING, "runs since %s on %s, step %s%s%s", since, worker,
-        doc_str(&run, "step", "?"), done[0] != '\0' ? ", " : "", done);
-    next(out, "goes on by itself; to stop it: trawl task cancel %s", id_of(task));
+    why_say(out, WHY_RUNNING, "runs since %s on %s, step %s%s%s", since, worker,
+            doc_str(&run, "step", "?"), done[0] != '\0' ? ", " : "", done);
+    why_next(out, "goes on by itself; to stop it: trawl task cancel %s", id_of(task));
 }
 
 static void why_parked(const struct why_facts *f, const bson_t *task, struct why *out)
@@ -262,44 +162,66 @@ static void why_parked(const struct why_facts *f, const bson_t *task, struct why
     snprintf(job, sizeof job, "%" PRId64, doc_i64(task, "parked.job_id", 0));
     const char *name = doc_str(task, "parked.job_id", job);
     if (ended) {
-        say(out, WHY_PARKED, "SLURM job %s has ended (%s): the scheduler wakes the task", name,
-            doc_str(task, "parked.ended.state", "?"));
+        why_say(out, WHY_PARKED, "SLURM job %s has ended (%s): the scheduler wakes the task", name,
+                doc_str(task, "parked.ended.state", "?"));
         if (!f->led) {
-            next(out, "no scheduler leads: start trawl-scheduler");
+            why_next(out, "no scheduler leads: start trawl-scheduler");
         }
         return;
     }
-    say(out, WHY_PARKED, "waits for SLURM job %s%s%s", name, cluster[0] != '\0' ? " on " : "",
-        cluster);
+    const char *job_state = doc_str(task, "parked.state", "");
+    why_say(out, WHY_PARKED, "waits for SLURM job %s%s%s%s%s", name,
+            cluster[0] != '\0' ? " on " : "", cluster, job_state[0] != '\0' ? ", which is " : "",
+            job_state);
     int64_t free_threads = 0;
-    if (threads_of(f, doc_str(task, "kind", ""), &free_threads) == 0) {
-        next(out, "nobody watches the job: start trawl-worker --kinds %s",
-             doc_str(task, "kind", "?"));
+    if (why_threads(f, doc_str(task, "kind", ""), &free_threads) == 0) {
+        why_next(out, "nobody watches the job: start trawl-worker --kinds %s",
+                 doc_str(task, "kind", "?"));
     } else {
-        next(out, "goes on when the job ends (squeue -j %s); to stop it: trawl task cancel %s",
-             name, id_of(task));
+        why_next(out, "goes on when the job ends (squeue -j %s); to stop it: trawl task cancel %s",
+                 name, id_of(task));
     }
 }
 
 static void why_failed(const bson_t *task, struct why *out)
 {
     const char *step = doc_str(task, "error.step", "");
-    say(out, WHY_FAILED, "%s%s%s: %s", doc_str(task, "state", "failed"),
-        step[0] != '\0' ? " in step " : "", step, doc_str(task, "error.msg", "no error is noted"));
-    next(out, "put that right, then: trawl task retry %s", id_of(task));
+    why_say(out, WHY_FAILED, "%s%s%s: %s", doc_str(task, "state", "failed"),
+            step[0] != '\0' ? " in step " : "", step,
+            doc_str(task, "error.msg", "no error is noted"));
+    why_next(out, "put that right, then: trawl task retry %s", id_of(task));
+}
+
+/* ": too few spectra", or nothing. */
+static const char *reason_of(const bson_t *task, const char *path, char buf[static 420])
+{
+    const char *why = doc_str(task, path, "");
+    snprintf(buf, 420, "%s%.400s", why[0] != '\0' ? ": " : "", why);
+    return buf;
 }
 
 static void why_ended(const bson_t *task, enum task_state state, struct why *out)
 {
-    const char *by = doc_str(task, "cancel.by", "somebody");
+    char why[420];
     if (state == TASK_DONE) {
-        say(out, WHY_DONE, "done");
-    } else if (state == TASK_CANCELLED) {
-        say(out, WHY_CANCELLED, "cancelled by %s", by);
-        next(out, "trawl task retry %s", id_of(task));
+        why_say(out, WHY_DONE, "done");
+        return;
+    }
+    why_next(out, "trawl task retry %s", id_of(task));
+    if (state == TASK_CANCELLED) {
+        why_say(out, WHY_CANCELLED, "cancelled by %s%s", doc_str(task, "cancel.by", "somebody"),
+                reason_of(task, "cancel.why", why));
+    } else if (state == TASK_SKIPPED && doc_has(task, "skipped.because")) {
+        why_say(out, WHY_SKIPPED, "skipped with %s by %s%s", doc_str(task, "skipped.because", "?"),
+                doc_str(task, "skipped.by", "?"), reason_of(task, "skipped.why", why));
+        why_next(out, "trawl task retry %s --tree", doc_str(task, "skipped.because", "?"));
     } else if (state == TASK_SKIPPED) {
-        say(out, WHY_SKIPPED, "skipped: a task that it needs did not end well");
-        next(out, "retry that one first, then: trawl task retry %s", id_of(task));
+        why_say(out, WHY_SKIPPED, "skipped by %s%s", doc_str(task, "skipped.by", "somebody"),
+                reason_of(task, "skipped.why", why));
+    } else if (state == TASK_IGNORED) {
+        why_say(out, WHY_IGNORED, "failed (%s), which %s accepted%s",
+                doc_str(task, "error.msg", "no error is noted"),
+                doc_str(task, "ignored.by", "somebody"), reason_of(task, "ignored.why", why));
     } else {
         why_failed(task, out);
     }
@@ -310,16 +232,16 @@ void why_task(const struct why_facts *f, const bson_t *task, struct why *out)
     enum task_state state;
     *out = (struct why){.reason = WHY_PLANNING};
     if (task_state_parse(doc_str(task, "state", ""), &state) != 0) {
-        say(out, WHY_FAILED, "its state '%s' is unknown to this version",
-            doc_str(task, "state", ""));
+        why_say(out, WHY_FAILED, "its state '%s' is unknown to this version",
+                doc_str(task, "state", ""));
         return;
     }
     if (task_is_terminal(state)) {
         why_ended(task, state, out);
     } else if (doc_has(task, "cancel")) {
-        say(out, WHY_CANCELLING, "%s asked to stop it; it is still %s",
-            doc_str(task, "cancel.by", "somebody"), doc_str(task, "state", ""));
-        next(out, "stops by itself at the next safe point");
+        why_say(out, WHY_CANCELLING, "%s asked to stop it; it is still %s",
+                doc_str(task, "cancel.by", "somebody"), doc_str(task, "state", ""));
+        why_next(out, "stops by itself at the next safe point");
     } else if (state == TASK_READY) {
         why_ready(f, task, out);
     } else if (state == TASK_ADMITTED) {
@@ -361,14 +283,14 @@ static void why_ended_raw_file(const bson_t *raw, const struct docs *tasks, stru
     const char *status = doc_str(raw, "status", "?");
     const char *details = doc_str(raw, "status_details", "");
     if (strcmp(status, "ignored") == 0) {
-        say(out, WHY_IGNORED, "ignored%s%s", details[0] != '\0' ? ": " : "", details);
+        why_say(out, WHY_IGNORED, "ignored%s%s", details[0] != '\0' ? ": " : "", details);
     } else if (is_error(status)) {
-        say(out, WHY_FAILED, "%s%s%s", status, details[0] != '\0' ? ": " : "", details);
-        next(out, "%s",
-             count_tasks(tasks, false) > 0 ? "retry the failed task"
-                                           : "look at the file on the instrument");
+        why_say(out, WHY_FAILED, "%s%s%s", status, details[0] != '\0' ? ": " : "", details);
+        why_next(out, "%s",
+                 count_tasks(tasks, false) > 0 ? "retry the failed task"
+                                               : "look at the file on the instrument");
     } else {
-        say(out, WHY_DONE, "%s: nothing is left to do", status);
+        why_say(out, WHY_DONE, "%s: nothing is left to do", status);
     }
 }
 
@@ -382,11 +304,12 @@ void why_raw_file(const struct why_facts *f, const bson_t *raw, const struct doc
     if (is_acquiring(status)) {
         why_acquiring(f, raw, out);
     } else if (open > 0) {
-        say(out, WHY_TASKS_OPEN, "%s: %zu task%s open", status, open, open > 1 ? "s are" : " is");
+        why_say(out, WHY_TASKS_OPEN, "%s: %zu task%s open", status, open,
+                open > 1 ? "s are" : " is");
     } else if (done || is_error(status) || strcmp(status, "ignored") == 0) {
         why_ended_raw_file(raw, tasks, out);
-    } else if (!nobody_leads(f, out)) {
-        say(out, WHY_PLANNING, "%s: the scheduler has not planned what comes next", status);
-        next(out, "goes on by itself within seconds");
+    } else if (!why_nobody_leads(f, out)) {
+        why_say(out, WHY_PLANNING, "%s: the scheduler has not planned what comes next", status);
+        why_next(out, "goes on by itself within seconds");
     }
 }

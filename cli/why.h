@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "cli/docs.h"
+#include "cli/queue.h"
 #include "common/config.h"
 
 enum why_reason {
@@ -17,6 +18,8 @@ enum why_reason {
     WHY_NO_LEADER,    /* no scheduler leads */
     WHY_POOL_FULL,    /* every slot of the pool is taken */
     WHY_POOL_CLOSED,  /* the pool's size is 0 */
+    WHY_STOPPED,      /* trawl stop */
+    WHY_CAPPED,       /* its instrument holds as many slots as it may */
     WHY_NOT_BEFORE,   /* back-off after a failure */
     WHY_HELD,         /* a location cannot be used */
     WHY_NO_WORKER,    /* no worker of this kind lives */
@@ -42,6 +45,8 @@ struct why_facts {
     const struct docs *pools;
     const struct docs *slots;            /* those that are taken */
     const struct instrument *instrument; /* of the raw file; NULL when its file cannot be read */
+    const bson_t *watch;                 /* how its share is seen; NULL when it is not */
+    struct queue queue;                  /* of the pools that tasks wait for */
     bool led;                            /* a scheduler leads */
     int64_t now_ms;
 };
@@ -60,6 +65,28 @@ void why_raw_file(const struct why_facts *f, const bson_t *raw, const struct doc
                   struct why *out) __attribute__((nonnull));
 /* why_acquire.c: a raw file whose acquisition may go on. */
 void why_acquiring(const struct why_facts *f, const bson_t *raw, struct why *out)
+    __attribute__((nonnull));
+
+/* why_wait.c: what keeps a ready task from running. */
+void why_ready(const struct why_facts *f, const bson_t *task, struct why *out)
+    __attribute__((nonnull));
+/* why_pool.c: what a pool is doing, and what its next task waits for; pool is its document. */
+void why_pool(const struct why_facts *f, const bson_t *pool, struct why *out)
+    __attribute__((nonnull));
+
+/* For those above: what it waits for, and what would move it. */
+void why_say(struct why *out, enum why_reason reason, const char *fmt, ...)
+    __attribute__((nonnull, format(printf, 3, 4)));
+void why_next(struct why *out, const char *fmt, ...) __attribute__((nonnull, format(printf, 2, 3)));
+/* True, and said, when no scheduler leads; or no worker that runs this kind lives. */
+bool why_nobody_leads(const struct why_facts *f, struct why *out) __attribute__((nonnull));
+bool why_nobody_runs(const struct why_facts *f, const char *kind, struct why *out)
+    __attribute__((nonnull));
+/* Threads of this kind over all living workers; *free_threads of them have nothing to do. */
+int64_t why_threads(const struct why_facts *f, const char *kind, int64_t *free_threads)
+    __attribute__((nonnull));
+/* A pool that is stopped, closed or full: true, and said. used = its taken slots. */
+bool why_pool_holds(const struct why_facts *f, const bson_t *pool, struct why *out)
     __attribute__((nonnull));
 
 /* The living worker's entry for this task, as a view; false when no worker names it. */

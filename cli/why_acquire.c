@@ -63,6 +63,22 @@ static void still_writing(const struct instrument *i, const bson_t *raw, struct 
              text_duration(r.check_left_ms, text[2]));
 }
 
+/* The share is not there, or not proven: nobody can tell what happens on it. */
+static bool share_is_away(const struct why_facts *f, struct why *out)
+{
+    const char *status = f->watch != NULL ? doc_str(f->watch, "status", "ok") : "ok";
+    char since[TEXT_SHORT];
+    if (strcmp(status, "ok") == 0 || strcmp(status, "uninitialised") == 0) {
+        return false;
+    }
+    why_say(out, WHY_HELD, "the share of %s is %s since %s: %s", doc_str(f->watch, "_id", "?"),
+            status, text_duration(f->now_ms - doc_i64(f->watch, "since", f->now_ms), since),
+            doc_str(f->watch, "detail", ""));
+    why_next(out, "goes on by itself when the share is back; trawl mount check %s",
+             doc_str(f->watch, "_id", "?"));
+    return true;
+}
+
 void why_acquiring(const struct why_facts *f, const bson_t *raw, struct why *out)
 {
     const char *trouble = doc_str(raw, "watch.error", "");
@@ -71,6 +87,8 @@ void why_acquiring(const struct why_facts *f, const bson_t *raw, struct why *out
     if (!f->led) {
         snprintf(out->what, sizeof out->what, "no scheduler leads: nobody watches the acquisition");
         snprintf(out->next, sizeof out->next, "start one: trawl-scheduler");
+    } else if (share_is_away(f, out)) {
+        return;
     } else if (f->instrument == NULL) {
         snprintf(out->what, sizeof out->what,
                  "the acquisition is watched; the file of instrument %s cannot be read here",

@@ -133,13 +133,17 @@ static void remake_topics(struct bus *b)
 static void *producer_thread(void *arg)
 {
     struct bus *b = arg;
-    int64_t looked_at = -BUS_LOOK_MS;
+    int64_t looked_at = -BUS_LOOK_MS, asked_at = mono_ms();
     while (!atomic_load(&b->stopping)) {
         rd_kafka_poll(b->rk, BUS_POLL_MS);
         replace_after_fatal(b);
         bool well = atomic_load(&b->connected) && !atomic_load(&b->topics_missing);
         if (mono_ms() - looked_at >= (well ? BUS_LOOK_MS : BUS_LOOK_BAD_MS)) {
             look_at_broker(b);
+            if (mono_ms() - asked_at >= BUS_TOPICS_MS) { /* while there is no worker nobody sends */
+                atomic_store(&b->topics_missing, true);
+                asked_at = mono_ms();
+            }
             remake_topics(b);
             looked_at = mono_ms();
         }

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/bus_internal.h"
 #include "common/mono.h"
@@ -286,11 +285,7 @@ static struct destroying *destroying_new(rd_kafka_t *rk, int flags)
     if (d == NULL) {
         return NULL;
     }
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&d->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    mono_cond_init(&d->wake);
     pthread_mutex_init(&d->lock, NULL);
     d->rk = rk;
     d->opaque = rd_kafka_opaque(rk);
@@ -301,12 +296,9 @@ static struct destroying *destroying_new(rd_kafka_t *rk, int flags)
 /* Whether it was done in time; if not, d belongs to the thread from here on. */
 static bool await_destroyed(struct destroying *d)
 {
-    int64_t until = mono_ns() + BUS_DESTROY_MS * INT64_C(1000000);
-    struct timespec at = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
-    int rc = 0;
+    int64_t until = mono_ms() + BUS_DESTROY_MS;
     pthread_mutex_lock(&d->lock);
-    while (!d->done && rc == 0) {
-        rc = pthread_cond_timedwait(&d->wake, &d->lock, &at);
+    while (!d->done && mono_wait(&d->wake, &d->lock, until)) {
     }
     bool done = d->done;
     if (!done) {

@@ -42,7 +42,7 @@ struct bus_consumer {
 #define CONSUMER_SETTINGS                                                                          \
     {"enable.auto.offset.store", "false"}, {"auto.offset.reset", "earliest"},                      \
         {"allow.auto.create.topics", "false"}, {"fetch.min.bytes", "1"},                           \
-        {"fetch.wait.max.ms", "100"}, {"fetch.error.backoff.ms", "100"},                           \
+        {"fetch.wait.max.ms", "500"}, {"fetch.error.backoff.ms", "100"},                           \
         {"queued.min.messages", "1000"},                                                           \
     {                                                                                              \
         "queued.max.messages.kbytes", "16384"                                                      \
@@ -205,6 +205,7 @@ static void look_at_events(struct bus_consumer *c)
     int n = count_partitions(c);
     if (n == 0) {
         c->was_gone = true;
+        atomic_store(&c->bus->topics_missing, true);
     }
     if (n >= 0 && n != c->assigned) {
         assign_events(c, n);

@@ -24,6 +24,7 @@
 #define BUS_POLL_MS     100
 #define BUS_LOOK_MS     5000 /* how often the broker is looked at when all is well */
 #define BUS_LOOK_BAD_MS 1000 /* and when it is not */
+#define BUS_TOPICS_MS   60000 /* how often it is asked whether the topics are there still */
 #define BUS_ASK_MS      1000 /* the longest that a look may take */
 #define BUS_CLOSE_MS    3500 /* for deliveries, or for leaving the group */
 #define BUS_DESTROY_MS  1000 /* for the library to end its threads after that */

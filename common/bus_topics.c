@@ -60,7 +60,8 @@ static int look_up(rd_kafka_t *rk, const char *topic, bool *there, struct err *e
 }
 
 /* Messages are pointers: an hour later each has been published again or is of no use. Only the
- * dead letters stay as long as the broker keeps things. */
+ * dead letters stay as long as the broker keeps things. The broker dates the messages: it may
+ * refuse, or drop at once, what a sender with a wrong clock has dated. */
 static rd_kafka_NewTopic_t *describe(const struct bus *b, const char *topic, struct err *err)
 {
     char why[256];
@@ -69,6 +70,7 @@ static rd_kafka_NewTopic_t *describe(const struct bus *b, const char *topic, str
         (void)ERR(err, ERR_INVALID, 0, "topic %s: %s", topic, why);
         return NULL;
     }
+    rd_kafka_NewTopic_set_config(nt, "message.timestamp.type", "LogAppendTime");
     size_t len = strlen(topic);
     if (len < 5 || strcmp(topic + len - 5, ".dead") != 0) {
         rd_kafka_NewTopic_set_config(nt, "retention.ms", RETENTION_MS);

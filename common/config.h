@@ -83,8 +83,10 @@ struct config {
     } scrub;
     struct {
         int64_t threads;
-        int64_t poll_s; /* one look at all jobs of the cluster */
-        bool seed;      /* make the msqc settings when there are no settings at all */
+        int64_t poll_s;    /* one look at all jobs of the cluster */
+        bool seed;         /* make the msqc settings when there are no settings at all */
+        char *engine;      /* what runs jobs whose settings do not say: slurm, local, file */
+        char *error_codes; /* the site's own table of what logs mean; "" : none */
     } quant;
     struct {
         int64_t threads;
@@ -97,6 +99,7 @@ struct config {
         char *hosts; /* host:port,host:port: the head nodes */
         char *user;
         char *key_file;
+        bool agent;
         char *known_hosts;
         char *password_file;
         int64_t connect_ms;

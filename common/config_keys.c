@@ -111,6 +111,12 @@ static const struct config_key main_keys[] = {
     {AT(quant, poll_s), INT("10", 1, 3600), HELP("Time between two looks at all cluster jobs.")},
     {AT(quant, seed), BOOL("true"),
      HELP("Make the msqc settings when the database has no settings at all.")},
+    {AT(quant, engine), TEXT("slurm"), ONE_OF("slurm local file"),
+     HELP("What runs jobs whose settings do not say: SLURM; processes on the worker's host, in "
+          "[location.slurm] worker; or whoever takes job files from job_queue in the output.")},
+    {AT(quant, error_codes), TEXT(""), .flags = CONFIG_ABSOLUTE,
+     HELP("File with lines 'software-type code text': a failed job whose log has the text gets the "
+          "code. Looked at before the table that is built in.")},
     {AT(index, threads), INT("1", 1, 64),
      HELP("Raw files that one worker process indexes at the same time.")},
     {AT(index, linger_ms), INT("1000", 0, HOUR_MS),
@@ -123,6 +129,8 @@ static const struct config_key main_keys[] = {
      HELP("host:port of the cluster's head nodes, separated by commas; the first that answers.")},
     {AT(ssh, user), TEXT(""), HELP("The cluster user.")},
     {AT(ssh, key_file), TEXT(""), HELP("Private key, Ed25519 or ECDSA.")},
+    {AT(ssh, agent), BOOL("false"),
+     HELP("Without a key_file: log in with the keys of the SSH agent at $SSH_AUTH_SOCK.")},
     {AT(ssh, known_hosts), TEXT(""),
      HELP("The head nodes' public keys; an unknown host is refused.")},
     {AT(ssh, password_file), TEXT(""),

@@ -7,30 +7,18 @@
  */
 #include "common/db.h"
 
-#include <mongoc/mongoc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "common/db_internal.h"
 #include "common/log.h"
 
-#define DUPLICATE_KEY 11000
-#define POOL_CLIENTS  32
+#define POOL_CLIENTS 32
 
-struct db {
-    mongoc_client_pool_t *pool;
-    char *database;
-    char hosts[256]; /* for messages: host:port[,host:port], no credentials */
-};
-
-/* One call's client and collection, given back when the scope ends. */
-struct lease {
-    struct db *db;
-    mongoc_client_t *client;
-    mongoc_collection_t *coll;
-};
-
-static void lease_end(struct lease *l)
+void db_lease_end(struct db_lease *l)
 {
     if (l->coll != NULL) {
         mongoc_collection_destroy(l->coll);
@@ -38,17 +26,14 @@ static void lease_end(struct lease *l)
     mongoc_client_pool_push(l->db->pool, l->client);
 }
 
-static struct lease lease_begin(struct db *db, const char *coll)
+struct db_lease db_lease_begin(struct db *db, const char *coll)
 {
-    struct lease l = {.db = db, .client = mongoc_client_pool_pop(db->pool)};
+    struct db_lease l = {.db = db, .client = mongoc_client_pool_pop(db->pool)};
     if (coll != NULL) {
         l.coll = mongoc_client_get_collection(l.client, db->database, coll);
     }
     return l;
 }
-
-#define LEASE(name, db, coll)                                                                      \
-    __attribute__((cleanup(lease_end))) struct lease name = lease_begin((db), (coll))
 
 static bool is_login_error(const bson_error_t *e)
 {
@@ -62,7 +47,7 @@ static bool is_refusal(const bson_error_t *e)
     return e->domain == MONGOC_ERROR_SERVER && (e->code == 13 || e->code == 18);
 }
 
-static int db_error(const struct db *db, const bson_error_t *e, struct err *err)
+int db_error(const struct db *db, const bson_error_t *e, struct err *err)
 {
     if (is_login_error(e) || is_refusal(e)) {
         return ERR(err, ERR_INVALID, (int)e->code,
@@ -91,8 +76,13 @@ static void log_mongoc(mongoc_log_level_t level, const char *domain, const char 
 
 static void init_once(void)
 {
-    mongoc_init();
     mongoc_log_set_handler(log_mongoc, NULL);
+    mongoc_init();
+    /* The driver's counters go by this name from the moment the library is loaded; a killed process
+     * would leave it behind, and a later one of the same pid would complain. */
+    char counters[32];
+    snprintf(counters, sizeof counters, "/mongoc-%d", (int)getpid());
+    shm_unlink(counters);
 }
 
 static void remember_hosts(struct db *db, const mongoc_uri_t *uri)
@@ -136,6 +126,10 @@ struct db *db_new(const struct config *c, const char *appname, struct err *err)
         return NULL;
     }
     AUTO(db_free) struct db *db = calloc(1, sizeof *db);
+    if (db != NULL) {
+        pthread_mutex_init(&db->together.lock, NULL);
+        pthread_cond_init(&db->together.done, NULL);
+    }
     if (db == NULL || (db->database = strdup(c->mongo.database)) == NULL) {
         mongoc_uri_destroy(uri);
         ERR(err, ERR_TRANSIENT, 0, "out of memory");
@@ -164,6 +158,8 @@ void db_free(struct db *db)
     if (db->pool != NULL) {
         mongoc_client_pool_destroy(db->pool);
     }
+    pthread_cond_destroy(&db->together.done);
+    pthread_mutex_destroy(&db->together.lock);
     free(db->database);
     free(db);
 }
@@ -179,14 +175,26 @@ int db_ping(struct db *db, struct err *err)
     return 0;
 }
 
-static int ensure_index(struct db *db, const char *coll, const char *field, struct err *err)
+struct index {
+    const char *coll, *field;
+    const char *then; /* a second field, or NULL */
+};
+
+static int ensure_index(struct db *db, const struct index *i, struct err *err)
 {
     LEASE(l, db, NULL);
     char name[80];
-    snprintf(name, sizeof name, "%s_1", field);
+    bson_t keys = BSON_INITIALIZER;
+    BSON_APPEND_INT32(&keys, i->field, 1);
+    snprintf(name, sizeof name, "%s_1", i->field);
+    if (i->then != NULL) {
+        BSON_APPEND_INT32(&keys, i->then, 1);
+        snprintf(name, sizeof name, "%s_1_%s_1", i->field, i->then);
+    }
     AUTO(bson_destroy)
-    bson_t *cmd = BCON_NEW("createIndexes", BCON_UTF8(coll), "indexes", "[", "{", "key", "{", field,
-                           BCON_INT32(1), "}", "name", BCON_UTF8(name), "}", "]");
+    bson_t *cmd = BCON_NEW("createIndexes", BCON_UTF8(i->coll), "indexes", "[", "{", "key",
+                           BCON_DOCUMENT(&keys), "name", BCON_UTF8(name), "}", "]");
+    bson_destroy(&keys);
     bson_error_t e;
     if (!mongoc_client_command_simple(l.client, db->database, cmd, NULL, NULL, &e)) {
         return db_error(db, &e, err);
@@ -196,18 +204,18 @@ static int ensure_index(struct db *db, const char *coll, const char *field, stru
 
 int db_ensure_indexes(struct db *db, struct err *err)
 {
-    static const struct {
-        const char *coll, *field;
-    } wanted[] = {
-        {DB_TASKS, "state"},          {DB_TASKS, "raw_file"},
-        {DB_RAW_FILES, "settled"},    {DB_RAW_FILES, "dirty"},
-        {DB_RAW_FILES, "status"},     {DB_RAW_FILES, "instrument_id"},
-        {DB_RAW_FILES, "created_at"}, {DB_METRICS, "raw_file"},
-        {DB_CONTRIBUTIONS, "entity"}, {DB_RAW_FILES, "original_name"},
-        {DB_RAW_FILES, "retire"},
+    static const struct index wanted[] = {
+        {DB_TASKS, "state", "ready_at"}, {DB_TASKS, "state", "ended_at"},
+        {DB_TASKS, "raw_file", NULL},    {DB_TASKS, "unplanned", NULL},
+        {DB_RAW_FILES, "settled", NULL}, {DB_RAW_FILES, "dirty", NULL},
+        {DB_RAW_FILES, "status", NULL},  {DB_RAW_FILES, "instrument_id", NULL},
+        {DB_RAW_FILES, "retire", NULL},  {DB_RAW_FILES, "created_at", NULL},
+        {DB_METRICS, "raw_file", NULL},  {DB_RAW_FILES, "original_name", NULL},
+        {DB_AUDIT, "at", NULL},          {DB_CONTRIBUTIONS, "entity", NULL},
+        {DB_AUDIT, "target", "at"},      {DB_AUDIT, "who", "at"},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-        if (ensure_index(db, wanted[i].coll, wanted[i].field, err) != 0) {
+        if (ensure_index(db, &wanted[i], err) != 0) {
             return -1;
         }
     }
@@ -239,6 +247,7 @@ static int drain(const struct db *db, mongoc_cursor_t *cur, db_doc_fn *fn, void 
 {
     const bson_t *doc;
     int rc = 0;
+    mongoc_cursor_set_batch_size(cur, DB_BATCH);
     while (rc == 0 && mongoc_cursor_next(cur, &doc)) {
         rc = fn(ctx, doc, err);
     }
@@ -278,7 +287,7 @@ int db_insert(struct db *db, const char *coll, const bson_t *doc, bool *inserted
     LEASE(l, db, coll);
     bson_error_t e;
     *inserted = mongoc_collection_insert_one(l.coll, doc, NULL, NULL, &e);
-    return *inserted || e.code == DUPLICATE_KEY ? 0 : db_error(db, &e, err);
+    return *inserted || e.code == DB_DUPLICATE_KEY ? 0 : db_error(db, &e, err);
 }
 
 static int update_one(struct db *db, const char *coll, const bson_t *const pair[2], bool upsert,
@@ -294,7 +303,7 @@ static int update_one(struct db *db, const char *coll, const bson_t *const pair[
         *won = doc_i64(&reply, "matchedCount", 0) > 0 || doc_i64(&reply, "upsertedCount", 0) > 0;
     }
     bson_destroy(&reply);
-    return ok || e.code == DUPLICATE_KEY ? 0 : db_error(db, &e, err);
+    return ok || e.code == DB_DUPLICATE_KEY ? 0 : db_error(db, &e, err);
 }
 
 int db_update(struct db *db, const char *coll, const bson_t *filter, const bson_t *update,

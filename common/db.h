@@ -37,6 +37,7 @@ struct db;
 #define DB_CONTRIBUTIONS "contributions"
 #define DB_AGGREGATES    "aggregates"
 #define DB_ALERTS        "alerts"
+#define DB_AUDIT         "audit"
 
 /* Parses the URI and makes the pool; connects only when first used. Freed with db_free. */
 struct db *db_new(const struct config *c, const char *appname, struct err *err) OWNED
@@ -78,6 +79,29 @@ int db_update(struct db *db, const char *coll, const bson_t *filter, const bson_
 /* The same; makes the document when nothing matches. A lost race for the insert is won = false. */
 int db_upsert(struct db *db, const char *coll, const bson_t *filter, const bson_t *update,
               bool *won, struct err *err) __attribute__((nonnull, warn_unused_result));
+/* Guarded updates of documents of one collection, many in one command. proof matches a document
+ * that this very change has made, and no other: it tells who won when not all did (NULL: nobody
+ * asks). */
+struct db_change {
+    bson_t *filter, *update, *proof;
+    bool won;
+};
+/* -1: the server did not answer; some may have won. */
+int db_update_all(struct db *db, const char *coll, struct db_change *changes, size_t n,
+                  struct err *err) __attribute__((nonnull(1, 2, 5), warn_unused_result));
+/* The same for one change: what several threads ask for while a command is under way goes into the
+ * next one. */
+int db_update_together(struct db *db, const char *coll, struct db_change *change, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+/* The same, and *out = the document of that _id afterwards, whoever won, or NULL when there is
+ * none. */
+int db_find_update_together(struct db *db, const char *coll, const char *id,
+                            struct db_change *change, bson_t **out, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+/* inserted[i] = false when a document of that _id is already there. */
+int db_insert_all(struct db *db, const char *coll, bson_t *const *docs, size_t n, bool *inserted,
+                  struct err *err) __attribute__((nonnull(1, 2, 6), warn_unused_result));
+void db_change_fini(struct db_change *c) __attribute__((nonnull));
 /* The same as db_update, and *out = the document afterwards, or NULL when nothing matched. */
 int db_find_update(struct db *db, const char *coll, const bson_t *filter, const bson_t *update,
                    bson_t **out, struct err *err) __attribute__((nonnull, warn_unused_result));

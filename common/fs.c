@@ -195,60 +195,46 @@ static int write_and_sync(int fd, const void *data, size_t len, struct err *err)
     return rc;
 }
 
-/* A name in dir that nobody has; *fd is open for writing. The process's umask gives the mode. */
-static char *open_temporary(const char *dir, int *fd, struct err *err)
+/* The process's umask gives the mode. */
+int fs_write_at(int dir, const char *tmp, const char *name, const void *data, size_t len,
+                struct err *err)
 {
-    for (int tries = 0; tries < 100; tries++) {
-        AUTO(free) char *tmp = NULL;
-        if (asprintf(&tmp, "%s/.trawl-%08llx.tmp", dir,
-                     (unsigned long long)mono_random(INT64_C(1) << 32)) < 0) {
-            tmp = NULL; /* its value is undefined then */
-            ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
-            return NULL;
-        }
-        *fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0664);
-        if (*fd >= 0) {
-            return TAKE(tmp);
-        }
-        if (errno != EEXIST) {
-            FS_ERR(err, "create %s: %m", tmp);
-            return NULL;
-        }
+    int fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0664);
+    if (fd < 0) {
+        return FS_ERR(err, "create %s: %m", tmp);
     }
-    ERR(err, ERR_TRANSIENT, EEXIST, "no free temporary name in %s", dir);
-    return NULL;
+    int rc = write_and_sync(fd, data, len, err);
+    if (rc == 0 && renameat(dir, tmp, dir, name) != 0) {
+        rc = FS_ERR(err, "rename to %s: %m", name);
+    }
+    if (rc != 0) {
+        unlinkat(dir, tmp, 0);
+        return rc;
+    }
+    return fsync(dir) != 0 && errno != EINVAL ? FS_ERR(err, "fsync the folder of %s: %m", name) : 0;
 }
 
-static char *dir_of(const char *path)
+static int open_dir_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    if (slash == NULL) {
-        return strdup(".");
-    }
-    return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+    AUTO(free)
+    char *dir = slash == NULL || slash == path ? strdup(slash == NULL ? "." : "/")
+                                               : strndup(path, (size_t)(slash - path));
+    return dir == NULL ? -1 : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 int fs_write(const char *path, const void *data, size_t len, struct err *err)
 {
-    AUTO(free) char *dir = dir_of(path);
-    if (dir == NULL) {
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+    char tmp[32];
+    snprintf(tmp, sizeof tmp, ".trawl-%016llx.tmp", (unsigned long long)mono_random(INT64_MAX));
+    const char *slash = strrchr(path, '/');
+    int dir = open_dir_of(path);
+    if (dir < 0) {
+        return FS_ERR(err, "open the folder of %s: %m", path);
     }
-    int fd = -1;
-    AUTO(free) char *tmp = open_temporary(dir, &fd, err);
-    if (tmp == NULL) {
-        return -1;
-    }
-    if (write_and_sync(fd, data, len, err) != 0) {
-        unlink(tmp);
-        return err_context(err, "%s", path);
-    }
-    if (rename(tmp, path) != 0) {
-        FS_ERR(err, "rename to %s: %m", path);
-        unlink(tmp);
-        return -1;
-    }
-    return fs_sync_dir(dir, err);
+    int rc = fs_write_at(dir, tmp, slash == NULL ? path : slash + 1, data, len, err);
+    close(dir);
+    return rc == 0 ? 0 : err_context(err, "%s", path);
 }
 
 static bool is_dots(const char *name)

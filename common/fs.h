@@ -22,6 +22,10 @@ char *fs_read(const char *path, size_t max, size_t *len, struct err *err) OWNED
 /* Write to a temporary name beside path, fsync, rename, fsync the folder. */
 int fs_write(const char *path, const void *data, size_t len, struct err *err)
     __attribute__((nonnull, warn_unused_result));
+/* The same below an open folder by the temporary name tmp, which nobody may have: for a writer who
+ * is to find again what was left when it was killed. */
+int fs_write_at(int dir, const char *tmp, const char *name, const void *data, size_t len,
+                struct err *err) __attribute__((nonnull, warn_unused_result));
 
 /* Write all bytes to fd, whatever the kernel takes at a time. */
 int fs_write_all(int fd, const void *data, size_t len, struct err *err)

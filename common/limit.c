@@ -145,11 +145,7 @@ struct limit *limit_new(limit_rate_fn *rate, void *ctx, struct err *err)
         ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
         return NULL;
     }
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&l->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    mono_cond_init(&l->changed);
     pthread_mutex_init(&l->lock, NULL);
     l->rate = rate;
     l->ctx = ctx;

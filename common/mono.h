@@ -4,6 +4,8 @@
  */
 #ifndef COMMON_MONO_H
 #define COMMON_MONO_H
+#include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,8 +15,15 @@ int64_t mono_ns(void);
 int64_t wall_ms(void);
 /* Sleep; a signal may end it early. */
 void mono_sleep_ms(int64_t ms);
+/* A condition whose waits end by the monotonic clock. */
+void mono_cond_init(pthread_cond_t *c) __attribute__((nonnull));
+/* Wait, under lock, for a signal (or none: look again) until until_ms of mono_ms; false: it has
+ * passed. */
+bool mono_wait(pthread_cond_t *c, pthread_mutex_t *lock, int64_t until_ms) __attribute__((nonnull));
 /* "2026-11-21T02:40:05.123Z" into buf of at least 25 bytes; returns buf. */
 char *wall_iso(int64_t ms, char *buf, size_t room) __attribute__((nonnull));
 /* A random number in [0, n); n > 0. Not for secrets. */
 int64_t mono_random(int64_t n);
+/* "[D-]HH:MM:SS", "MM:SS" or "SS", with a fraction or without; -1 when it is no time. */
+int64_t elapsed_s(const char *text) __attribute__((nonnull));
 #endif

@@ -18,8 +18,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "common/mono.h"
 #include "common/own.h"
+
+#define PROBE_TRIES 8
 
 const char *mount_status_name(enum mount_status s)
 {
@@ -138,18 +139,32 @@ static bool has_room(const struct mount_expect *e, struct mount_proof *out)
     return true;
 }
 
-/* Only a file that was really made shows that one can be made. */
+static int remove_probe(const char *file)
+{
+    return unlink(file) == 0 || errno == ENOENT ? 0 : errno;
+}
+
+/* Only a file that was really made shows that one can be made. Its name is the host's: what a
+ * killed process has left, the next look takes away; another process of this host may do so at any
+ * time. */
 static int write_probe(const char *path)
 {
-    char file[MOUNT_PATH_MAX + 64];
-    snprintf(file, sizeof file, "%s/.trawl-probe-%d-%06llx", path, (int)getpid(),
-             (unsigned long long)mono_random(1 << 24));
-    int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        return errno;
+    char host[64] = "unknown", file[MOUNT_PATH_MAX + sizeof host + 16];
+    gethostname(host, sizeof host - 1);
+    snprintf(file, sizeof file, "%s/.trawl-probe-%s", path, host);
+    for (int try = 0; try < PROBE_TRIES; try++) {
+        int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd >= 0) {
+            int code = close(fd) != 0 ? errno : 0;
+            int left = remove_probe(file);
+            return code != 0 ? code : left;
+        }
+        int code = errno == EEXIST ? remove_probe(file) : errno;
+        if (code != 0) {
+            return code;
+        }
     }
-    int code = close(fd) != 0 ? errno : 0;
-    return unlink(file) != 0 && code == 0 ? errno : code;
+    return 0; /* somebody else makes the same file again and again: it can be made */
 }
 
 void mount_prove(const struct mount_expect *e, bool probe_write, struct mount_proof *out)

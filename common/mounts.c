@@ -10,7 +10,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/location.h"
@@ -125,11 +124,7 @@ static struct place *place_new(const struct mounts *m, const struct mount_need *
     snprintf(p->location, sizeof p->location, "%s", need->location);
     snprintf(p->path, sizeof p->path, "%s", need->path);
     pthread_mutex_init(&p->lock, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    mono_cond_init(&p->wake);
     if (pthread_create(&p->thread, NULL, place_main, p) != 0) {
         place_release(p);
         return NULL;
@@ -145,19 +140,12 @@ static void place_stop(struct place *p)
     pthread_mutex_unlock(&p->lock);
 }
 
-/* Under the lock: wait for a change until end (monotonic); false when it has passed. */
-static bool wait_until(struct place *p, int64_t end)
-{
-    const struct timespec until = {.tv_sec = end / 1000, .tv_nsec = end % 1000 * 1000000};
-    return pthread_cond_timedwait(&p->wake, &p->lock, &until) == 0;
-}
-
 /* A thread that is stuck in the kernel gets its place for its own, to free when it comes back. */
 static void place_free(struct place *p)
 {
     int64_t end = mono_ms() + JOIN_MS;
     pthread_mutex_lock(&p->lock);
-    while (!p->ended && !is_stuck(p, mono_ms()) && wait_until(p, end)) {
+    while (!p->ended && !is_stuck(p, mono_ms()) && mono_wait(&p->wake, &p->lock, end)) {
     }
     pthread_t thread = p->thread;
     bool left_behind = p->abandoned = !p->ended;
@@ -219,7 +207,8 @@ static uint64_t ask(struct place *p, const struct mount_expect *expect, bool wri
 static void wait_for(struct place *p, uint64_t number)
 {
     int64_t end = mono_ms() + p->o.deadline_ms;
-    while (p->answered < number && !p->stop && !is_stuck(p, mono_ms()) && wait_until(p, end)) {
+    while (p->answered < number && !p->stop && !is_stuck(p, mono_ms()) &&
+           mono_wait(&p->wake, &p->lock, end)) {
     }
 }
 

@@ -5,6 +5,11 @@
 
 #include "common/db.h"
 
+bool retire_is_kind(const char *kind)
+{
+    return strcmp(kind, "move") == 0 || strcmp(kind, "remove") == 0;
+}
+
 #define DAY_MS   86400000
 #define GB_SHIFT 30
 

@@ -14,9 +14,10 @@
 #include "common/mono.h"
 
 static const char *const state_names[] = {
-    [TASK_READY] = "ready",   [TASK_ADMITTED] = "admitted",   [TASK_RUNNING] = "running",
-    [TASK_PARKED] = "parked", [TASK_DONE] = "done",           [TASK_FAILED] = "failed",
-    [TASK_DEAD] = "dead",     [TASK_CANCELLED] = "cancelled", [TASK_SKIPPED] = "skipped",
+    [TASK_READY] = "ready",     [TASK_ADMITTED] = "admitted",   [TASK_RUNNING] = "running",
+    [TASK_PARKED] = "parked",   [TASK_DONE] = "done",           [TASK_FAILED] = "failed",
+    [TASK_DEAD] = "dead",       [TASK_CANCELLED] = "cancelled", [TASK_SKIPPED] = "skipped",
+    [TASK_IGNORED] = "ignored",
 };
 static_assert(sizeof state_names / sizeof *state_names == TASK_STATE_COUNT, "a name for each");
 
@@ -29,10 +30,11 @@ static const unsigned allowed[] = {
                      BIT(TASK_DEAD) | BIT(TASK_CANCELLED),
     [TASK_PARKED] = BIT(TASK_ADMITTED) | BIT(TASK_CANCELLED),
     [TASK_DONE] = BIT(TASK_READY),
-    [TASK_FAILED] = BIT(TASK_READY),
-    [TASK_DEAD] = BIT(TASK_READY),
-    [TASK_CANCELLED] = BIT(TASK_READY),
+    [TASK_FAILED] = BIT(TASK_READY) | BIT(TASK_SKIPPED) | BIT(TASK_IGNORED),
+    [TASK_DEAD] = BIT(TASK_READY) | BIT(TASK_SKIPPED) | BIT(TASK_IGNORED),
+    [TASK_CANCELLED] = BIT(TASK_READY) | BIT(TASK_SKIPPED) | BIT(TASK_IGNORED),
     [TASK_SKIPPED] = BIT(TASK_READY),
+    [TASK_IGNORED] = BIT(TASK_READY),
 };
 static_assert(sizeof allowed / sizeof *allowed == TASK_STATE_COUNT, "a row for each");
 
@@ -143,11 +145,10 @@ char *task_pointer_encode(const struct task_pointer *p)
 
 /* --- planning --- */
 
-int task_create(struct db *db, const struct task_new *t, bool *made, struct err *err)
+bson_t *task_new_document(const struct task_new *t)
 {
     AUTO(free) char *id = task_id(t->raw_file, t->kind, t->settings);
     bson_t empty = BSON_INITIALIZER;
-    AUTO(bson_destroy)
     bson_t *doc = BCON_NEW(
         "_id", BCON_UTF8(id), "v", BCON_INT32(1), "kind", BCON_UTF8(t->kind), "pool",
         BCON_UTF8(task_pool(t->kind)), "raw_file", BCON_UTF8(t->raw_file), "settings",
@@ -161,7 +162,42 @@ int task_create(struct db *db, const struct task_new *t, bool *made, struct err 
     if (t->not_before_ms > 0) {
         BSON_APPEND_DATE_TIME(doc, "not_before", t->not_before_ms);
     }
+    return doc;
+}
+
+int task_create(struct db *db, const struct task_new *t, bool *made, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *doc = task_new_document(t);
     return db_insert(db, DB_TASKS, doc, made, err);
+}
+
+struct db_change task_reopening(const struct task_new *t, bool only_done)
+{
+    AUTO(free) char *id = task_id(t->raw_file, t->kind, t->settings);
+    bson_t empty = BSON_INITIALIZER;
+    return (struct db_change){
+        .filter = only_done
+                      ? BCON_NEW("_id", BCON_UTF8(id), "state", BCON_UTF8("done"))
+                      : BCON_NEW("_id", BCON_UTF8(id), "state", "{", "$in", "[", BCON_UTF8("done"),
+                                 BCON_UTF8("failed"), BCON_UTF8("dead"), BCON_UTF8("cancelled"),
+                                 BCON_UTF8("skipped"), BCON_UTF8("ignored"), "]", "}"),
+        .update =
+            BCON_NEW("$set", "{", "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "setbacks",
+                     BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL, "priority",
+                     BCON_INT64(t->priority), "ready_at", BCON_DATE_TIME(wall_ms()), "input",
+                     BCON_DOCUMENT(t->input != NULL ? t->input : &empty), "}", "$unset", "{",
+                     "not_before", BCON_BOOL(true), "wait_ms", BCON_BOOL(true), "kept",
+                     BCON_BOOL(true), "parked", BCON_BOOL(true), "cancel", BCON_BOOL(true),
+                     "skipped", BCON_BOOL(true), "ignored", BCON_BOOL(true), "}"),
+    };
+}
+
+int task_reopen(struct db *db, const struct task_new *t, bool only_done, bool *won, struct err *err)
+{
+    struct db_change c = task_reopening(t, only_done);
+    int rc = db_update(db, DB_TASKS, c.filter, c.update, won, err);
+    db_change_fini(&c);
+    return rc;
 }
 
 /* --- the worker's side --- */
@@ -183,21 +219,37 @@ int task_claim(struct db *db, const struct task_claim *c, bson_t **out, struct e
     AUTO(bson_destroy)
     bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8("running"), "worker",
                               BCON_UTF8(c->worker), "started_at", BCON_DATE_TIME(wall_ms()), "}");
-    if (db_find_update(db, DB_TASKS, filter, update, out, err) != 0 || *out != NULL) {
-        return *out != NULL ? 0 : -1;
+    struct db_change claim = {.filter = filter, .update = update};
+    AUTO(bson_destroy) bson_t *now = NULL;
+    if (db_find_update_together(db, DB_TASKS, c->task, &claim, &now, err) != 0) {
+        return -1;
     }
-    /* The reply to an earlier, identical claim of ours may have been lost on the way. */
-    AUTO(bson_destroy) bson_t *mine = guard(c, "running");
-    return db_find_one(db, DB_TASKS, mine, out, err);
+    /* Also when the reply to an earlier, identical claim of ours was lost on the way. */
+    bool mine = now != NULL && strcmp(doc_str(now, "state", ""), "running") == 0 &&
+                doc_i64(now, "fence", -1) == c->fence &&
+                strcmp(doc_str(now, "worker", ""), c->worker) == 0;
+    *out = mine ? TAKE(now) : NULL;
+    return 0;
+}
+
+/* The fence is this attempt's alone: the document that still has it was changed by nobody else. */
+static bson_t *left_by(const struct task_claim *c, const bson_t *update)
+{
+    return BCON_NEW("_id", BCON_UTF8(c->task), "fence", BCON_INT64(c->fence), "state",
+                    BCON_UTF8(doc_str(update, "$set.state", "running")));
 }
 
 /* model: settle, hand back. running -> to: gives the slot back by naming none (the scheduler frees
  * the slot's document). */
-static int leave_running(struct db *db, const struct task_claim *c, const bson_t *update, bool *won,
+static int leave_running(struct db *db, const struct task_claim *c, bson_t *update, bool *won,
                          struct err *err)
 {
     AUTO(bson_destroy) bson_t *filter = guard(c, "running");
-    return db_update(db, DB_TASKS, filter, update, won, err);
+    AUTO(bson_destroy) bson_t *proof = left_by(c, update);
+    struct db_change change = {.filter = filter, .update = update, .proof = proof};
+    int rc = db_update_together(db, DB_TASKS, &change, err);
+    *won = change.won;
+    return rc;
 }
 
 int task_done(struct db *db, const struct task_claim *c, const bson_t *result, bool *won,
@@ -283,7 +335,9 @@ int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, con
     BSON_APPEND_UTF8(&set, "state", task_state_name(*to));
     BSON_APPEND_NULL(&set, "slot");
     if (*to == TASK_READY) {
-        BSON_APPEND_DATE_TIME(&set, "not_before", now + wait_ms(cfg, task, why, counts));
+        int64_t wait = wait_ms(cfg, task, why, counts);
+        BSON_APPEND_DATE_TIME(&set, "not_before", now + wait);
+        BSON_APPEND_INT64(&set, "wait_ms", wait);
         BSON_APPEND_DATE_TIME(&set, "ready_at", now);
         BSON_APPEND_NULL(&set, "worker");
     } else {
@@ -322,13 +376,27 @@ int task_keep(struct db *db, const struct task_claim *c, const bson_t *fields, b
     return leave_running(db, c, update, won, err);
 }
 
+static bson_t *parked_guard(const char *task, int64_t fence)
+{
+    return BCON_NEW("_id", BCON_UTF8(task), "state", BCON_UTF8("parked"), "fence",
+                    BCON_INT64(fence));
+}
+
+int task_note_wait(struct db *db, const char *task, int64_t fence, const char *state,
+                   struct err *err)
+{
+    bool won;
+    AUTO(bson_destroy) bson_t *filter = parked_guard(task, fence);
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$set", "{", "parked.state", BCON_UTF8(state), "}");
+    return db_update(db, DB_TASKS, filter, update, &won, err);
+}
+
 /* model: watch */
 int task_ended(struct db *db, const char *task, int64_t fence, const bson_t *ended, bool *won,
                struct err *err)
 {
-    AUTO(bson_destroy)
-    bson_t *filter =
-        BCON_NEW("_id", BCON_UTF8(task), "state", BCON_UTF8("parked"), "fence", BCON_INT64(fence));
+    AUTO(bson_destroy) bson_t *filter = parked_guard(task, fence);
     AUTO(bson_destroy)
     bson_t *update = BCON_NEW("$set", "{", "parked.ended", BCON_DOCUMENT(ended), "}");
     return db_update(db, DB_TASKS, filter, update, won, err);
@@ -336,38 +404,106 @@ int task_ended(struct db *db, const char *task, int64_t fence, const bson_t *end
 
 /* --- the operator's side --- */
 
-int task_cancel(struct db *db, const char *task, const char *by, bool *won, struct err *err)
+bool task_is_below(const char *kind, const char *above)
 {
-    AUTO(bson_destroy)
-    bson_t *waiting = BCON_NEW("_id", BCON_UTF8(task), "state", BCON_UTF8("ready"));
+    static const struct {
+        const char *above, *kind;
+    } pairs[] = {{"copy", "quant"},  {"copy", "index"},  {"copy", "move"},
+                 {"copy", "remove"}, {"quant", "index"}, {"move", "remove"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        if (strcmp(above, pairs[i].above) == 0 && strcmp(kind, pairs[i].kind) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The task in one of these states. */
+static bson_t *in_states(const char *task, unsigned states)
+{
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(task));
+    bson_t names = BSON_INITIALIZER, any = BSON_INITIALIZER;
+    for (int i = 0; i < TASK_STATE_COUNT; i++) {
+        if ((states & BIT(i)) != 0) {
+            BSON_APPEND_BOOL(&names, state_names[i], true);
+        }
+    }
+    db_append_keys(&any, &names);
+    BCON_APPEND(filter, "state", "{", "$in", BCON_ARRAY(&any), "}");
+    bson_destroy(&names);
+    bson_destroy(&any);
+    return filter;
+}
+
+/* {by, at, why, because}: who did it. */
+static bson_t *deed(const struct task_order *o)
+{
+    bson_t *doc = BCON_NEW("by", BCON_UTF8(o->by), "at", BCON_DATE_TIME(wall_ms()));
+    if (o->why[0] != '\0') {
+        BSON_APPEND_UTF8(doc, "why", o->why);
+    }
+    if (o->because != NULL) {
+        BSON_APPEND_UTF8(doc, "because", o->because);
+    }
+    return doc;
+}
+
+int task_cancel(struct db *db, const struct task_order *o, bool *won, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *who = deed(o);
+    AUTO(bson_destroy) bson_t *waiting = in_states(o->task, BIT(TASK_READY));
     AUTO(bson_destroy)
     bson_t *end = BCON_NEW("$set", "{", "state", BCON_UTF8("cancelled"), "ended_at",
-                           BCON_DATE_TIME(wall_ms()), "cancel", "{", "by", BCON_UTF8(by), "at",
-                           BCON_DATE_TIME(wall_ms()), "}", "}");
+                           BCON_DATE_TIME(wall_ms()), "cancel", BCON_DOCUMENT(who), "}");
     if (db_update(db, DB_TASKS, waiting, end, won, err) != 0 || *won) {
         return *won ? 0 : -1;
     }
     AUTO(bson_destroy)
-    bson_t *busy = BCON_NEW("_id", BCON_UTF8(task), "state", "{", "$in", "[", BCON_UTF8("admitted"),
-                            BCON_UTF8("running"), BCON_UTF8("parked"), "]", "}");
+    bson_t *busy = in_states(o->task, BIT(TASK_ADMITTED) | BIT(TASK_RUNNING) | BIT(TASK_PARKED));
     AUTO(bson_destroy)
-    bson_t *ask = BCON_NEW("$set", "{", "cancel", "{", "by", BCON_UTF8(by), "at",
-                           BCON_DATE_TIME(wall_ms()), "}", "}");
+    bson_t *ask = BCON_NEW("$set", "{", "cancel", BCON_DOCUMENT(who), "}");
     return db_update(db, DB_TASKS, busy, ask, won, err);
 }
 
-int task_retry(struct db *db, const char *task, const char *by, bool *won, struct err *err)
+int task_retry(struct db *db, const struct task_order *o, bool *won, struct err *err)
 {
+    AUTO(bson_destroy) bson_t *who = deed(o);
     AUTO(bson_destroy)
-    bson_t *filter =
-        BCON_NEW("_id", BCON_UTF8(task), "state", "{", "$in", "[", BCON_UTF8("failed"),
-                 BCON_UTF8("dead"), BCON_UTF8("cancelled"), BCON_UTF8("skipped"), "]", "}");
+    bson_t *filter = in_states(o->task, BIT(TASK_FAILED) | BIT(TASK_DEAD) | BIT(TASK_CANCELLED) |
+                                            BIT(TASK_SKIPPED) | BIT(TASK_IGNORED));
     AUTO(bson_destroy)
     bson_t *update =
         BCON_NEW("$set", "{", "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "slot",
                  BCON_NULL, "worker", BCON_NULL, "ready_at", BCON_DATE_TIME(wall_ms()), "retried",
-                 "{", "by", BCON_UTF8(by), "at", BCON_DATE_TIME(wall_ms()), "}", "}", "$unset", "{",
-                 "not_before", BCON_BOOL(true), "cancel", BCON_BOOL(true), "parked",
-                 BCON_BOOL(true), "kept", BCON_BOOL(true), "}");
+                 BCON_DOCUMENT(who), "}", "$unset", "{", "not_before", BCON_BOOL(true), "wait_ms",
+                 BCON_BOOL(true), "cancel", BCON_BOOL(true), "parked", BCON_BOOL(true), "kept",
+                 BCON_BOOL(true), "skipped", BCON_BOOL(true), "ignored", BCON_BOOL(true), "}");
     return db_update(db, DB_TASKS, filter, update, won, err);
+}
+
+/* The planner has not heard of it: no open task leads it to the raw file. */
+static int set_aside(struct db *db, const struct task_order *o, const bson_t *filter,
+                     enum task_state to, bool *won, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *who = deed(o);
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8(state_names[to]), state_names[to],
+                              BCON_DOCUMENT(who), "ended_at", BCON_DATE_TIME(wall_ms()),
+                              "unplanned", BCON_BOOL(true), "}");
+    return db_update(db, DB_TASKS, filter, update, won, err);
+}
+
+int task_skip(struct db *db, const struct task_order *o, bool *won, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *filter = in_states(o->task, BIT(TASK_READY) | BIT(TASK_FAILED) | BIT(TASK_DEAD) |
+                                            BIT(TASK_CANCELLED));
+    return set_aside(db, o, filter, TASK_SKIPPED, won, err);
+}
+
+int task_ignore(struct db *db, const struct task_order *o, bool *won, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *filter = in_states(o->task, BIT(TASK_FAILED) | BIT(TASK_DEAD) | BIT(TASK_CANCELLED));
+    return set_aside(db, o, filter, TASK_IGNORED, won, err);
 }

@@ -25,7 +25,8 @@ enum task_state {
     TASK_FAILED,
     TASK_DEAD,
     TASK_CANCELLED,
-    TASK_SKIPPED,
+    TASK_SKIPPED, /* not done, because an operator or what is above it says so */
+    TASK_IGNORED, /* it failed, and an operator accepts that */
     TASK_STATE_COUNT
 };
 
@@ -35,7 +36,7 @@ const char *task_state_name(enum task_state s) __attribute__((returns_nonnull));
 int task_state_parse(const char *name, enum task_state *out) __attribute__((nonnull));
 /* Whether the table allows it. */
 bool task_may(enum task_state from, enum task_state to);
-/* done, failed, dead, cancelled or skipped. */
+/* done, failed, dead, cancelled, skipped or ignored. */
 bool task_is_terminal(enum task_state s);
 /* admitted, running or parked. */
 bool task_holds_slot(enum task_state s);
@@ -64,8 +65,16 @@ struct task_new {
     const bson_t *input;   /* or NULL */
     int64_t not_before_ms; /* wall; 0: at once */
 };
+/* In state ready; bson_destroy. */
+bson_t *task_new_document(const struct task_new *t) OWNED __attribute__((nonnull, returns_nonnull));
 /* Insert in state ready; *made = false when the task is already there. */
 int task_create(struct db *db, const struct task_new *t, bool *made, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+
+/* The task of these names runs again from its beginning with this input and priority, from wherever
+ * it had ended (only_done: only from done). *won = false: it has not ended, or there is none. */
+struct db_change task_reopening(const struct task_new *t, bool only_done) __attribute__((nonnull));
+int task_reopen(struct db *db, const struct task_new *t, bool only_done, bool *won, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 
 /* --- the worker's side: each is one guarded update; *won = false: somebody newer was there. --- */
@@ -96,13 +105,32 @@ int task_keep(struct db *db, const struct task_claim *c, const bson_t *fields, b
 /* parked: note that what it waited for has ended; the scheduler wakes it. "ended" is the kind's. */
 int task_ended(struct db *db, const char *task, int64_t fence, const bson_t *ended, bool *won,
                struct err *err) __attribute__((nonnull, warn_unused_result));
+/* parked: how what it waits for stands ("PENDING"), as parked.state. For people only: nothing
+ * happens when the task has moved on. */
+int task_note_wait(struct db *db, const char *task, int64_t fence, const char *state,
+                   struct err *err) __attribute__((nonnull, warn_unused_result));
 
 /* --- the operator's side --- */
+/* Whether a task of kind comes after one of the other kind, of the same raw file. */
+bool task_is_below(const char *kind, const char *above) __attribute__((nonnull));
+
+struct task_order {
+    const char *task;
+    const char *by;
+    const char *why;     /* "" for no reason */
+    const char *because; /* task_skip: the task above it that was skipped; or NULL */
+};
 /* ready -> cancelled at once; otherwise sets "cancel" and the worker or the scheduler ends it.
  * *won = false when it has ended already. */
-int task_cancel(struct db *db, const char *task, const char *by, bool *won, struct err *err)
+int task_cancel(struct db *db, const struct task_order *o, bool *won, struct err *err)
     __attribute__((nonnull, warn_unused_result));
-/* failed, dead, cancelled or skipped -> ready with attempts at 0. */
-int task_retry(struct db *db, const char *task, const char *by, bool *won, struct err *err)
+/* failed, dead, cancelled, skipped or ignored -> ready with attempts at 0. */
+int task_retry(struct db *db, const struct task_order *o, bool *won, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+/* ready, failed, dead or cancelled -> skipped. */
+int task_skip(struct db *db, const struct task_order *o, bool *won, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+/* failed, dead or cancelled -> ignored; the error stays. */
+int task_ignore(struct db *db, const struct task_order *o, bool *won, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 #endif

@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -64,6 +65,9 @@ public final class LocalMongo {
     private static final class DurableBackend extends H2Backend {
         private final ReadWriteLock making = new ReentrantReadWriteLock();
         private final Set<String> written = ConcurrentHashMap.newKeySet();
+        private final AtomicLong made = new AtomicLong();
+        private final Object committing = new Object();
+        private long committed;
 
         DurableBackend(MVStore store) {
             super(store);
@@ -103,9 +107,18 @@ public final class LocalMongo {
             }
         }
 
+        /** One commit serves all writes that were made before it began. */
         private void commitAfter(String command) {
-            if (WRITES.contains(command)) {
-                commit();
+            if (!WRITES.contains(command)) {
+                return;
+            }
+            long mine = made.incrementAndGet();
+            synchronized (committing) {
+                if (committed < mine) {
+                    long upTo = made.get();
+                    commit();
+                    committed = upTo;
+                }
             }
         }
 

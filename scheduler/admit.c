@@ -1,10 +1,10 @@
 /*
- * admit.c - who gets a free slot: higher priority first, then max-min fair share over instruments
- * (copies) or projects (cluster), then the oldest.
+ * admit.c - who gets a free slot (common/turn.h): higher priority first, then max-min fair share
+ * over instruments (copies) or projects (cluster), then the oldest.
  *
- * A slot is a document. Admission takes it by one guarded update, then names it in the task by
- * another; whoever dies in between leaves a slot that no task names back, and the reaper frees it.
- * So two schedulers that both think they lead still cannot pass a pool's size.
+ * A slot is a document. Admission takes slots by one command of guarded updates, then names them in
+ * the tasks by another; whoever dies in between leaves a slot that no task names back, and the
+ * reaper frees it. So two schedulers that both think they lead still cannot pass a pool's size.
  */
 #include <stdio.h>
 #include <string.h>
@@ -67,7 +67,7 @@ static int load_slots(struct scheduler *s, struct pool_view *v, struct err *err)
 
 static const char *share_of(const struct open_task *t)
 {
-    return strcmp(t->kind, "copy") == 0 || retire_is_kind(t->kind) ? t->instrument : t->project;
+    return turn_by_instrument(t->kind) ? t->instrument : t->project;
 }
 
 /* How many slots the group may hold at the same time: an instrument's copies, and one move and one
@@ -98,7 +98,7 @@ static int find_group(struct scheduler *s, const struct open_task *t, size_t *ou
     }
     s->groups = more;
     s->groups[s->n_groups++] =
-        (struct task_group){.pool = t->pool, .share = share_of(t), .cap = cap_of(s, t)};
+        (struct task_group){.pool = t->pool, .share = share_of(t), .turn = {.cap = cap_of(s, t)}};
     return 0;
 }
 
@@ -110,96 +110,150 @@ static int group_tasks(struct scheduler *s, struct err *err)
         if (find_group(s, t, &t->group, err) != 0) {
             return -1;
         }
-        s->groups[t->group].held += task_holds_slot(t->state);
+        s->groups[t->group].turn.held += task_holds_slot(t->state);
     }
     return 0;
+}
+
+static struct turn turn_of(const struct scheduler *s, const struct open_task *t)
+{
+    return (struct turn){t->priority, t->ready_ms, s->groups[t->group].turn};
 }
 
 /* Giving one slot at a time to the group that holds least is max-min fair. */
 static struct open_task *next_in_turn(struct scheduler *s, const char *pool)
 {
     struct open_task *best = NULL;
+    struct turn first = {0};
     int64_t now = wall_ms();
     for (size_t i = 0; i < s->n_open; i++) {
         struct open_task *t = &s->open[i];
         if (t->state != TASK_READY || t->not_before_ms > now || strcmp(t->pool, pool) != 0) {
             continue;
         }
-        if (best != NULL && t->priority < best->priority) {
-            continue;
-        }
-        const struct task_group *g = &s->groups[t->group];
-        if (g->held >= g->cap) {
-            continue;
-        }
-        int64_t least = best != NULL ? s->groups[best->group].held : INT64_MAX;
-        if (best == NULL || t->priority > best->priority || g->held < least ||
-            (g->held == least && t->ready_ms < best->ready_ms)) {
+        const struct turn turn = turn_of(s, t);
+        if (turn.group.held < turn.group.cap && (best == NULL || turn_is_before(&turn, &first))) {
             best = t;
+            first = turn;
         }
     }
     return best;
 }
 
-/* --- taking a slot --- */
+/* --- taking slots --- */
 
-static int take_slot(struct scheduler *s, const char *slot, const struct open_task *t, bool *won,
-                     struct err *err)
-{
-    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(slot), "task", BCON_NULL);
-    AUTO(bson_destroy)
-    bson_t *update = BCON_NEW("$set", "{", "task", BCON_UTF8(t->id), "fence",
-                              BCON_INT64(t->fence + 1), "since", BCON_DATE_TIME(wall_ms()), "}");
-    return db_update(s->db, DB_SLOTS, filter, update, won, err);
-}
+struct pick {
+    struct open_task *t;
+    char slot[96];
+};
 
-/* model: admit */
-static int admit(struct scheduler *s, struct open_task *t, const char *slot, struct err *err)
-{
-    bool won;
-    if (take_slot(s, slot, t, &won, err) != 0 || !won) {
-        return won ? 0 : err->kind != ERR_NONE ? -1 : 0;
-    }
-    AUTO(bson_destroy)
-    bson_t *set = BCON_NEW("fence", BCON_INT64(t->fence + 1), "attempt", BCON_INT64(t->attempt + 1),
-                           "slot", BCON_UTF8(slot), "admitted_at", BCON_DATE_TIME(wall_ms()));
-    AUTO(bson_destroy) bson_t *unset = BCON_NEW("not_before", BCON_BOOL(true));
-    if (task_transition(s, t, TASK_ADMITTED, set, unset, &won, err) != 0) {
-        return -1;
-    }
-    if (!won) { /* it moved on meanwhile: not in this pass; the reaper frees the slot */
-        t->not_before_ms = INT64_MAX;
-        return 0;
-    }
-    t->state = TASK_ADMITTED;
-    s->groups[t->group].held++;
-    t->fence++;
-    t->attempt++;
-    free(t->slot);
-    t->slot = strdup(slot);
-    return 0;
-}
-
-static int fill_pool(struct scheduler *s, struct pool_view *v, struct err *err)
+/* Whose turn it is, for as many slots as are free; the picked count as holders at once. */
+static size_t pick_all(struct scheduler *s, const struct pool_view *v, struct pick *picks)
 {
     int64_t taken = 0; /* also above the size, after the pool was made smaller */
     for (int64_t n = 0; n < MAX_SLOTS; n++) {
         taken += v->there[n] && !v->free[n];
     }
+    size_t picked = 0;
     for (int64_t n = 0; n < v->size && taken < v->size; n++) {
-        if (!v->free[n]) {
-            continue;
+        struct open_task *t = v->free[n] ? next_in_turn(s, v->name) : NULL;
+        if (t == NULL && v->free[n]) {
+            break;
         }
-        struct open_task *t = next_in_turn(s, v->name);
-        if (t == NULL) {
-            return 0;
+        if (t != NULL) {
+            picks[picked].t = t;
+            snprintf(picks[picked++].slot, sizeof picks->slot, "%s/%lld", v->name, (long long)n);
+            s->groups[t->group].turn.held++;
+            t->not_before_ms = INT64_MAX; /* its turn comes once in a pass */
+            taken++;
         }
-        char slot[96];
-        snprintf(slot, sizeof slot, "%s/%lld", v->name, (long long)n);
-        if (admit(s, t, slot, err) != 0) {
+    }
+    return picked;
+}
+
+static void drop_losers(struct scheduler *s, struct pick *picks, struct db_change *changes,
+                        size_t *n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < *n; i++) {
+        if (changes[i].won) {
+            picks[kept++] = picks[i];
+        } else {
+            s->groups[picks[i].t->group].turn.held--;
+        }
+        db_change_fini(&changes[i]);
+    }
+    *n = kept;
+}
+
+/* model: admit, the first step */
+static int take_slots(struct scheduler *s, struct pick *picks, struct db_change *changes, size_t *n,
+                      struct err *err)
+{
+    for (size_t i = 0; i < *n; i++) {
+        const struct open_task *t = picks[i].t;
+        changes[i] = (struct db_change){
+            .filter = BCON_NEW("_id", BCON_UTF8(picks[i].slot), "task", BCON_NULL),
+            .update = BCON_NEW("$set", "{", "task", BCON_UTF8(t->id), "fence",
+                               BCON_INT64(t->fence + 1), "since", BCON_DATE_TIME(wall_ms()), "}"),
+            .proof = BCON_NEW("_id", BCON_UTF8(picks[i].slot), "task", BCON_UTF8(t->id), "fence",
+                              BCON_INT64(t->fence + 1)),
+        };
+    }
+    int rc = db_update_all(s->db, DB_SLOTS, changes, *n, err);
+    drop_losers(s, picks, changes, n);
+    return rc;
+}
+
+/* model: admit, the second step. A task that moved on meanwhile leaves a slot that the reaper
+ * frees. */
+static int name_slots(struct scheduler *s, struct pick *picks, struct db_change *changes, size_t *n,
+                      struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *unset = BCON_NEW("not_before", BCON_BOOL(true), "wait_ms", BCON_BOOL(true));
+    int rc = 0;
+    for (size_t i = 0; i < *n && rc == 0; i++) {
+        const struct open_task *t = picks[i].t;
+        AUTO(bson_destroy)
+        bson_t *set =
+            BCON_NEW("fence", BCON_INT64(t->fence + 1), "attempt", BCON_INT64(t->attempt + 1),
+                     "slot", BCON_UTF8(picks[i].slot), "admitted_at", BCON_DATE_TIME(wall_ms()));
+        rc = task_change(s, t, TASK_ADMITTED, set, unset, &changes[i], err);
+    }
+    rc = rc == 0 ? db_update_all(s->db, DB_TASKS, changes, *n, err) : rc;
+    drop_losers(s, picks, changes, n);
+    return rc;
+}
+
+static int note_admitted(const struct pick *p, struct err *err)
+{
+    struct open_task *t = p->t;
+    free(t->slot);
+    t->slot = strdup(p->slot);
+    t->state = TASK_ADMITTED;
+    t->fence++;
+    t->attempt++;
+    return t->slot != NULL ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
+}
+
+static int fill_pool(struct scheduler *s, const struct pool_view *v, struct err *err)
+{
+    size_t room = (size_t)v->size + 1;
+    AUTO(free) struct pick *picks = calloc(room, sizeof *picks);
+    AUTO(free) struct db_change *changes = calloc(room, sizeof *changes);
+    if (picks == NULL || changes == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    size_t n = pick_all(s, v, picks);
+    if (take_slots(s, picks, changes, &n, err) != 0 ||
+        name_slots(s, picks, changes, &n, err) != 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (note_admitted(&picks[i], err) != 0) {
             return -1;
         }
-        taken++;
     }
     return 0;
 }
@@ -249,6 +303,41 @@ static int wake_parked(struct scheduler *s, struct open_task *t, struct err *err
     return 0;
 }
 
+/* --- tasks that are not due yet --- */
+
+#define SKEW_MS 1000 /* between clocks of hosts that are well */
+
+/* A back-off that would end later than it is long was dated by another clock than ours, or ours has
+ * jumped: it begins anew on our clock. */
+static int date_anew(struct scheduler *s, struct open_task *t, struct err *err)
+{
+    int64_t due = wall_ms() + t->wait_ms;
+    if (t->wait_ms < 0 || t->not_before_ms <= due + SKEW_MS) {
+        return 0;
+    }
+    AUTO(bson_destroy) bson_t *set = BCON_NEW("not_before", BCON_DATE_TIME(due));
+    bool won;
+    if (task_transition(s, t, TASK_READY, set, NULL, &won, err) != 0) {
+        return -1;
+    }
+    t->not_before_ms = won ? due : t->not_before_ms;
+    return 0;
+}
+
+static int look_at_ready(struct scheduler *s, struct open_task *t, struct err *err)
+{
+    if (t->not_before_ms <= wall_ms()) {
+        return 0;
+    }
+    if (date_anew(s, t, err) != 0) {
+        return -1;
+    }
+    if (t->not_before_ms < s->next_expiry_ms) {
+        s->next_expiry_ms = t->not_before_ms;
+    }
+    return 0;
+}
+
 int admit_pass(struct scheduler *s, struct err *err)
 {
     s->next_expiry_ms = INT64_MAX;
@@ -260,9 +349,8 @@ int admit_pass(struct scheduler *s, struct err *err)
         if (t->state == TASK_PARKED && t->ended && wake_parked(s, t, err) != 0) {
             return -1;
         }
-        if (t->state == TASK_READY && t->not_before_ms > wall_ms() &&
-            t->not_before_ms < s->next_expiry_ms) {
-            s->next_expiry_ms = t->not_before_ms;
+        if (t->state == TASK_READY && look_at_ready(s, t, err) != 0) {
+            return -1;
         }
     }
     bson_t all = BSON_INITIALIZER;

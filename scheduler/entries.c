@@ -1,14 +1,34 @@
-/* entries.c - the table of an instrument's raw files: read from MongoDB, kept sorted by name. */
+/*
+ * entries.c - the table of an instrument's raw files: read from MongoDB, found by name: a
+ * look-up is one hash, one bucket and one comparison.
+ */
 #include <string.h>
+#include <xxhash.h>
 
 #include "common/path.h"
 #include "scheduler/watch.h"
 
+#define ENTRIES_AT_ONCE 256 /* a power of two */
+
+int entry_name(struct entry *e, const char *name, const char *prefix, const char *id,
+               struct err *err)
+{
+    size_t n = strlen(name) + 1, p = strlen(prefix) + 1;
+    bool same = strcmp(name, id) == 0;
+    char *block = malloc(n + p + (same ? 0 : strlen(id) + 1));
+    if (block == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    free(e->name);
+    e->name = memcpy(block, name, n);
+    e->prefix = memcpy(block + n, prefix, p);
+    e->id = same ? block : strcpy(block + n + p, id);
+    return 0;
+}
+
 void entry_fini(struct entry *e)
 {
     free(e->name);
-    free(e->id);
-    free(e->prefix);
 }
 
 void watch_forget(struct watch *w)
@@ -17,29 +37,70 @@ void watch_forget(struct watch *w)
         entry_fini(&w->entries[i]);
     }
     free(w->entries);
+    free(w->buckets);
     w->entries = NULL;
-    w->n = 0;
-    w->loaded = false;
+    w->buckets = NULL;
+    w->n = w->n_buckets = 0;
+    w->loaded = w->all_known = false;
+    listing_forget(w);
 }
 
-static size_t lower_bound(const struct watch *w, const char *name)
+static uint32_t hash_of(const char *name)
 {
-    size_t low = 0, high = w->n;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (strcmp(w->entries[mid].name, name) < 0) {
-            low = mid + 1;
-        } else {
-            high = mid;
+    return (uint32_t)XXH3_64bits(name, strlen(name));
+}
+
+/* The bucket of a name: the one that holds it, or the free one where it would go. */
+static struct bucket *bucket_of(const struct watch *w, const char *name, uint32_t hash)
+{
+    size_t at = hash & (w->n_buckets - 1);
+    for (;; at = (at + 1) & (w->n_buckets - 1)) {
+        struct bucket *b = &w->buckets[at];
+        if (b->number == 0 ||
+            (b->hash == hash && strcmp(w->entries[b->number - 1].name, name) == 0)) {
+            return b;
         }
     }
-    return low;
 }
 
 struct entry *watch_find(const struct watch *w, const char *name)
 {
-    size_t at = lower_bound(w, name);
-    return at < w->n && strcmp(w->entries[at].name, name) == 0 ? &w->entries[at] : NULL;
+    const struct bucket *b = w->n > 0 ? bucket_of(w, name, hash_of(name)) : NULL;
+    return b != NULL && b->number > 0 ? &w->entries[b->number - 1] : NULL;
+}
+
+static void index_entry(struct watch *w, size_t i)
+{
+    uint32_t hash = hash_of(w->entries[i].name);
+    *bucket_of(w, w->entries[i].name, hash) =
+        (struct bucket){.hash = hash, .number = (uint32_t)i + 1};
+}
+
+/* Room for one more entry; buckets are never more than half full. */
+static int grow(struct watch *w)
+{
+    if (w->n % ENTRIES_AT_ONCE == 0) {
+        struct entry *more = realloc(w->entries, (w->n + ENTRIES_AT_ONCE) * sizeof *more);
+        if (more == NULL) {
+            return -1;
+        }
+        w->entries = more;
+    }
+    if (w->n * 2 < w->n_buckets) {
+        return 0;
+    }
+    size_t n = w->n_buckets == 0 ? ENTRIES_AT_ONCE : w->n_buckets * 2;
+    struct bucket *more = calloc(n, sizeof *more);
+    if (more == NULL) {
+        return -1;
+    }
+    free(w->buckets);
+    w->buckets = more;
+    w->n_buckets = n;
+    for (size_t i = 0; i < w->n; i++) {
+        index_entry(w, i);
+    }
+    return 0;
 }
 
 int watch_put(struct watch *w, struct entry *e, struct err *err)
@@ -55,17 +116,12 @@ int watch_put(struct watch *w, struct entry *e, struct err *err)
         entry_fini(&older);
         return 0;
     }
-    struct entry *more =
-        w->n % 256 != 0 ? w->entries : realloc(w->entries, (w->n + 256) * sizeof *more);
-    if (more == NULL) {
+    if (grow(w) != 0) {
         entry_fini(e);
         return ERR(err, ERR_TRANSIENT, 0, "out of memory");
     }
-    w->entries = more;
-    size_t at = lower_bound(w, e->name);
-    memmove(more + at + 1, more + at, (w->n - at) * sizeof *more);
-    more[at] = *e;
-    w->n++;
+    w->entries[w->n] = *e;
+    index_entry(w, w->n++);
     return 0;
 }
 
@@ -79,9 +135,6 @@ static int load_entry(void *ctx, const bson_t *doc, struct err *err)
 {
     struct watch *w = ctx;
     struct entry e = {
-        .name = path_unescape(doc_str(doc, "original_name", "")),
-        .id = strdup(doc_str(doc, "_id", "")),
-        .prefix = strdup(doc_str(doc, "collision_flag", "")),
         .a = {.size = doc_i64(doc, "watch.size", -1),
               .quiet_ms = doc_i64(doc, "watch.quiet_ms", 0),
               .missing_ms = doc_i64(doc, "watch.missing_ms", 0),
@@ -96,11 +149,14 @@ static int load_entry(void *ctx, const bson_t *doc, struct err *err)
     };
     bson_t members;
     e.members = doc_sub(doc, "watch.members", &members) ? bson_count_keys(&members) : 0;
-    if (e.name == NULL || e.id == NULL || e.prefix == NULL) {
-        entry_fini(&e);
+    AUTO(free) char *name = path_unescape(doc_str(doc, "original_name", ""));
+    if (name == NULL) {
         return ERR(err, ERR_TRANSIENT, 0, "out of memory");
     }
-    return watch_put(w, &e, err);
+    return entry_name(&e, name, doc_str(doc, "collision_flag", ""), doc_str(doc, "_id", ""), err) !=
+                   0
+               ? -1
+               : watch_put(w, &e, err);
 }
 
 int watch_load(struct watch *w, struct err *err)

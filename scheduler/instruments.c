@@ -19,7 +19,6 @@
 
 #define RELOAD_EVERY_MS 1000
 #define STOP_WAIT_S     3
-#define TICK_MS         100
 
 struct instruments {
     struct scheduler *s;
@@ -31,25 +30,34 @@ struct instruments {
 
 /* --- a thread --- */
 
-static void pause_until(struct watch *w, int64_t until_ms)
+static void pause_until(struct watch *w, bool led, int64_t until_ms)
 {
-    while (!atomic_load(&w->stop) && !atomic_load(&w->recall) && mono_ms() < until_ms) {
-        mono_sleep_ms(TICK_MS);
+    pthread_mutex_lock(&w->lock);
+    while (!atomic_load(&w->stop) && !atomic_load(&w->recall) &&
+           atomic_load(&w->s->leading) == led && mono_wait(&w->nudge, &w->lock, until_ms)) {
     }
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void nudge(struct watch *w)
+{
+    pthread_mutex_lock(&w->lock);
+    pthread_cond_signal(&w->nudge);
+    pthread_mutex_unlock(&w->lock);
 }
 
 static void *watch_main(void *arg)
 {
     struct watch *w = arg;
     while (!atomic_load(&w->stop)) {
-        int64_t began = mono_ms();
-        if (atomic_load(&w->s->leading)) {
+        int64_t next = mono_ms() + w->cfg->poll_s * 1000;
+        bool leads = atomic_load(&w->s->leading);
+        if (leads) {
             watch_poll(w);
-            pause_until(w, began + w->cfg->poll_s * 1000);
         } else {
             watch_forget(w);
-            pause_until(w, began + TICK_MS);
         }
+        pause_until(w, leads, next);
     }
     watch_forget(w);
     return NULL;
@@ -58,14 +66,17 @@ static void *watch_main(void *arg)
 static void watch_free(struct watch *w)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += STOP_WAIT_S;
     atomic_store(&w->stop, true);
-    if (w->started && pthread_timedjoin_np(w->thread, NULL, &until) != 0) {
+    nudge(w);
+    if (w->started && pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
         log_warn("instrument_hangs", KV("instrument", w->cfg->id), KV("path", w->cfg->path));
         pthread_detach(w->thread);
         return; /* it still uses its memory */
     }
+    pthread_cond_destroy(&w->nudge);
+    pthread_mutex_destroy(&w->lock);
     instrument_free(w->cfg);
     free(w->file);
     free(w);
@@ -85,6 +96,8 @@ static struct watch *watch_new(struct scheduler *s, const char *file, const stru
         return NULL;
     }
     w->s = s;
+    pthread_mutex_init(&w->lock, NULL);
+    mono_cond_init(&w->nudge);
     w->file_mtime_ns = st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
     w->file_size = st->st_size;
     if (pthread_create(&w->thread, NULL, watch_main, w) != 0) {
@@ -246,6 +259,7 @@ void instruments_free(struct instruments *all)
     }
     for (size_t i = 0; i < all->n; i++) {
         atomic_store(&all->at[i]->stop, true);
+        nudge(all->at[i]);
     }
     for (size_t i = 0; i < all->n; i++) {
         watch_free(all->at[i]);
@@ -283,7 +297,17 @@ void instruments_recall(struct instruments *all, const char *id)
     for (size_t i = 0; i < all->n; i++) {
         if (strcmp(all->at[i]->cfg->id, id) == 0) {
             atomic_store(&all->at[i]->recall, true);
+            nudge(all->at[i]);
         }
+    }
+    pthread_mutex_unlock(&all->lock);
+}
+
+void instruments_nudge(struct instruments *all)
+{
+    pthread_mutex_lock(&all->lock);
+    for (size_t i = 0; i < all->n; i++) {
+        nudge(all->at[i]);
     }
     pthread_mutex_unlock(&all->lock);
 }

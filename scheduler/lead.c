@@ -11,7 +11,8 @@
 #include "common/mono.h"
 #include "scheduler/scheduler.h"
 
-#define RETRY_MS 1000 /* after a pass that the database did not answer */
+#define RETRY_MS   1000 /* after a pass that the database did not answer */
+#define STANDBY_MS 500  /* how soon a standby notices that the leader has stopped */
 
 static int prepare(struct scheduler *s, struct err *err)
 {
@@ -37,6 +38,7 @@ static void renew(struct scheduler *s)
         log_info(held ? "leading" : "standing_by", KV("scheduler", s->id),
                  KV("epoch", lease_epoch(s->lease)));
         atomic_store(&s->leading, held);
+        instruments_nudge(s->instruments);
     }
 }
 
@@ -46,7 +48,9 @@ static int keep_lease(struct scheduler *s, struct err *err)
 {
     if (mono_ms() >= s->renew_at_ms) {
         renew(s);
-        s->renew_at_ms = mono_ms() + s->cfg->scheduler.lease_ms / 4;
+        int64_t wait = s->cfg->scheduler.lease_ms / 4;
+        bool standby = !lease_held(s->lease) && wait > STANDBY_MS;
+        s->renew_at_ms = mono_ms() + (standby ? STANDBY_MS : wait);
     }
     return lease_held(s->lease) ? 0 : ERR(err, ERR_TRANSIENT, 0, "another scheduler leads");
 }

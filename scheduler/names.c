@@ -1,10 +1,12 @@
 #include "scheduler/names.h"
 
 #include <fnmatch.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <xxhash.h>
 
 #include "common/path.h"
 #include "common/retire.h"
@@ -74,6 +76,25 @@ void names_collision_prefix(int64_t us, char out[static NAMES_PREFIX_LEN + 1])
     memcpy(out, whole, NAMES_PREFIX_LEN + 1);
 }
 
+char *names_target(const char *prefix, const char *name, size_t stem)
+{
+    char *whole = NULL;
+    if (asprintf(&whole, "%s%s", prefix, name) < 0) {
+        return NULL;
+    }
+    size_t mark = 1 + 16, rest = strlen(name + stem), least = strlen(prefix) + 1;
+    if (strlen(whole) <= NAME_MAX || least + mark + rest > NAME_MAX) {
+        return whole;
+    }
+    size_t cut = NAME_MAX - mark - rest;
+    while (cut > least && (whole[cut] & 0xc0) == 0x80) { /* no half character */
+        cut--;
+    }
+    snprintf(whole + cut, mark + 1, "~%016llx", (unsigned long long)XXH3_64bits(name, stem));
+    memcpy(whole + cut + mark, name + stem, rest + 1);
+    return whole;
+}
+
 static bool is_token(const char *name, const char *token)
 {
     size_t len = strlen(token);
@@ -93,15 +114,15 @@ const char *names_project(const char *name, const char *const *projects)
 {
     const char *found = NULL;
     for (size_t i = 0; projects[i] != NULL; i++) {
-        if (strcmp(projects[i], NAMES_FALLBACK_PROJECT) == 0 || !is_token(name, projects[i])) {
+        if (strcmp(projects[i], PROJECT_FALLBACK) == 0 || !is_token(name, projects[i])) {
             continue;
         }
         if (found != NULL) {
-            return NAMES_FALLBACK_PROJECT;
+            return PROJECT_FALLBACK;
         }
         found = projects[i];
     }
-    return found != NULL ? found : NAMES_FALLBACK_PROJECT;
+    return found != NULL ? found : PROJECT_FALLBACK;
 }
 
 static bool has_special_characters(const char *id)

@@ -10,8 +10,7 @@
 
 #include "common/config.h"
 #include "common/own.h"
-
-#define NAMES_FALLBACK_PROJECT "_FALLBACK"
+#include "common/resolve.h"
 
 /* Whether a name in the instrument's folder is a raw file (ingest.md §1.0). The extension's case
  * does not matter; a bare extension (".raw") is none, and names that we make are none. */
@@ -27,6 +26,12 @@ size_t names_stem(const struct instrument *i, const char *name) __attribute__((n
 #define NAMES_PREFIX_LEN 23
 /* "YYYYMMDD-HHMMSS-ffffff-" (UTC) of a moment in microseconds since 1970. */
 void names_collision_prefix(int64_t us, char out[static NAMES_PREFIX_LEN + 1])
+    __attribute__((nonnull));
+
+/* What a file of the set is called in the backup: prefix and name. What would be longer than a file
+ * name may be keeps its beginning, a hash of the stem (name's first stem bytes) and what follows
+ * the stem, so that a set still has one stem. NULL without memory; free(). */
+char *names_target(const char *prefix, const char *name, size_t stem) OWNED
     __attribute__((nonnull));
 
 /* The one project whose id is a token of the name between '_' (case ignored), or the fallback when

@@ -39,18 +39,69 @@ static bool ended_by_watch(const bson_t *rf, struct outcome *out)
     return false;
 }
 
+#define WHY_MAX 600
+
+static const char *first_line(const char *text, char *buf, size_t room)
+{
+    snprintf(buf, room, "%.*s", (int)strcspn(text, "\n"), text);
+    return buf;
+}
+
+/* "skipped by kim@lab: not needed": who set the task aside and why; field is where it says so. */
+static const char *by_whom(const bson_t *task, const char *field, char *buf)
+{
+    char by[32], why[32];
+    snprintf(by, sizeof by, "%s.by", field);
+    snprintf(why, sizeof why, "%s.why", field);
+    const char *reason = doc_str(task, why, "");
+    snprintf(buf, WHY_MAX, "by %.100s%s%.300s", doc_str(task, by, "an operator"),
+             reason[0] != '\0' ? ": " : "", reason);
+    return buf;
+}
+
+/* Why a task that is not done has ended: its error, and who accepted it or wanted it so. */
+static const char *why_not_done(const bson_t *task, enum task_state state, char *buf)
+{
+    char line[320], who[WHY_MAX];
+    const char *msg = first_line(doc_str(task, "error.msg", ""), line, sizeof line);
+    if (state == TASK_CANCELLED) {
+        snprintf(buf, WHY_MAX, "cancelled %s",
+                 doc_has(task, "cancel.why") ? by_whom(task, "cancel", who) : "by an operator");
+    } else if (state == TASK_SKIPPED) {
+        snprintf(buf, WHY_MAX, "skipped %s", by_whom(task, "skipped", who));
+    } else if (state == TASK_IGNORED) {
+        snprintf(buf, WHY_MAX, "%.250s; accepted %.320s", msg[0] != '\0' ? msg : "failed",
+                 by_whom(task, "ignored", who));
+    } else {
+        snprintf(buf, WHY_MAX, "%s", msg[0] != '\0' ? msg : "failed");
+    }
+    return buf;
+}
+
+/* Without a copy nothing comes after it; an operator who wants it so has no error to look at. */
+static void copy_set_aside(const bson_t *copy, enum task_state state, struct outcome *out)
+{
+    char why[WHY_MAX], text[WHY_MAX + 8];
+    out->backup_status = state == TASK_SKIPPED ? "skipped" : "copying_failed";
+    snprintf(text, sizeof text, "[copy] %s", why_not_done(copy, state, why));
+    end(out, "ignored", text);
+}
+
 static void copy_failed(const bson_t *copy, enum task_state state, struct outcome *out)
 {
     const char *why = doc_str(copy, "error.msg", "");
+    char buf[WHY_MAX], text[900];
     out->backup_status = "copying_failed";
     if (state == TASK_FAILED && strstr(why, "source changed:") != NULL) {
         out->status = "monitoring_acquisition";
         out->next = NEXT_MONITOR_AGAIN;
         return;
     }
-    char text[900];
-    snprintf(text, sizeof text, "[copy] %s: %s", task_state_name(state),
-             state == TASK_CANCELLED ? "by an operator" : why);
+    if (state == TASK_CANCELLED) {
+        snprintf(text, sizeof text, "[copy] %s", why_not_done(copy, state, buf));
+    } else {
+        snprintf(text, sizeof text, "[copy] %s: %s", task_state_name(state), why);
+    }
     end(out, "error", text);
 }
 
@@ -61,15 +112,9 @@ static void append_details(struct outcome *out, const bson_t *task, const char *
              doc_str(task, "settings", ""), why);
 }
 
-static const char *first_line(const char *text, char *buf, size_t room)
-{
-    snprintf(buf, room, "%.*s", (int)strcspn(text, "\n"), text);
-    return buf;
-}
-
 static void of_quants(const struct outcome_tasks *tasks, struct outcome *out)
 {
-    size_t open = 0, submitted = 0, broken = 0, failed = 0;
+    size_t open = 0, submitted = 0, broken = 0, failed = 0, skipped = 0;
     for (size_t i = 0; i < tasks->n_quant; i++) {
         enum task_state s = state_of(tasks->quant[i]);
         open += !task_is_terminal(s);
@@ -78,20 +123,20 @@ static void of_quants(const struct outcome_tasks *tasks, struct outcome *out)
                      (!task_is_terminal(s) && doc_i64(tasks->quant[i], "kept.job_id", 0) > 0);
         broken += s == TASK_DEAD;
         failed += s == TASK_FAILED || s == TASK_CANCELLED;
-        if (s == TASK_DEAD || s == TASK_FAILED || s == TASK_CANCELLED) {
-            char line[320];
-            append_details(out, tasks->quant[i],
-                           s == TASK_CANCELLED
-                               ? "cancelled by an operator"
-                               : first_line(doc_str(tasks->quant[i], "error.msg", "failed"), line,
-                                            sizeof line));
+        skipped += s == TASK_SKIPPED;
+        if (task_is_terminal(s) && s != TASK_DONE) {
+            char why[WHY_MAX];
+            append_details(out, tasks->quant[i], why_not_done(tasks->quant[i], s, why));
         }
     }
     if (open > 0) {
         out->status = submitted > 0 ? "quanting" : "queued_for_quanting";
         return;
     }
-    out->status = broken > 0 ? "error" : failed > 0 ? "quanting_failed" : "done";
+    out->status = broken > 0                  ? "error"
+                  : failed > 0                ? "quanting_failed"
+                  : skipped == tasks->n_quant ? "done_not_quanted"
+                                              : "done";
     out->ended = true;
 }
 
@@ -144,9 +189,10 @@ static const char *why_kept(const bson_t *task)
         return "its task is gone";
     }
     const char *msg = doc_str(task, "error.msg", "");
-    return state_of(task) == TASK_CANCELLED ? "cancelled by an operator"
-           : msg[0] != '\0'                 ? msg
-                                            : doc_str(task, "result.skipped", "not done");
+    enum task_state state = state_of(task);
+    return state == TASK_CANCELLED || state == TASK_SKIPPED ? "cancelled by an operator"
+           : msg[0] != '\0'                                 ? msg
+                            : doc_str(task, "result.skipped", "not done");
 }
 
 /* What is noted only ever goes on (initial, moved, purged), and only by what a task has really
@@ -176,7 +222,7 @@ static void of_retirement(const bson_t *rf, const struct outcome_tasks *tasks, s
 static void of_acquisition(const bson_t *rf, const struct outcome_tasks *tasks,
                            const struct instrument *i, bool has_settings, struct outcome *out)
 {
-    if (strcmp(out->status, "ignored") == 0) {
+    if (strcmp(out->status, "ignored") == 0 && tasks->copy == NULL) {
         out->ended = true;
         return;
     }
@@ -198,6 +244,8 @@ static void of_acquisition(const bson_t *rf, const struct outcome_tasks *tasks,
     enum task_state copy = state_of(tasks->copy);
     if (copy == TASK_DONE) {
         of_copied(rf, tasks, i, has_settings, out);
+    } else if (copy == TASK_SKIPPED || copy == TASK_IGNORED) {
+        copy_set_aside(tasks->copy, copy, out);
     } else if (task_is_terminal(copy)) {
         copy_failed(tasks->copy, copy, out);
     } else if (copy == TASK_RUNNING) {

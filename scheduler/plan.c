@@ -2,8 +2,8 @@
  * plan.c - for each raw file that is not settled: what do its documents mean (outcome.c), write the
  * status down, and plan the tasks that are due.
  *
- * Tasks are made first, the raw file's update comes last and is guarded by its rev: whoever dies in
- * between, or loses the race, leaves a state from which the next pass comes to the same result.
+ * What is decided goes through ledger.c: tasks first, the raw file's update last, guarded by its
+ * rev.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +15,7 @@
 #include "scheduler/plan.h"
 
 #define SERVE_EVERY_MS 200
+#define WRITE_AT_ONCE  250 /* raw files */
 
 /* --- reading --- */
 
@@ -153,6 +154,17 @@ static void make_update(const bson_t *rf, const struct outcome *o, bson_t *set,
     append_unset(rf, o, update);
 }
 
+static bson_t *guard_of(const bson_t *rf)
+{
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(doc_str(rf, "_id", "")));
+    if (doc_has(rf, "rev")) {
+        BSON_APPEND_INT64(filter, "rev", doc_i64(rf, "rev", 0));
+    } else {
+        BSON_APPEND_NULL(filter, "rev"); /* matches a missing field */
+    }
+    return filter;
+}
+
 static int write_outcome(struct plan *p, const bson_t *rf, bson_t *set, const bson_t *new_ids,
                          const struct outcome *o, struct err *err)
 {
@@ -163,24 +175,21 @@ static int write_outcome(struct plan *p, const bson_t *rf, bson_t *set, const bs
         settled == doc_bool(rf, "settled", false)) {
         return 0;
     }
-    bson_t update = BSON_INITIALIZER;
-    make_update(rf, o, set, new_ids, &update);
+    bson_t *update = bson_new();
+    make_update(rf, o, set, new_ids, update);
     BSON_APPEND_BOOL(set, "settled", settled);
-    BSON_APPEND_DOCUMENT(&update, "$set", set);
-    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(doc_str(rf, "_id", "")));
-    if (doc_has(rf, "rev")) {
-        BSON_APPEND_INT64(filter, "rev", doc_i64(rf, "rev", 0));
-    } else {
-        BSON_APPEND_NULL(filter, "rev"); /* matches a missing field */
-    }
-    bool won;
-    int rc = db_update(p->s->db, DB_RAW_FILES, filter, &update, &won, err);
-    bson_destroy(&update);
-    if (rc == 0 && won && doc_has(rf, "status") && changed) {
-        log_info("raw_file", KV("raw_file", doc_str(rf, "_id", "")), KV("status", o->status),
-                 KV("details", o->details));
-    }
-    return rc;
+    BSON_APPEND_DOCUMENT(update, "$set", set);
+    bool told = changed && doc_has(rf, "status");
+    bson_t *proof = BCON_NEW("_id", BCON_UTF8(doc_str(rf, "_id", "")), "rev",
+                             BCON_INT64(doc_i64(rf, "rev", 0) + changed), "updated_at_",
+                             BCON_DATE_TIME(doc_i64(set, "updated_at_", 0)));
+    const struct ledger_update u = {
+        .change = {.filter = guard_of(rf), .update = update, .proof = proof},
+        .status = told ? o->status : NULL,
+        .details = o->details,
+        .instrument = again ? doc_str(rf, "instrument_id", "") : NULL,
+    };
+    return ledger_raw_file(&p->ledger, &u, err);
 }
 
 static int plan_tasks(struct plan *p, const bson_t *rf, const struct outcome *o, bson_t *new_ids,
@@ -232,20 +241,18 @@ static int plan_one(struct plan *p, const bson_t *rf, struct err *err)
     const bson_t *quant[QUANT_MAX], *settings[RESOLVE_MAX];
     struct outcome_tasks tasks;
     collect_tasks(p, rf, &tasks, quant);
-    const char *id = doc_str(rf, "instrument_id", "");
-    struct instrument_facts f = instruments_facts(p->s->instruments, id);
+    struct instrument_facts f =
+        instruments_facts(p->s->instruments, doc_str(rf, "instrument_id", ""));
     struct instrument i = {
         .type = f.type, .skip_processing = f.skip_processing, .skip_quanting = f.skip_quanting};
     struct outcome o;
     outcome_of(rf, &tasks, f.known ? &i : NULL, plan_resolve(p, rf, settings) > 0, &o);
     bson_t set = BSON_INITIALIZER, new_ids = BSON_INITIALIZER;
     append_changes(p, rf, &o, tasks.copy, &set);
-    int rc = plan_tasks(p, rf, &o, &new_ids, err);
+    int rc = ledger_begin(&p->ledger, doc_str(rf, "_id", ""), err);
+    rc = rc == 0 ? plan_tasks(p, rf, &o, &new_ids, err) : rc;
     rc = rc == 0 ? plan_index(p, rf, o.ended && bson_empty(&set), err) : rc;
     rc = rc == 0 ? write_outcome(p, rf, &set, &new_ids, &o, err) : rc;
-    if (o.next == NEXT_MONITOR_AGAIN) { /* also when the reply was lost */
-        instruments_recall(p->s->instruments, id);
-    }
     if (!bson_empty(&set) || !bson_empty(&new_ids)) {
         wake_raise(&p->s->wake, doc_str(rf, "_id", "")); /* look at what follows from it at once */
     }
@@ -254,43 +261,67 @@ static int plan_one(struct plan *p, const bson_t *rf, struct err *err)
     return rc;
 }
 
+static int look_again(struct scheduler *s, const char *raw_file, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(raw_file), "settled", BCON_BOOL(true));
+    AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", "{", "settled", BCON_BOOL(false), "}");
+    bool won;
+    return db_update(s->db, DB_RAW_FILES, filter, update, &won, err);
+}
+
+/* A task that an operator skipped or ignored: the mark goes once the raw file will be planned. */
+static int take_up(void *ctx, const bson_t *task, struct err *err)
+{
+    struct plan *p = ctx;
+    if (look_again(p->s, doc_str(task, "raw_file", ""), err) != 0) {
+        return -1;
+    }
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(doc_str(task, "_id", "")));
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$unset", "{", "unplanned", BCON_BOOL(true), "}");
+    bool won;
+    return db_update(p->s->db, DB_TASKS, filter, update, &won, err);
+}
+
 /* A settled raw file with an open task (an operator's retry) is looked at again. Its move and its
  * removal wait without it: retire.c. */
 static int unsettle(struct plan *p, struct err *err)
 {
-    for (size_t i = 0; i < p->s->n_open; i++) {
-        const struct open_task *t = &p->s->open[i];
-        if (docset_find(&p->files, t->raw_file) != NULL || retire_is_kind(t->kind)) {
-            continue;
-        }
-        AUTO(bson_destroy)
-        bson_t *filter = BCON_NEW("_id", BCON_UTF8(t->raw_file), "settled", BCON_BOOL(true));
-        AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", "{", "settled", BCON_BOOL(false), "}");
-        bool won;
-        if (db_update(p->s->db, DB_RAW_FILES, filter, update, &won, err) != 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-/* A raw file whose documents the database refuses does not stop the others. */
-static int plan_alone(struct plan *p, const bson_t *rf, struct err *err)
-{
-    struct err why = {0}, away = {0};
-    if (plan_one(p, rf, &why) == 0) {
-        return 0;
-    }
-    if (db_ping(p->s->db, &away) != 0) {
-        *err = why;
+    AUTO(bson_destroy) bson_t *unplanned = BCON_NEW("unplanned", BCON_BOOL(true));
+    AUTO(bson_destroy) bson_t *opts = BCON_NEW("projection", "{", "raw_file", BCON_INT32(1), "}");
+    if (db_each(p->s->db, DB_TASKS, unplanned, opts, take_up, p, err) != 0) {
         return -1;
     }
-    static struct log_gate gate;
-    uint64_t missed = 0;
-    if (log_gate_open(&gate, &missed)) {
-        err_context(&why, "raw file %s", doc_str(rf, "_id", ""));
-        log_err("plan", &why);
+    struct docset *files = &p->files;
+    AUTO(free) struct db_change *changes = calloc(p->s->n_open + 1, sizeof *changes);
+    if (changes == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
     }
+    size_t n = 0;
+    for (size_t i = 0; i < p->s->n_open; i++) {
+        const struct open_task *t = &p->s->open[i];
+        if (docset_find(files, t->raw_file) == NULL && !retire_is_kind(t->kind)) {
+            changes[n++] = (struct db_change){
+                .filter = BCON_NEW("_id", BCON_UTF8(t->raw_file), "settled", BCON_BOOL(true)),
+                .update = BCON_NEW("$set", "{", "settled", BCON_BOOL(false), "}")};
+        }
+    }
+    int rc = db_update_all(p->s->db, DB_RAW_FILES, changes, n, err);
+    for (size_t i = 0; i < n; i++) {
+        db_change_fini(&changes[i]);
+    }
+    return rc;
+}
+
+static int write_and_serve(struct plan *p, struct err *err)
+{
+    if (ledger_write(&p->ledger, p->s, err) != 0 || serve_tasks(p->s, &p->planned, err) != 0 ||
+        plan_note_indexing(p, err) != 0) {
+        return -1;
+    }
+    bson_reinit(&p->planned);
     return 0;
 }
 
@@ -303,23 +334,22 @@ static int plan_all(struct plan *p, const bson_t *touched, struct err *err)
         return 0;
     }
     if (docset_load_tasks(&p->tasks, &p->files, p->s->db, err) != 0 ||
-        settings_book_load(&p->book, p->s->db, err) != 0) {
+        settings_book_load(&p->book, p->s->db, err) != 0 || plan_note_indexing(p, err) != 0) {
         return -1;
     }
     int64_t served_ms = mono_ms();
     for (size_t i = 0; i < p->files.n; i++) {
-        if (plan_alone(p, p->files.at[i], err) != 0) {
+        if (plan_one(p, p->files.at[i], err) != 0) {
             return -1;
         }
-        if (mono_ms() - served_ms >= SERVE_EVERY_MS) {
-            if (serve_tasks(p->s, &p->planned, err) != 0) {
+        if (p->ledger.n >= WRITE_AT_ONCE || mono_ms() - served_ms >= SERVE_EVERY_MS) {
+            if (write_and_serve(p, err) != 0) {
                 return -1;
             }
-            bson_reinit(&p->planned);
             served_ms = mono_ms();
         }
     }
-    return 0;
+    return ledger_write(&p->ledger, p->s, err);
 }
 
 int plan_pass(struct scheduler *s, const bson_t *touched, struct err *err)
@@ -329,9 +359,11 @@ int plan_pass(struct scheduler *s, const bson_t *touched, struct err *err)
     }
     struct plan p = {.s = s, .planned = BSON_INITIALIZER};
     int rc = plan_all(&p, touched, err);
+    ledger_clear(&p.ledger);
     docset_clear(&p.files);
     docset_clear(&p.tasks);
     settings_book_clear(&p.book);
     bson_destroy(&p.planned);
+    free(p.indexing);
     return rc;
 }

@@ -4,14 +4,18 @@
  */
 #ifndef SCHEDULER_PLAN_H
 #define SCHEDULER_PLAN_H
+#include "common/resolve.h"
 #include "scheduler/docset.h"
-#include "scheduler/resolve.h"
+#include "scheduler/ledger.h"
 #include "scheduler/scheduler.h"
 
 struct plan {
     struct scheduler *s;
     struct docset files, tasks;
     struct settings_book book;
+    struct ledger ledger;
+    const char **indexing; /* raw files with an open index task, sorted; borrowed from s->open */
+    size_t n_indexing;
     bson_t planned; /* keys: raw files whose tasks were made since they were last served */
 };
 
@@ -20,6 +24,8 @@ int plan_copy(struct plan *p, const bson_t *rf, bson_t *new_ids, struct err *err
     __attribute__((warn_unused_result));
 int plan_quant(struct plan *p, const bson_t *rf, const bson_t *settings, bson_t *new_ids,
                struct err *err) __attribute__((warn_unused_result));
+/* To be called whenever s->open was read again. */
+int plan_note_indexing(struct plan *p, struct err *err) __attribute__((warn_unused_result));
 /* Make the index task of a changed raw file, when it is time. */
 int plan_index(struct plan *p, const bson_t *rf, bool ended, struct err *err)
     __attribute__((warn_unused_result));

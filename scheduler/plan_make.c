@@ -9,50 +9,22 @@
 
 #include "common/mono.h"
 #include "common/path.h"
+#include "common/quant_input.h"
+#include "common/settings.h"
 #include "scheduler/names.h"
 
 #define PRIORITY_ACQUISITION 100
 #define PRIORITY_INDEX       50
 
-/* A copy or job that is planned anew (its source changed) goes on from wherever it had ended; an
- * index only after it was done, so that one that cannot succeed is not tried for ever. */
-static int reopen(struct plan *p, const struct task_new *t, const bson_t *input, struct err *err)
-{
-    AUTO(free) char *id = task_id(t->raw_file, t->kind, t->settings);
-    AUTO(bson_destroy)
-    bson_t *filter =
-        strcmp(t->kind, "index") == 0
-            ? BCON_NEW("_id", BCON_UTF8(id), "state", BCON_UTF8("done"))
-            : BCON_NEW("_id", BCON_UTF8(id), "state", "{", "$in", "[", BCON_UTF8("done"),
-                       BCON_UTF8("failed"), BCON_UTF8("dead"), BCON_UTF8("cancelled"), "]", "}");
-    AUTO(bson_destroy)
-    bson_t *update =
-        BCON_NEW("$set", "{", "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "setbacks",
-                 BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL, "ready_at",
-                 BCON_DATE_TIME(wall_ms()), "input", BCON_DOCUMENT(input), "}", "$unset", "{",
-                 "not_before", BCON_BOOL(true), "kept", BCON_BOOL(true), "parked", BCON_BOOL(true),
-                 "cancel", BCON_BOOL(true), "}");
-    bool won;
-    if (db_update(p->s->db, DB_TASKS, filter, update, &won, err) != 0) {
-        return -1;
-    }
-    return 0;
-}
-
 static int make_task(struct plan *p, const struct task_new *t, struct err *err)
 {
-    bool made;
     if (!db_has_key(&p->planned, t->raw_file)) {
         BSON_APPEND_BOOL(&p->planned, t->raw_file, true);
     }
-    if (task_create(p->s->db, t, &made, err) != 0) {
-        return -1;
-    }
-    if (made) {
-        return 0;
-    }
-    bson_t empty = BSON_INITIALIZER;
-    return reopen(p, t, t->input != NULL ? t->input : &empty, err);
+    /* A copy or job that is planned anew (its source changed) goes on from wherever it had ended;
+     * an index only after it was done, so that one that cannot succeed is not tried for ever. */
+    bool only_done = strcmp(t->kind, "index") == 0;
+    return ledger_task(&p->ledger, task_new_document(t), task_reopening(t, only_done), err);
 }
 
 static struct task_new task_for(const bson_t *rf, const char *kind, const char *settings)
@@ -98,43 +70,27 @@ int plan_copy(struct plan *p, const bson_t *rf, bson_t *new_ids, struct err *err
     return make_task(p, &t, err);
 }
 
-/* ingest.md §1.3: <project>/[YYYY_MM for the fallback]/out_<id>/<software type> */
-static char *output_folder(const bson_t *rf, const bson_t *settings)
+static const char *vendor_of(struct plan *p, const bson_t *rf)
 {
-    char month[8];
-    path_month(doc_i64(rf, "created_at", 0), month);
-    const char *project = doc_str(rf, "project_id", NAMES_FALLBACK_PROJECT);
-    bool fallback = strcmp(project, NAMES_FALLBACK_PROJECT) == 0;
-    char *path = NULL;
-    return asprintf(&path, "%s/%s%sout_%s/%s", project, fallback ? month : "", fallback ? "/" : "",
-                    doc_str(rf, "_id", ""), doc_str(settings, "software_type", "")) < 0
-               ? NULL
-               : path;
+    struct instrument_facts f =
+        instruments_facts(p->s->instruments, doc_str(rf, "instrument_id", ""));
+    return f.known ? instrument_type_name(f.type) : "generic";
 }
 
 int plan_quant(struct plan *p, const bson_t *rf, const bson_t *settings, bson_t *new_ids,
                struct err *err)
 {
-    char month[8], name[128], key[16];
-    path_month(doc_i64(rf, "created_at", 0), month);
-    snprintf(name, sizeof name, "%s-v%lld", doc_str(settings, "name", ""),
-             (long long)doc_i64(settings, "version", 1));
-    AUTO(free) char *backup = NULL;
-    if (asprintf(&backup, "%s/%s/%s", doc_str(rf, "instrument_id", ""), month,
-                 doc_str(rf, "_id", "")) < 0) {
+    char name[SETTINGS_ID_MAX], key[16];
+    AUTO(bson_destroy)
+    bson_t *input = quant_input(&(struct quant_ask){.raw_file = rf,
+                                                    .settings = settings,
+                                                    .instrument_type = vendor_of(p, rf),
+                                                    .exists_mode = "raise",
+                                                    .run = 1});
+    if (input == NULL) {
         return ERR(err, ERR_TRANSIENT, 0, "out of memory");
     }
-    AUTO(free) char *output = output_folder(rf, settings);
-    struct instrument_facts f =
-        instruments_facts(p->s->instruments, doc_str(rf, "instrument_id", ""));
-    AUTO(bson_destroy)
-    bson_t *input = BCON_NEW("raw_file_id", BCON_UTF8(doc_str(rf, "_id", "")), "raw_name",
-                             BCON_UTF8(doc_str(rf, "original_name", "")), "project_id",
-                             BCON_UTF8(doc_str(rf, "project_id", "")), "instrument_type",
-                             BCON_UTF8(f.known ? instrument_type_name(f.type) : "generic"),
-                             "backup_path", BCON_UTF8(backup), "output_relative", BCON_UTF8(output),
-                             "settings", BCON_DOCUMENT(settings));
-    struct task_new t = task_for(rf, "quant", name);
+    struct task_new t = task_for(rf, "quant", settings_id(settings, name));
     t.input = input;
     AUTO(free) char *id = task_id(t.raw_file, "quant", name);
     snprintf(key, sizeof key, "%u", bson_count_keys(new_ids));
@@ -144,35 +100,45 @@ int plan_quant(struct plan *p, const bson_t *rf, const bson_t *settings, bson_t 
 
 size_t plan_resolve(struct plan *p, const bson_t *rf, const bson_t *out[RESOLVE_MAX])
 {
-    const char *instrument = doc_str(rf, "instrument_id", "");
-    struct instrument_facts f = instruments_facts(p->s->instruments, instrument);
-    struct resolve_for r = {
-        .project = doc_str(rf, "project_id", NAMES_FALLBACK_PROJECT),
-        .instrument = instrument,
-        .vendor = f.known ? instrument_type_name(f.type) : "",
-        .raw_file = doc_str(rf, "_id", ""),
-    };
-    size_t n = resolve(&p->book, &r, out);
-    if (n == 0) { /* a project without settings of its own is quantified as the fallback is */
-        r.project = NAMES_FALLBACK_PROJECT;
-        n = resolve(&p->book, &r, out);
-    }
-    return n;
+    struct resolve_for f;
+    return resolve_raw_file(&p->book, rf, vendor_of(p, rf), &f, out);
 }
 
 /* A changed raw file is indexed once it has been left alone for linger_ms, or at once when it
  * ended. */
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int plan_note_indexing(struct plan *p, struct err *err)
+{
+    const struct scheduler *s = p->s;
+    free(p->indexing);
+    p->n_indexing = 0;
+    p->indexing = calloc(s->n_open + 1, sizeof *p->indexing);
+    if (p->indexing == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    for (size_t i = 0; i < s->n_open; i++) {
+        if (strcmp(s->open[i].kind, "index") == 0) {
+            p->indexing[p->n_indexing++] = s->open[i].raw_file;
+        }
+    }
+    qsort(p->indexing, p->n_indexing, sizeof *p->indexing, by_text);
+    return 0;
+}
+
 int plan_index(struct plan *p, const bson_t *rf, bool ended, struct err *err)
 {
     int64_t age = wall_ms() - doc_i64(rf, "updated_at_", 0);
     if (!doc_bool(rf, "dirty", false) || (!ended && age >= 0 && age < p->s->cfg->index.linger_ms)) {
         return 0;
     }
-    for (size_t i = 0; i < p->s->n_open; i++) {
-        const struct open_task *t = &p->s->open[i];
-        if (strcmp(t->kind, "index") == 0 && strcmp(t->raw_file, doc_str(rf, "_id", "")) == 0) {
-            return 0;
-        }
+    const char *id = doc_str(rf, "_id", "");
+    if (p->n_indexing > 0 &&
+        bsearch(&id, p->indexing, p->n_indexing, sizeof *p->indexing, by_text) != NULL) {
+        return 0;
     }
     struct task_new t = task_for(rf, "index", NULL);
     t.priority = PRIORITY_INDEX;

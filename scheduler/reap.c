@@ -210,57 +210,132 @@ static const struct open_task *holder_of(const struct scheduler *s, const char *
     return NULL;
 }
 
-/* An admission whose task update is still on its way must not land after the slot is free. */
-static int outdate_admission(struct scheduler *s, const char *task, int64_t slot_fence,
-                             struct err *err)
-{
-    AUTO(bson_destroy)
-    bson_t *filter = BCON_NEW("_id", BCON_UTF8(task), "state", BCON_UTF8("ready"), "fence",
-                              BCON_INT64(slot_fence - 1));
-    AUTO(bson_destroy) bson_t *update = BCON_NEW("$inc", "{", "fence", BCON_INT64(1), "}");
-    bool won;
-    return db_update(s->db, DB_TASKS, filter, update, &won, err);
-}
+/* A taken slot whose task, as this pass read it, does not name it back. */
+struct doubtful {
+    char slot[96];
+    char *task;
+    int64_t fence;
+    bool held;
+};
+struct doubts {
+    const struct scheduler *s;
+    struct doubtful *at;
+    size_t n;
+};
 
-/* Asked of the database now: an admission may have landed since the tasks of this pass were read.
- */
-static int is_held(struct scheduler *s, const char *task, const char *slot, bool *held,
-                   struct err *err)
+static void doubts_fini(struct doubts *d)
 {
-    AUTO(bson_destroy)
-    bson_t *filter =
-        BCON_NEW("_id", BCON_UTF8(task), "slot", BCON_UTF8(slot), "state", "{", "$in", "[",
-                 BCON_UTF8("admitted"), BCON_UTF8("running"), BCON_UTF8("parked"), "]", "}");
-    AUTO(bson_destroy) bson_t *doc = NULL;
-    int rc = db_find_one(s->db, DB_TASKS, filter, &doc, err);
-    *held = doc != NULL;
-    return rc;
+    for (size_t i = 0; i < d->n; i++) {
+        free(d->at[i].task);
+    }
+    free(d->at);
 }
 
 /* model: reap slot */
 static int look_at_slot(void *ctx, const bson_t *doc, struct err *err)
 {
-    struct scheduler *s = ctx;
+    struct doubts *d = ctx;
     const char *id = doc_str(doc, "_id", ""), *task = doc_str(doc, "task", "");
-    int64_t fence = doc_i64(doc, "fence", 0);
-    const struct open_task *t = holder_of(s, task);
+    const struct open_task *t = holder_of(d->s, task);
     if (t != NULL && task_holds_slot(t->state) && strcmp(t->slot, id) == 0) {
         return 0;
     }
-    bool held = false;
-    if (outdate_admission(s, task, fence, err) != 0 || is_held(s, task, id, &held, err) != 0) {
-        return -1;
+    struct doubtful *more = realloc(d->at, (d->n + 1) * sizeof *more);
+    if (more == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
     }
-    if (held) {
-        return 0;
+    d->at = more;
+    struct doubtful *slot = &d->at[d->n++];
+    *slot = (struct doubtful){.task = strdup(task), .fence = doc_i64(doc, "fence", 0)};
+    snprintf(slot->slot, sizeof slot->slot, "%s", id);
+    return slot->task != NULL ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
+}
+
+/* An admission whose task update is still on its way must not land after the slot is free. */
+static struct db_change outdate_admission(const struct doubtful *d)
+{
+    return (struct db_change){
+        .filter = BCON_NEW("_id", BCON_UTF8(d->task), "state", BCON_UTF8("ready"), "fence",
+                           BCON_INT64(d->fence - 1)),
+        .update = BCON_NEW("$inc", "{", "fence", BCON_INT64(1), "}"),
+    };
+}
+
+static struct db_change free_slot(const struct doubtful *d)
+{
+    return (struct db_change){
+        .filter = BCON_NEW("_id", BCON_UTF8(d->slot), "task", BCON_UTF8(d->task), "fence",
+                           BCON_INT64(d->fence)),
+        .update = BCON_NEW("$set", "{", "task", BCON_NULL, "since", BCON_NULL, "}"),
+    };
+}
+
+/* One command; which of them took effect need not be known. */
+static int change_doubtful(struct scheduler *s, const char *coll, const struct doubts *d,
+                           struct db_change make(const struct doubtful *), struct err *err)
+{
+    AUTO(free) struct db_change *changes = calloc(d->n, sizeof *changes);
+    if (changes == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < d->n; i++) {
+        if (!d->at[i].held) {
+            changes[n++] = make(&d->at[i]);
+        }
+    }
+    int rc = db_update_all(s->db, coll, changes, n, err);
+    for (size_t i = 0; i < n; i++) {
+        db_change_fini(&changes[i]);
+    }
+    return rc;
+}
+
+static int see_holder(void *ctx, const bson_t *doc, struct err *err)
+{
+    (void)err;
+    struct doubts *d = ctx;
+    for (size_t i = 0; i < d->n; i++) {
+        d->at[i].held |= strcmp(d->at[i].task, doc_str(doc, "_id", "")) == 0 &&
+                         strcmp(d->at[i].slot, doc_str(doc, "slot", "")) == 0;
+    }
+    return 0;
+}
+
+/* Asked of the database now: an admission may have landed since the tasks of this pass were read.
+ */
+static int find_holders(struct scheduler *s, struct doubts *d, struct err *err)
+{
+    bson_t ids = BSON_INITIALIZER;
+    for (size_t i = 0; i < d->n; i++) {
+        char key[16];
+        const char *k;
+        size_t len = bson_uint32_to_string((uint32_t)i, &k, key, sizeof key);
+        bson_append_utf8(&ids, k, (int)len, d->at[i].task, -1);
     }
     AUTO(bson_destroy)
     bson_t *filter =
-        BCON_NEW("_id", BCON_UTF8(id), "task", BCON_UTF8(task), "fence", BCON_INT64(fence));
-    AUTO(bson_destroy)
-    bson_t *update = BCON_NEW("$set", "{", "task", BCON_NULL, "since", BCON_NULL, "}");
-    bool won;
-    return db_update(s->db, DB_SLOTS, filter, update, &won, err);
+        BCON_NEW("_id", "{", "$in", BCON_ARRAY(&ids), "}", "state", "{", "$in", "[",
+                 BCON_UTF8("admitted"), BCON_UTF8("running"), BCON_UTF8("parked"), "]", "}");
+    AUTO(bson_destroy) bson_t *opts = BCON_NEW("projection", "{", "slot", BCON_INT32(1), "}");
+    bson_destroy(&ids);
+    return db_each(s->db, DB_TASKS, filter, opts, see_holder, d, err);
+}
+
+static int free_unheld(struct scheduler *s, struct err *err)
+{
+    struct doubts d = {.s = s};
+    AUTO(bson_destroy) bson_t *taken = BCON_NEW("task", "{", "$ne", BCON_NULL, "}");
+    int rc = db_each(s->db, DB_SLOTS, taken, NULL, look_at_slot, &d, err);
+    if (rc == 0 && d.n > 0) {
+        rc = change_doubtful(s, DB_TASKS, &d, outdate_admission, err) != 0 ||
+                     find_holders(s, &d, err) != 0 ||
+                     change_doubtful(s, DB_SLOTS, &d, free_slot, err) != 0
+                 ? -1
+                 : 0;
+    }
+    doubts_fini(&d);
+    return rc;
 }
 
 int reap_tasks(struct scheduler *s, struct err *err)
@@ -272,6 +347,5 @@ int reap_tasks(struct scheduler *s, struct err *err)
             return -1;
         }
     }
-    AUTO(bson_destroy) bson_t *taken = BCON_NEW("task", "{", "$ne", BCON_NULL, "}");
-    return db_each(s->db, DB_SLOTS, taken, NULL, look_at_slot, s, err);
+    return free_unheld(s, err);
 }

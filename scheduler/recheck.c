@@ -43,8 +43,9 @@ static int cancel_jobs(struct watch *w, const bson_t *rf, struct err *err)
              doc_sub(rf, "tasks", &list) && bson_iter_init(&at, &list) && bson_iter_next(&at);
          more; more = bson_iter_next(&at)) {
         bool won;
-        if (strstr(bson_iter_utf8(&at, NULL), "/quant/") != NULL &&
-            task_cancel(w->s->db, bson_iter_utf8(&at, NULL), "scheduler", &won, err) != 0) {
+        const struct task_order stop = {
+            .task = bson_iter_utf8(&at, NULL), .by = "scheduler", .why = "the raw file changed"};
+        if (strstr(stop.task, "/quant/") != NULL && task_cancel(w->s->db, &stop, &won, err) != 0) {
             return -1;
         }
     }
@@ -119,6 +120,7 @@ static int look_again(struct watch *w, struct entry *e, struct err *err)
     struct look l = watch_look(w, e->name);
     if (l.there && l.ino != e->ino) {
         e->poll = 0; /* swapped between two polls: the next one looks at it as at a new name */
+        w->all_known = false;
         return 0;
     }
     bool latecomer = false;

@@ -48,11 +48,6 @@ struct retiring {
     int64_t now;
 };
 
-bool retire_is_kind(const char *kind)
-{
-    return strcmp(kind, "move") == 0 || strcmp(kind, "remove") == 0;
-}
-
 /* --- what there is --- */
 
 static struct site *find_site(const struct retiring *r, const char *instrument)
@@ -165,14 +160,14 @@ static int make_or_open(struct retiring *r, const struct task_new *t, struct err
     AUTO(bson_destroy)
     bson_t *filter = BCON_NEW("_id", BCON_UTF8(id), "state", "{", "$in", "[", BCON_UTF8("done"),
                               BCON_UTF8("failed"), BCON_UTF8("dead"), BCON_UTF8("cancelled"),
-                              BCON_UTF8("skipped"), "]", "}");
+                              BCON_UTF8("skipped"), BCON_UTF8("ignored"), "]", "}");
     AUTO(bson_destroy)
-    bson_t *update =
-        BCON_NEW("$set", "{", "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "setbacks",
-                 BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL, "ready_at",
-                 BCON_DATE_TIME(r->now), "not_before", BCON_DATE_TIME(t->not_before_ms), "input",
-                 BCON_DOCUMENT(t->input), "}", "$unset", "{", "kept", BCON_BOOL(true), "cancel",
-                 BCON_BOOL(true), "result", BCON_BOOL(true), "}");
+    bson_t *update = BCON_NEW(
+        "$set", "{", "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "setbacks",
+        BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL, "ready_at", BCON_DATE_TIME(r->now),
+        "not_before", BCON_DATE_TIME(t->not_before_ms), "input", BCON_DOCUMENT(t->input), "}",
+        "$unset", "{", "kept", BCON_BOOL(true), "cancel", BCON_BOOL(true), "result",
+        BCON_BOOL(true), "skipped", BCON_BOOL(true), "ignored", BCON_BOOL(true), "}");
     return db_update(r->s->db, DB_TASKS, filter, update, &done, err);
 }
 

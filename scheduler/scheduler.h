@@ -17,7 +17,9 @@
 #include "common/db.h"
 #include "common/lease.h"
 #include "common/mounts.h"
+#include "common/retire.h"
 #include "common/task.h"
+#include "common/turn.h"
 
 /* What wakes the brain: raised by events and instrument threads, taken by the brain. */
 struct wake {
@@ -64,6 +66,7 @@ struct open_task {
     char *id, *kind, *pool, *raw_file, *instrument, *project, *slot, *worker;
     enum task_state state;
     int64_t fence, attempt, priority, ready_ms, not_before_ms;
+    int64_t wait_ms; /* of the back-off that ends at not_before_ms; -1: none */
     bool cancel, ended;
     size_t group; /* of s->groups: who shares fairly with whom */
 };
@@ -71,7 +74,7 @@ struct open_task {
 /* The open tasks of one pool and one instrument (copies) or project (cluster). */
 struct task_group {
     const char *pool, *share; /* borrowed from a task of the group */
-    int64_t held, cap;        /* slots */
+    struct turn_group turn;
 };
 
 /* When an admitted task was last published by us, or found no worker with a free thread; remembered
@@ -140,7 +143,6 @@ int plan_pass(struct scheduler *s, const bson_t *touched /* NULL: all unsettled 
 /* retire.c, before plan_pass in a full pass: plan the moves and removals that are due, and have
  * plan_pass look at raw files whose move or removal has ended. */
 int retire_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
-bool retire_is_kind(const char *kind);
 int reap_workers(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 int reap_tasks(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 int admit_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
@@ -161,6 +163,10 @@ void dispatch_note_beat(const struct scheduler *s, struct worker_seen *w);
 void dispatch_note_ended(struct scheduler *s, const bson_t *ended);
 
 /* The scheduler's own transitions of tasks, guarded by state, fence and epoch; in tasks.c. */
+/* The same, not yet made: for db_update_all. Its proof is that all of set is there. */
+int task_change(struct scheduler *s, const struct open_task *t, enum task_state to,
+                const bson_t *set, const bson_t *unset, struct db_change *out, struct err *err)
+    __attribute__((warn_unused_result));
 int task_transition(struct scheduler *s, const struct open_task *t, enum task_state to,
                     const bson_t *set, const bson_t *unset, bool *won, struct err *err)
     __attribute__((warn_unused_result));
@@ -178,6 +184,8 @@ struct instrument_facts {
     char path[1024];
 };
 struct instrument_facts instruments_facts(struct instruments *all, const char *id);
+/* Whether this scheduler leads has changed: the threads look at once. */
+void instruments_nudge(struct instruments *all);
 /* The raw file went back to monitoring: the instrument's thread reads its documents again. */
 void instruments_recall(struct instruments *all, const char *id);
 #endif

@@ -3,20 +3,14 @@
 
 #include "common/log.h"
 #include "common/mono.h"
+#include "common/pool.h"
 #include "scheduler/names.h"
 #include "scheduler/scheduler.h"
 
 static int seed_pools(struct scheduler *s, struct err *err)
 {
-    static const char *const pools[] = {"file_copy", "cluster_slots", "index",
-                                        "file_move", "file_remove",   "s3_upload"};
-    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
-        AUTO(bson_destroy)
-        bson_t *doc = BCON_NEW("_id", BCON_UTF8(pools[i]), "slots",
-                               BCON_INT64(config_pool_default(s->cfg, pools[i])), "by",
-                               BCON_UTF8("configuration"), "at", BCON_DATE_TIME(wall_ms()));
-        bool made;
-        if (db_insert(s->db, DB_POOLS, doc, &made, err) != 0) {
+    for (const char *const *pool = pool_names; *pool != NULL; pool++) {
+        if (pool_seed(s->db, s->cfg, *pool, err) != 0) {
             return -1;
         }
     }
@@ -26,9 +20,9 @@ static int seed_pools(struct scheduler *s, struct err *err)
 static int seed_project(struct scheduler *s, struct err *err)
 {
     AUTO(bson_destroy)
-    bson_t *doc = BCON_NEW("_id", BCON_UTF8(NAMES_FALLBACK_PROJECT), "name",
-                           BCON_UTF8("files without a project"), "status", BCON_UTF8("active"),
-                           "created_at_", BCON_DATE_TIME(wall_ms()));
+    bson_t *doc =
+        BCON_NEW("_id", BCON_UTF8(PROJECT_FALLBACK), "name", BCON_UTF8("files without a project"),
+                 "status", BCON_UTF8("active"), "created_at_", BCON_DATE_TIME(wall_ms()));
     bool made;
     return db_insert(s->db, DB_PROJECTS, doc, &made, err);
 }
@@ -44,18 +38,17 @@ static int seed_settings(struct scheduler *s, struct err *err)
     }
     AUTO(bson_destroy)
     bson_t *settings = BCON_NEW(
-        "_id", BCON_UTF8("msqc-v1"), "number", BCON_INT64(1), "name", BCON_UTF8("msqc"), "version",
-        BCON_INT64(1), "description", BCON_UTF8("quality control of every raw file"),
-        "software_type", BCON_UTF8("msqc"), "software", BCON_UTF8("trawl-msqc"), "config_params",
-        BCON_UTF8(""), "job_engine", BCON_UTF8("slurm"), "metrics_type", BCON_UTF8("msqc"),
-        "slurm_cpus_per_task", BCON_INT64(1), "slurm_mem", BCON_UTF8("400M"), "slurm_time",
-        BCON_UTF8("00:10:00"), "num_threads", BCON_INT64(1), "status", BCON_UTF8("active"),
-        "created_at_", BCON_DATE_TIME(wall_ms()));
+        "_id", BCON_UTF8("msqc-v1"), "name", BCON_UTF8("msqc"), "version", BCON_INT64(1),
+        "description", BCON_UTF8("quality control of every raw file"), "software_type",
+        BCON_UTF8("msqc"), "software", BCON_UTF8("trawl-msqc"), "config_params", BCON_UTF8(""),
+        "metrics_type", BCON_UTF8("msqc"), "slurm_cpus_per_task", BCON_INT64(1), "slurm_mem",
+        BCON_UTF8("400M"), "slurm_time", BCON_UTF8("00:10:00"), "num_threads", BCON_INT64(1),
+        "status", BCON_UTF8("active"), "created_at_", BCON_DATE_TIME(wall_ms()));
     AUTO(bson_destroy)
-    bson_t *assignment = BCON_NEW(
-        "_id", BCON_UTF8("_FALLBACK/msqc-v1"), "project", BCON_UTF8(NAMES_FALLBACK_PROJECT),
-        "settings", BCON_UTF8("msqc-v1"), "scope", BCON_UTF8("*"), "excluded", "[", "]",
-        "raw_file_id_filter", BCON_UTF8(""), "created_at_", BCON_DATE_TIME(wall_ms()));
+    bson_t *assignment =
+        BCON_NEW("_id", BCON_UTF8("_FALLBACK/*/msqc/"), "project", BCON_UTF8(PROJECT_FALLBACK),
+                 "settings", BCON_UTF8("msqc-v1"), "scope", BCON_UTF8("*"), "excluded", "[", "]",
+                 "raw_file_id_filter", BCON_UTF8(""), "created_at_", BCON_DATE_TIME(wall_ms()));
     bool made;
     return db_insert(s->db, DB_ASSIGNMENTS, assignment, &made, err) != 0 ||
                    db_insert(s->db, DB_SETTINGS, settings, &made, err) != 0

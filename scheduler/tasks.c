@@ -19,6 +19,7 @@ static int add_open(void *ctx, const bson_t *doc, struct err *err)
         .priority = doc_i64(doc, "priority", 0),
         .ready_ms = doc_i64(doc, "ready_at", 0),
         .not_before_ms = doc_i64(doc, "not_before", 0),
+        .wait_ms = doc_i64(doc, "wait_ms", -1),
         .cancel = doc_has(doc, "cancel"),
         .ended = doc_has(doc, "parked.ended"),
     };
@@ -121,28 +122,40 @@ int open_tasks_load(struct scheduler *s, const bson_t *touched, struct err *err)
     return touched == NULL ? load_all(s, err) : load_touched(s, touched, err);
 }
 
-int task_transition(struct scheduler *s, const struct open_task *t, enum task_state to,
-                    const bson_t *set, const bson_t *unset, bool *won, struct err *err)
+int task_change(struct scheduler *s, const struct open_task *t, enum task_state to,
+                const bson_t *set, const bson_t *unset, struct db_change *out, struct err *err)
 {
     int64_t epoch = lease_epoch(s->lease);
-    bson_t update = BSON_INITIALIZER, all;
+    bson_t all;
     if (!task_may(t->state, to) && t->state != to) {
         return ERR(err, ERR_FATAL, 0, "task %s may not go from %s to %s", t->id,
                    task_state_name(t->state), task_state_name(to));
     }
-    AUTO(bson_destroy)
-    bson_t *filter =
+    out->filter =
         BCON_NEW("_id", BCON_UTF8(t->id), "state", BCON_UTF8(task_state_name(t->state)), "fence",
                  BCON_INT64(t->fence), "epoch", "{", "$lte", BCON_INT64(epoch), "}");
-    BSON_APPEND_DOCUMENT_BEGIN(&update, "$set", &all);
+    out->update = bson_new();
+    BSON_APPEND_DOCUMENT_BEGIN(out->update, "$set", &all);
     BSON_APPEND_UTF8(&all, "state", task_state_name(to));
     BSON_APPEND_INT64(&all, "epoch", epoch);
     bson_concat(&all, set);
-    bson_append_document_end(&update, &all);
+    bson_append_document_end(out->update, &all);
     if (unset != NULL) {
-        BSON_APPEND_DOCUMENT(&update, "$unset", unset);
+        BSON_APPEND_DOCUMENT(out->update, "$unset", unset);
     }
-    int rc = db_update(s->db, DB_TASKS, filter, &update, won, err);
-    bson_destroy(&update);
+    out->proof = BCON_NEW("_id", BCON_UTF8(t->id), "state", BCON_UTF8(task_state_name(to)), "epoch",
+                          BCON_INT64(epoch));
+    bson_concat(out->proof, set);
+    return 0;
+}
+
+int task_transition(struct scheduler *s, const struct open_task *t, enum task_state to,
+                    const bson_t *set, const bson_t *unset, bool *won, struct err *err)
+{
+    struct db_change c = {0};
+    int rc = task_change(s, t, to, set, unset, &c, err) != 0
+                 ? -1
+                 : db_update(s->db, DB_TASKS, c.filter, c.update, won, err);
+    db_change_fini(&c);
     return rc;
 }

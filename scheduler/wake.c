@@ -1,7 +1,7 @@
 /* wake.c - flags that wake the brain. A lost event costs nothing: the sweep recomputes. */
 #include <string.h>
-#include <time.h>
 
+#include "common/mono.h"
 #include "scheduler/scheduler.h"
 
 #define MESSAGE_MAX 4096
@@ -9,11 +9,7 @@
 void wake_init(struct wake *w)
 {
     pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->raised, &attr);
-    pthread_condattr_destroy(&attr);
+    mono_cond_init(&w->raised);
     bson_init(&w->touched);
     bson_init(&w->ended);
 }
@@ -52,20 +48,11 @@ void wake_stop(struct wake *w)
     pthread_mutex_unlock(&w->lock);
 }
 
-static struct timespec in_ms(int64_t ms)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    int64_t ns = t.tv_nsec + (ms % 1000) * 1000000;
-    return (struct timespec){.tv_sec = t.tv_sec + ms / 1000 + ns / 1000000000,
-                             .tv_nsec = ns % 1000000000};
-}
-
 bool wake_take(struct wake *w, int64_t timeout_ms, struct wake_news *news)
 {
-    struct timespec until = in_ms(timeout_ms);
+    int64_t until = mono_ms() + timeout_ms;
     pthread_mutex_lock(&w->lock);
-    while (!w->any && !w->stop && pthread_cond_timedwait(&w->raised, &w->lock, &until) == 0) {
+    while (!w->any && !w->stop && mono_wait(&w->raised, &w->lock, until)) {
     }
     bson_copy_to(&w->touched, &news->touched);
     bson_copy_to(&w->ended, &news->ended);

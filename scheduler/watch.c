@@ -103,20 +103,19 @@ static int make_document(struct watch *w, struct entry *e, const struct look *l,
     return db_insert(w->s->db, DB_RAW_FILES, doc, made, err);
 }
 
-static int set_id(struct entry *e, bool collides)
+static int name_new(const struct watch *w, struct entry *e, const char *name, bool collides,
+                    struct err *err)
 {
     char prefix[NAMES_PREFIX_LEN + 1] = "";
     if (collides) {
         names_collision_prefix(wall_ms() * 1000 + mono_ns() / 1000 % 1000, prefix);
     }
-    free(e->prefix);
-    free(e->id);
-    e->prefix = strdup(prefix);
-    AUTO(free) char *escaped = path_escape(e->name);
-    e->id = NULL;
-    return e->prefix == NULL || escaped == NULL || asprintf(&e->id, "%s%s", prefix, escaped) < 0
-               ? -1
-               : 0;
+    AUTO(free) char *target = names_target(prefix, name, names_stem(w->cfg, name));
+    AUTO(free) char *id = target != NULL ? path_escape(target) : NULL;
+    if (id == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    return entry_name(e, name, prefix, id, err);
 }
 
 /* Whether the document that has this id is of this very file: the answer to an earlier insert was
@@ -139,8 +138,7 @@ static int is_known(struct watch *w, const char *id, const struct look *l, bool 
 static int add_new(struct watch *w, const char *name, const struct look *l, bool collides,
                    struct err *err)
 {
-    struct entry e = {.name = strdup(name),
-                      .a = acquisition_new(),
+    struct entry e = {.a = acquisition_new(),
                       .born_ns = l->born_ns,
                       .mtime_ns = l->mtime_ns,
                       .ino = l->ino,
@@ -149,11 +147,8 @@ static int add_new(struct watch *w, const char *name, const struct look *l, bool
                       .poll = w->poll};
     bool made = false, known = false;
     for (int tries = 0; !made && tries < 3; tries++) {
-        if (e.name == NULL || set_id(&e, collides || tries > 0) != 0) {
-            entry_fini(&e);
-            return ERR(err, ERR_TRANSIENT, 0, "out of memory");
-        }
-        if (make_document(w, &e, l, &made, err) != 0 ||
+        if (name_new(w, &e, name, collides || tries > 0, err) != 0 ||
+            make_document(w, &e, l, &made, err) != 0 ||
             (!made && !collides && is_known(w, e.id, l, &known, err) != 0)) {
             w->loaded = false; /* perhaps only the answer was lost */
             entry_fini(&e);
@@ -216,9 +211,11 @@ static int add_member(void *ctx, const char *name, struct err *err)
     if (!names_is_companion(m->w->cfg, m->e->name, name)) {
         return 0;
     }
+    size_t stem = names_stem(m->w->cfg, m->e->name);
     AUTO(free) char *from = path_escape(name);
-    AUTO(free) char *to = NULL;
-    if (from == NULL || asprintf(&to, "%s%s", m->e->prefix, from) < 0) {
+    AUTO(free) char *target = names_target(m->e->prefix, name, stem);
+    AUTO(free) char *to = target != NULL ? path_escape(target) : NULL;
+    if (from == NULL || to == NULL) {
         return ERR(err, ERR_TRANSIENT, 0, "out of memory");
     }
     char key[16];
@@ -336,10 +333,8 @@ static int follow(struct watch *w, struct entry *e, struct err *err)
     return due ? save(w, e, rule, err) : 0;
 }
 
-static int see_name(void *ctx, const char *name, struct err *err)
+static int see_name(struct watch *w, const char *name, struct err *err)
 {
-    struct watch *w = ctx;
-    atomic_store(&w->moved_ms, mono_ms());
     if (!names_is_raw_file(w->cfg, name)) {
         return 0;
     }
@@ -348,8 +343,10 @@ static int see_name(void *ctx, const char *name, struct err *err)
         e->poll = w->poll;
         return 0;
     }
+    atomic_store(&w->moved_ms, mono_ms());
     struct look l = watch_look(w, name);
     if (!l.there) {
+        w->all_known = false;
         return 0;
     }
     if (e != NULL && same_file(e, &l)) {
@@ -374,14 +371,35 @@ static void find_youngest(struct watch *w)
     }
 }
 
+/* Most polls find the names of the last one: then each entry is as current as it was. */
+static int see_names(struct watch *w, struct err *err)
+{
+    bool same;
+    if (listing_read(w, &same, err) != 0) {
+        return -1;
+    }
+    if (same && w->all_known) {
+        return 0;
+    }
+    w->poll++;
+    w->all_known = true;
+    const char *end = w->now.names + w->now.len;
+    for (const char *name = w->now.names; name < end; name += strlen(name) + 1) {
+        if (see_name(w, name, err) != 0) {
+            w->all_known = false;
+            return -1;
+        }
+    }
+    listing_keep(w);
+    return 0;
+}
+
 static int poll_once(struct watch *w, struct err *err)
 {
     if (atomic_exchange(&w->recall, false)) {
         w->loaded = false;
     }
-    w->poll++;
-    if ((!w->loaded && watch_load(w, err) != 0) ||
-        fs_each_name(w->cfg->path, see_name, w, err) != 0) {
+    if ((!w->loaded && watch_load(w, err) != 0) || see_names(w, err) != 0) {
         return -1;
     }
     find_youngest(w);

@@ -6,6 +6,11 @@ if(FUSE3_FOUND)
   target_link_libraries(faultfs PRIVATE project_flags PkgConfig::FUSE3)
 endif()
 
+# A clock that jumps, for the processes that preload it.
+add_library(test_clock MODULE faults/clock.c)
+target_link_libraries(test_clock PRIVATE project_flags)
+set_target_properties(test_clock PROPERTIES PREFIX "")
+
 file(GLOB fault_scripts CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/faults/[0-9]*-*.py)
 foreach(script ${fault_scripts})
   get_filename_component(topic ${script} NAME_WE)

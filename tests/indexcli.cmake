@@ -2,6 +2,6 @@
 foreach(what contribution fold property)
   add_unit_test(index_${what} kind_index)
 endforeach()
-foreach(what args json mount table text verify why)
+foreach(what args dead json mount queue table text top verify why)
   add_unit_test(cli_${what} cli)
 endforeach()

@@ -196,7 +196,7 @@ static void settle(struct run *run, struct settlement *s)
     tell(run);
     log_info("task_ended", KV("task_id", run->claim.task), KV("kind", run->kind->name),
              KV("state", task_state_name(s->state)),
-             KV("attempt", doc_i64(run->task, "attempt", 0)), KV("ms", wall_ms() - run->started_ms),
+             KV("attempt", doc_i64(run->task, "attempt", 0)), KV("ms", mono_ms() - run->began_ms),
              KV("why", s->why.msg));
 }
 
@@ -302,6 +302,7 @@ void run_handover(struct handover *h)
         .shared = k->shared,
         .step = "claim",
         .started_ms = wall_ms(),
+        .began_ms = mono_ms(),
         .claim = {.task = h->ptr.task, .kind = h->ptr.kind, .worker = r->id, .fence = h->ptr.fence},
     };
     bool first = enlist(&run);

@@ -17,13 +17,9 @@ bool runner_stopping(struct runner *r)
 
 void runner_pause(struct runner *r, int64_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + (ms % 1000) * 1000000;
-    until.tv_sec += ms / 1000 + ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
+    int64_t until = mono_ms() + ms;
     pthread_mutex_lock(&r->lock);
-    while (!r->stopping && pthread_cond_timedwait(&r->wake, &r->lock, &until) == 0) {
+    while (!r->stopping && mono_wait(&r->wake, &r->lock, until)) {
     }
     pthread_mutex_unlock(&r->lock);
 }
@@ -223,11 +219,7 @@ struct runner *runner_new(const struct config *cfg, const char *list, struct err
     }
     r->cfg = cfg;
     pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    mono_cond_init(&r->wake);
     name_yourself(r);
     if (add_kinds(r, list, err) != 0 || (r->db = db_new(cfg, "trawl-worker", err)) == NULL ||
         (r->bus = bus_new(cfg, r->id, err)) == NULL ||

@@ -57,6 +57,7 @@ struct run {
     _Atomic(const char *) step;
     _Atomic int64_t done, total;
     int64_t started_ms; /* wall clock, for people */
+    int64_t began_ms;   /* mono_ms */
     atomic_bool cancelled, fenced, lapsed;
     int pins[RUN_PINS_MAX]; /* of the n_pins locations that it writes to (locations.c) */
     size_t n_pins;

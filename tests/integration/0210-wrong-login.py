@@ -84,7 +84,7 @@ def a_head_node_that_is_not_in_known_hosts_gets_no_job():
         site.start()
         name = site.acquire("generic", "gen1")[0]["name"]
         msg, _ = held_task(site, name)
-        holds("ssh-keyscan" in msg and known in msg and "SHA256:" in msg, f"fingerprint and remedy are named: {msg}")
+        holds("trawl cluster trust" in msg and known in msg and "SHA256:" in msg, f"fingerprint and remedy are named: {msg}")
         with open(right) as file:
             entry = file.read()
         other = subprocess.run(["ssh-keygen", "-y", "-f", site.env["TRAWL_SSH_KEY_FILE"]], capture_output=True, text=True,
@@ -92,7 +92,28 @@ def a_head_node_that_is_not_in_known_hosts_gets_no_job():
         write_text(known, f"{entry.split()[0]} {other[0]} {other[1]}\n")
         wait_until(lambda: "CHANGED" in site.task(f"{name}/quant/msqc-v1").get("error", {}).get("msg", ""), 20,
                    "a changed host key is told")
-        write_text(known, entry)
+        host = site.env["TRAWL_SSH_HOSTS"].split(",")[0]
+
+        def trust(code, *words):
+            answer = site.trawl("cluster", "trust", host, *words)
+            equal(answer.code, code, f"trawl cluster trust {words}: {answer}")
+            return answer
+
+        [key] = [k for k in json.loads(trust(1, "--json").out) if k["type"] == "ssh-ed25519"]
+        holds(key["changed"] and not key["known"], f"the key: {key}")
+        printed = subprocess.run(["ssh-keygen", "-lf", f"{site.world}/sshd/host_ed25519.pub"], capture_output=True, text=True,
+                                 check=True).stdout
+        holds(key["fingerprint"] in printed, f"{key['fingerprint']} is in {printed}")
+        trust(1, "--fingerprint", "SHA256:0000000000000000000000000000000000000000000")
+        trust(5, "--first-use")  # another key is known: only with --replace
+        with open(known, encoding="ascii") as file:
+            holds(other[1] in file.read(), "nothing was written")
+        write_text(known, f"elsewhere {other[0]} {other[1]}\n{entry.split()[0]} {other[0]} {other[1]}\n")
+        trust(0, "--replace", "--fingerprint", key["fingerprint"])
+        with open(known, encoding="ascii") as file:
+            lines = file.read().splitlines()
+        equal(lines, [f"elsewhere {other[0]} {other[1]}", entry.strip()], "known_hosts")
+        trust(0)
         goes_on(site, name)
 
 

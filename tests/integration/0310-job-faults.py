@@ -13,6 +13,10 @@ esac"""
 
 def faulty(name):
     site = Site(name)
+    codes = f"{site.config}/error_codes"
+    with open(codes, "w", encoding="utf-8") as out:
+        out.write("# ours\n* LICENCE 'licence server'\n")
+    site.env["TRAWL_QUANT_ERROR_CODES"] = codes
     shutil.copy(f"{site.software}/trawl-msqc", f"{site.software}/real-msqc")
     site.install_software(SOFTWARE)
     site.instrument("gen1", "generic")
@@ -37,7 +41,9 @@ def failed(site, name, *parts):
         for where, text in (("the task", task["error"]["msg"]), ("the status", raw["status_details"]), ("trawl why", why)):
             holds(part in text, f"{where} of {name} says '{part}': {text}")
     equal(raw["backup_status"], "copying_done", f"the backup of {name}")
-    equal(site.db.find("metrics", {"raw_file": name}), [], f"metrics of {name}")
+    runs = site.db.find("metrics", {"raw_file": name})
+    holds(runs and all("ms1_scans" not in m and "time_elapsed" in m and m["error_code"] for m in runs),
+          f"of a run that failed only the time is told: {runs}")
     return task
 
 
@@ -64,6 +70,7 @@ def jobs_that_fail_or_write_nothing_are_told_apart_and_a_retry_works():
         holds(re.search(r"cut|ends|no element|not well-formed|truncated", msg.split("log.txt ends:")[1]), f"why: {msg}")
         task = failed(site, exit7, "FAILED: job ", "exit code 7", "the licence server does not answer")
         holds("the licence server" in task["kept"]["log_tail"], "the end of the log is kept")
+        equal(task["kept"]["error_code"], "LICENCE", "the site's own table names the error")
         failed(site, nothing, "COMPLETED: job ", "it wrote no msqc_results.tsv")
         site.wait_status(good, "done", 40)
         site.expect_nothing_left()

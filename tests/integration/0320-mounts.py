@@ -236,10 +236,12 @@ def init_never_takes_a_share_from_another_location():
         site.instrument("thermo1", "thermo")
         equal(site.trawl("mount", "init").code, 2, "nothing named")
         equal(site.trawl("mount", "init", "nowhere").code, 3, "unknown")
-        made = site.ask("mount", "init", "backup", "--reason", "first")[0]
+        made = site.ask("mount", "init", "backup", "--why", "first")[0]
         equal((made["written"], made["location"]), (True, "backup"), "what was made")
         again = site.ask("mount", "init", "backup")[0]
         equal((again["written"], again["uuid"]), (False, made["uuid"]), "idempotent")
+        equal([(e["verb"], e["why"]) for e in site.ask("log", "--target", "backup")],
+              [("mount init", "first"), ("mount init", "")], "the log")
         with open(f"{site.backup}/.trawl-location") as file:
             identity = json.load(file)
         equal((identity["v"], identity["location"], identity["uuid"]), (1, "backup", made["uuid"]), "the file")

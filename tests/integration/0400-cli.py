@@ -21,7 +21,7 @@ def a_pool_that_is_set_to_zero_drains_and_goes_on_when_it_is_set_back():
     with Site("pools") as site:
         site.instrument("gen1", "generic", skip_quanting="true")
         site.start()
-        code(site, OK, "pool", "set", "file_copy", "0", "--reason", "new disks", "--wait")
+        code(site, OK, "pool", "set", "file_copy", "0", "--why", "new disks", "--wait")
         name = site.acquire("generic", "gen1")[0]["name"]
         site.wait_task(f"{name}/copy", "ready")
         why = wait_until(lambda: [t for t in site.ask("why", name)["tasks"] if t["reason"] == "pool_closed"], 10, "why")[0]
@@ -50,10 +50,10 @@ def a_waiting_task_is_cancelled_at_once_and_retried():
         name = site.acquire("generic", "gen1")[0]["name"]
         copy = f"{name}/copy"
         site.wait_task(copy, "ready")
-        code(site, REFUSED, "task", "retry", copy, says="only tasks that are failed, dead, cancelled or skipped")
+        code(site, REFUSED, "task", "retry", copy, says="only tasks that are failed, dead, cancelled, skipped or ignored")
         code(site, OK, "task", "cancel", copy, says="cancelled")
         raw = site.wait_status(name, "error")
-        equal((raw["backup_status"], raw["status_details"]), ("copying_failed", "[copy] cancelled: by an operator"), "raw file")
+        equal((raw["backup_status"], raw["status_details"]), ("copying_failed", "[copy] cancelled by an operator"), "raw file")
         code(site, REFUSED, "task", "cancel", copy, says="is cancelled")
         code(site, OK, "why", name, says="trawl task retry")
         site.retry(copy)
@@ -87,6 +87,7 @@ def verify_finds_a_flipped_byte_and_a_file_that_is_gone():
         states = {os.path.basename(f["path"]): f["state"] for f in answer.json["files"]}
         equal((states["analysis.tdf_bin"], states["analysis.tdf"], answer.json["bad"]), ("damaged", "missing", 2), "verify")
         equal([s for s in states.values() if s == "ok"], ["ok"] * (len(states) - 2), "the other files")
+        equal({(e["verb"], e["state"]) for e in site.ask("log", "--target", name)}, {("verify", "done")}, "the log")
         code(site, MISSING, "verify", "nothing.d", says="there is no raw file")
 
 

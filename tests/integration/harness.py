@@ -36,12 +36,12 @@ import traceback
 sys.dont_write_bytecode = True
 from mongo import Mongo, MongoError  # noqa: E402
 
-__all__ = ["Failed", "Mongo", "Process", "Servers", "Site", "equal", "holds", "hash_tree", "json", "os", "part_files", "re",
+__all__ = ["BIN", "Failed", "Mongo", "Process", "Servers", "Site", "equal", "holds", "hash_tree", "json", "os", "part_files", "re",
            "run", "shutil", "signal", "skip", "subprocess", "sys", "test", "time", "wait_until", "write_file"]
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("TRAWL_TEST_BIN", os.path.join(ROOT, "build", "release"))
-ENDED = ("done", "failed", "dead", "cancelled", "skipped")
+ENDED = ("done", "failed", "dead", "cancelled", "skipped", "ignored")
 SKIP_CODE = 77
 
 # Short waits, for tests only. The leases are still long enough for a machine that is busy with other tests.
@@ -164,7 +164,10 @@ class Process:
         for line in self.text().splitlines(keepends=True):
             if not line.endswith("\n"):
                 break
-            entry = json.loads(line)
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                raise Failed(f"{self.name} logs a line that is no JSON: {line!r}") from None
             if (event is None or entry["event"] == event) and all(entry.get(k) == v for k, v in fields.items()):
                 found.append(entry)
         return found
@@ -208,7 +211,7 @@ class Servers:
         base = subprocess.run([f"{ROOT}/tests/world", "base"], capture_output=True, text=True, check=True).stdout.strip()
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("TRAWL_") or k == "TRAWL_JAVA_DIR"}
         self.env.update(TRAWL_LOCAL_DIR=self.dir, TRAWL_PORT_BASE=base)
-        if "sshd" in names:  # it is the head node of the shared cluster
+        if "sshd" in names and "cluster" not in names:  # it is the head node of the shared cluster
             os.symlink(f"{os.environ['TRAWL_LOCAL_DIR']}/cluster", f"{self.dir}/cluster")
 
     def verb(self, verb: str, name: str) -> None:
@@ -222,25 +225,40 @@ class Servers:
     def down(self, name: str) -> None:
         self.verb("down", name)
 
-    def pid(self, name: str) -> int:
-        """The server's process, known by its mark."""
-        mark = f"TRAWL_LOCAL_OF={self.dir}/{name}".encode()
+    def pids(self, name: str) -> list:
+        """The server's processes, known by its mark; sshd overwrites its own and is known by its pid file."""
+        if name == "sshd":
+            with contextlib.suppress(OSError, ValueError), open(f"{self.dir}/pid/sshd.pid") as file:
+                pid = int(file.read())
+                with open(f"/proc/{pid}/cmdline", "rb") as command:
+                    return [pid] if f"{self.dir}/sshd/sshd_config".encode() in command.read() else []
+            return []
+        mark, found = f"TRAWL_LOCAL_OF={self.dir}/{name}".encode(), []
         for path in glob.glob("/proc/[0-9]*/environ"):
             with contextlib.suppress(OSError), open(path, "rb") as environ:
                 if mark in environ.read().split(b"\0"):
-                    return int(path.split("/")[2])
-        raise Failed(f"no process of {name}")
+                    found.append(int(path.split("/")[2]))
+        return found
+
+    def pid(self, name: str) -> int:
+        found = self.pids(name)
+        holds(found, f"there is a process of {name}")
+        return found[0]
 
     def kill(self, name: str) -> None:
         os.kill(self.pid(name), signal.SIGKILL)
 
+    def environment(self) -> dict:
+        """All that leads to a world, as if all of it were ours."""
+        out = subprocess.run([f"{ROOT}/local/env"], env=self.env, capture_output=True, text=True, check=True).stdout
+        return dict(line.split("=", 1) for line in out.splitlines())
+
     def settings(self) -> dict:
         """The environment that leads to these servers, and for the others to the shared ones."""
-        out = subprocess.run([f"{ROOT}/local/env"], env=self.env, capture_output=True, text=True, check=True).stdout
         mine = {"kafka": ["TRAWL_KAFKA_BROKERS"], "store": ["TRAWL_MONGO_URI"],
                 "sshd": ["TRAWL_SSH_HOSTS", "TRAWL_SSH_KEY_FILE", "TRAWL_SSH_KNOWN_HOSTS"]}
         wanted = [name for server in self.names for name in mine[server]]
-        return dict(line.split("=", 1) for line in out.splitlines() if line.split("=")[0] in wanted)
+        return {key: value for key, value in self.environment().items() if key in wanted}
 
     def __enter__(self):
         return self

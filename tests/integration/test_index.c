@@ -1,33 +1,17 @@
-/*
- * test_index.c - the kind "index" against a real store: TRAWL_MONGO_URI names it; without it the
- * test is skipped, loudly. Each run uses a database of its own and drops it.
- */
-#include <mongoc/mongoc.h>
+/* test_index.c - the kind "index" against a real store. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/log.h"
 #include "common/mono.h"
+#include "store.h"
 #include "test.h"
 #include "workers/index/contribution.h"
 #include "workers/index/fold.h"
 #include "workers/index/index.h"
 
-#define SKIPPED 77
-#define RFID    "a_P123_01.raw"
-#define TASK    RFID "/quant/msqc-v1"
-
-static struct config *cfg;
-static struct db *db;
-
-static void must(int rc, const struct err *err)
-{
-    if (rc != 0) {
-        print_error("%s: %s\n", err->where, err->msg);
-    }
-    assert_int_equal(rc, 0);
-}
+#define RFID "a_P123_01.raw"
+#define TASK RFID "/quant/msqc-v1"
 
 static void put(const char *coll, bson_t *doc)
 {
@@ -338,19 +322,7 @@ static void index_of_a_missing_raw_file_fails_for_good(void **state)
     end(job);
 }
 
-static void drop_database(void)
-{
-    mongoc_client_t *client = mongoc_client_new(cfg->mongo.uri);
-    mongoc_database_t *d =
-        client != NULL ? mongoc_client_get_database(client, cfg->mongo.database) : NULL;
-    if (d != NULL) {
-        mongoc_database_drop(d, NULL);
-        mongoc_database_destroy(d);
-    }
-    mongoc_client_destroy(client);
-}
-
-int main(void)
+static int run(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(index_writes_every_aggregate_and_settles, fresh),
@@ -365,26 +337,10 @@ int main(void)
         cmocka_unit_test_setup(index_of_a_file_without_rev_settles, fresh),
         cmocka_unit_test_setup(index_of_a_missing_raw_file_fails_for_good, fresh),
     };
-    if (getenv("TRAWL_MONGO_URI") == NULL) {
-        fputs("SKIPPED: TRAWL_MONGO_URI names no MongoDB store\n", stderr);
-        return SKIPPED;
-    }
-    char name[64];
-    snprintf(name, sizeof name, "trawl_test_index_%d_%d", (int)getpid(), (int)(wall_ms() % 100000));
-    setenv("TRAWL_MONGO_DATABASE", name, 1);
-    struct err err = {0};
-    log_init("test_index", LOG_WARN);
-    char folder[] = "/tmp/trawl-test-index-XXXXXX"; /* empty: only defaults and the environment */
-    cfg = mkdtemp(folder) != NULL ? config_load(folder, &err) : NULL;
-    (void)rmdir(folder);
-    db = cfg != NULL ? db_new(cfg, "test_index", &err) : NULL;
-    if (db == NULL) {
-        fprintf(stderr, "%s\n", err.msg);
-        return 1;
-    }
-    int failed = cmocka_run_group_tests_name("index", tests, NULL, NULL);
-    drop_database();
-    db_free(db);
-    config_free(cfg);
-    return failed;
+    return cmocka_run_group_tests_name("index", tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return store_main("index", run);
 }

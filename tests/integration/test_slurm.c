@@ -13,7 +13,7 @@
 #include "common/mono.h"
 #include "slurm_world.h"
 #include "test.h"
-#include "workers/quant/cluster.h"
+#include "workers/job/cluster.h"
 
 #define RESULT                                                                                     \
     "printf 'ms1_scans\\tms2_scans\\tgradient_length\\tstatus\\tdetail\\n"                         \
@@ -314,12 +314,12 @@ static void an_unknown_host_is_refused_with_the_remedy(void **state)
     set(&world.cfg.ssh.known_hosts, path);
     fails_to_connect(ERR_HOLD, "cannot be read");
     world_shell("touch '%s'", path);
-    fails_to_connect(ERR_HOLD, "ssh-keyscan -p");
+    fails_to_connect(ERR_HOLD, "trawl cluster trust 127.0.0.1:");
     world_shell("ssh-keygen -q -t ed25519 -N '' -f '%s/other' && "
                 "echo \"$(cut -d' ' -f1 '%s') $(cut -d' ' -f1,2 '%s/other.pub')\" >'%s'",
                 world.root, world_env("TRAWL_SSH_KNOWN_HOSTS"), world.root, path);
     fails_to_connect(ERR_HOLD, "has CHANGED");
-    fails_to_connect(ERR_HOLD, "ssh-keygen -R");
+    fails_to_connect(ERR_HOLD, "trawl cluster trust --replace");
     world_remove();
 }
 

@@ -104,6 +104,56 @@ static void ready_tasks_name_the_first_obstacle(void **state)
     }
 }
 
+/* Its document and one other of the same pool; takes pool and other. */
+static struct why explain_beside(bson_t *pool_doc, bson_t *other)
+{
+    struct why out;
+    AUTO(bson_destroy) bson_t *own = copy("ready");
+    AUTO(bson_destroy) bson_t *beside = other;
+    BCON_APPEND(own, "instrument_id", "gen1", "priority", BCON_INT64(50));
+    AUTO(docs_free) struct docs *workers = list(worker(2));
+    AUTO(docs_free) struct docs *pools = list(pool_doc);
+    AUTO(docs_free) struct docs *none = list(NULL);
+    AUTO(docs_free) struct docs *open = list(bson_copy(own));
+    struct err err = {0};
+    assert_int_equal(docs_add(open, beside, &err), 0);
+    const struct queue_cap caps[] = {{"gen1", 1}};
+    const struct why_facts f = {
+        .workers = workers,
+        .pools = pools,
+        .slots = none,
+        .queue = {.open = open, .caps = caps, .n_caps = 1, .now_ms = NOW},
+        .led = true,
+        .now_ms = NOW,
+    };
+    why_task(&f, own, &out);
+    return out;
+}
+
+static bson_t *beside(const char *state, const char *instrument)
+{
+    return BCON_NEW("_id", "b.raw/copy", "kind", "copy", "pool", "file_copy", "state",
+                    BCON_UTF8(state), "instrument_id", BCON_UTF8(instrument), "priority",
+                    BCON_INT64(100));
+}
+
+static void ready_tasks_wait_for_their_instrument_for_others_and_for_resume(void **state)
+{
+    (void)state;
+    struct why out = explain_beside(pool(3), beside("running", "gen1"));
+    expect(&out, WHY_CAPPED, "gen1 has 1 copy under way, and may have 1", "max_copies");
+    out = explain_beside(pool(3), beside("running", "gen2"));
+    expect(&out, WHY_QUEUED, "next round admits it", "");
+    assert_null(strstr(out.what, "first"));
+    out = explain_beside(pool(3), beside("ready", "gen2"));
+    expect(&out, WHY_QUEUED, "; 1 other goes first, 1 by higher priority", "");
+    bson_t *stopped = pool(0);
+    BCON_APPEND(stopped, "saved_slots", BCON_INT64(3), "stop", "{", "by", "kim@lab", "why", "smoke",
+                "at", BCON_DATE_TIME(NOW - 60000), "}");
+    out = explain_beside(stopped, beside("ready", "gen2"));
+    expect(&out, WHY_STOPPED, "by kim@lab 1 min ago, because: smoke", "trawl resume");
+}
+
 static void ready_tasks_wait_their_time(void **state)
 {
     (void)state;
@@ -178,8 +228,18 @@ static void ended_tasks_say_how_to_go_on(void **state)
     BCON_APPEND(stopped, "cancel", "{", "by", "bob@h", "}");
     out = explain(&fine, stopped);
     expect(&out, WHY_CANCELLED, "by bob@h", "retry");
-    out = explain(&fine, copy("skipped"));
-    expect(&out, WHY_SKIPPED, "skipped", "retry");
+    bson_t *skipped = copy("skipped");
+    BCON_APPEND(skipped, "skipped", "{", "by", "kim@lab", "why", "a blank", "because", "a.raw/x",
+                "}");
+    out = explain(&fine, skipped);
+    expect(&out, WHY_SKIPPED, "skipped with a.raw/x by kim@lab: a blank",
+           "trawl task retry a.raw/x --tree");
+    bson_t *ignored = copy("ignored");
+    BCON_APPEND(ignored, "error", "{", "msg", "no room", "}", "ignored", "{", "by", "kim@lab",
+                "why", "too few spectra", "}");
+    out = explain(&fine, ignored);
+    expect(&out, WHY_IGNORED, "no room", "task retry");
+    expect(&out, WHY_IGNORED, "kim@lab accepted: too few spectra", "task retry");
     out = explain(&fine, copy("done"));
     expect(&out, WHY_DONE, "done", "");
     bson_t *stopping = copy("running");
@@ -206,7 +266,12 @@ static void raw_files_that_grow_name_rule_and_time(void **state)
     const struct instrument quiet = {.id = id, .quiet_s = 30, .size_check_s = 3600};
     const struct instrument checks = {.id = id, .size_check_s = 3600, .missing_main_s = 7200};
     AUTO(docs_free) struct docs *none = list(NULL);
-    struct why_facts f = {none, none, none, &quiet, true, NOW};
+    struct why_facts f = {.workers = none,
+                          .pools = none,
+                          .slots = none,
+                          .instrument = &quiet,
+                          .led = true,
+                          .now_ms = NOW};
 #define RAW(...) BCON_NEW("_id", "a.raw", "status", "monitoring_acquisition", __VA_ARGS__)
     struct why out = explain_raw(
         &f, RAW("watch", "{", "size", BCON_INT64(1024), "quiet_ms", BCON_INT64(5000), "}"), NULL);
@@ -236,7 +301,8 @@ static void raw_files_say_what_none_of_their_tasks_says(void **state)
 {
     (void)state;
     AUTO(docs_free) struct docs *none = list(NULL);
-    struct why_facts f = {none, none, none, NULL, true, NOW};
+    struct why_facts f = {
+        .workers = none, .pools = none, .slots = none, .led = true, .now_ms = NOW};
 #define RAW(status) BCON_NEW("_id", "a.raw", "status", status, "status_details", "because")
     struct why out = explain_raw(&f, RAW("copying_done"), NULL);
     expect(&out, WHY_PLANNING, "has not planned", "by itself");
@@ -260,6 +326,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(ready_tasks_name_the_first_obstacle),
+        cmocka_unit_test(ready_tasks_wait_for_their_instrument_for_others_and_for_resume),
         cmocka_unit_test(ready_tasks_wait_their_time),
         cmocka_unit_test(running_tasks_show_where_they_are),
         cmocka_unit_test(admitted_tasks_wait_to_be_claimed),

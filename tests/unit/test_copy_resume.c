@@ -212,6 +212,21 @@ static void parts_of_other_raw_files_are_not_touched(void **state)
     fixture_fini(&f);
 }
 
+static void a_manifest_that_a_killed_attempt_began_is_cleared_away(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, "a.raw");
+    put_file(in_src(&f, "a.raw"), 100, 1);
+    must_copy(&f); /* the raw file has its name; the attempt died in the manifest */
+    put_file(in_dst(&f, "..a.raw.MANIFEST.xxh3.trawl-1.part"), 10, 2);
+    f.plan.fence = 2;
+    must_copy(&f);
+    assert_int_equal(leftovers(&f), 0);
+    assert_int_equal(shell(fmt("cd %s/i1/2026_11 && ls -A | wc -l | grep -qx 2", f.dst)), 0);
+    fixture_fini(&f);
+}
+
 static void a_set_published_by_half_is_completed(void **state)
 {
     (void)state;
@@ -242,6 +257,7 @@ int main(void)
         cmocka_unit_test(one_living_writer_is_enough_to_begin_afresh),
         cmocka_unit_test(an_older_attempt_gives_way_to_a_newer_one),
         cmocka_unit_test(parts_of_other_raw_files_are_not_touched),
+        cmocka_unit_test(a_manifest_that_a_killed_attempt_began_is_cleared_away),
         cmocka_unit_test(a_set_published_by_half_is_completed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

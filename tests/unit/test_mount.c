@@ -34,7 +34,7 @@ static int remove_root(void **state)
 static const char *at(const char *name)
 {
     static char path[160];
-    snprintf(path, sizeof path, "%s/%s", root, name);
+    snprintf(path, sizeof path, "%.60s/%.90s", root, name);
     return path;
 }
 
@@ -178,6 +178,20 @@ static void a_read_only_share_is_refused_to_writers_only(void **state)
     struct mount_proof p = prove(&e);
     const struct mount_need read = {.location = "backup", .path = "/x"};
     assert_int_equal(mount_judge(&p, &read, true, detail), MOUNT_OK);
+}
+
+static void a_probe_that_a_killed_process_has_left_is_taken_away(void **state)
+{
+    (void)state;
+    char host[64] = "", left[128];
+    mkdir(at("share"), 0755);
+    gethostname(host, sizeof host - 1);
+    snprintf(left, sizeof left, "share/.trawl-probe-%s", host);
+    put(left, "");
+    struct mount_expect e = expect(false);
+    struct mount_proof p = prove(&e);
+    assert_int_equal(p.write_errno, 0);
+    assert_int_equal(entries("share"), 0);
 }
 
 static void a_full_share_is_refused_to_writers(void **state)
@@ -345,6 +359,7 @@ int main(void)
         TEST(another_locations_share_is_wrong_even_before_init),
         TEST(a_broken_identity_is_wrong),
         TEST(a_read_only_share_is_refused_to_writers_only),
+        TEST(a_probe_that_a_killed_process_has_left_is_taken_away),
         TEST(a_full_share_is_refused_to_writers),
         TEST(a_share_without_room_for_a_name_is_full),
         TEST(an_unmounted_share_is_missing_though_its_folder_is_there),

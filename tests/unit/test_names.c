@@ -56,6 +56,53 @@ static void the_main_file_of_a_bruker_folder_is_its_tdf_bin(void **state)
     free(main);
 }
 
+static void a_name_too_long_with_its_prefix_keeps_beginning_and_ending(void **state)
+{
+    (void)state;
+    char stem[256], main[300], scan[300];
+    memset(stem, 'x', 240);
+    memcpy(stem + 238, "\xc3\xa4", 3); /* U+00E4 in the middle of the cut or not */
+    snprintf(main, sizeof main, "%s.wiff", stem);
+    snprintf(scan, sizeof scan, "%s.wiff.scan", stem);
+    char *plain = names_target("", main, 240),
+         *a = names_target("20261121-101112-123456-", main, 240),
+         *b = names_target("20261121-101112-123456-", scan, 240);
+    assert_string_equal(plain, main);
+    assert_int_equal(strlen(a), 255);
+    assert_memory_equal(a, "20261121-101112-123456-xxx", 26);
+    assert_string_equal(strrchr(a, '.'), ".wiff");
+    const char *mark_a = strchr(a, '~'), *mark_b = strchr(b, '~');
+    assert_non_null(mark_a);
+    assert_non_null(mark_b);
+    assert_memory_equal(mark_a, mark_b, 17); /* one stem, one hash */
+    assert_true(strlen(b) <= 255);
+    stem[0] = 'y';
+    snprintf(main, sizeof main, "%s.wiff", stem);
+    char *c = names_target("20261121-101112-123456-", main, 240);
+    assert_string_not_equal(strchr(c, '~'), mark_a);
+    free(plain);
+    free(a);
+    free(b);
+    free(c);
+}
+
+static void no_character_is_cut_in_half(void **state)
+{
+    (void)state;
+    char name[256] = "";
+    for (int i = 0; i < 120; i++) {
+        memcpy(name + 2 * i, "\xc3\xa4", 3);
+    }
+    for (size_t shift = 0; shift < 2; shift++) {
+        char *got = names_target(shift == 0 ? "20261121-101112-123456-" : "20261121-101112-123456",
+                                 name, 240);
+        const char *mark = strchr(got, '~');
+        assert_non_null(mark);
+        assert_int_equal((unsigned char)mark[-1], 0xa4);
+        free(got);
+    }
+}
+
 static void a_collision_prefix_is_the_utc_moment_to_the_microsecond(void **state)
 {
     (void)state;
@@ -104,6 +151,8 @@ int main(void)
         cmocka_unit_test(generic_takes_what_its_glob_matches),
         cmocka_unit_test(a_sciex_set_is_all_files_of_the_stem_brackets_and_dots_too),
         cmocka_unit_test(the_main_file_of_a_bruker_folder_is_its_tdf_bin),
+        cmocka_unit_test(a_name_too_long_with_its_prefix_keeps_beginning_and_ending),
+        cmocka_unit_test(no_character_is_cut_in_half),
         cmocka_unit_test(a_collision_prefix_is_the_utc_moment_to_the_microsecond),
         cmocka_unit_test(exactly_one_token_names_the_project),
         cmocka_unit_test(skip_rules_hold_in_the_order_of_the_reference),

@@ -161,6 +161,41 @@ static void quantification_ends_as_the_reference_says(void **state)
     }
 }
 
+static bson_t *set_aside(const char *state)
+{
+    bson_t *doc = task(state, "OUT_OF_MEMORY\nlong log");
+    BCON_APPEND(doc, state, "{", "by", "kim@lab", "why", "a blank", "}");
+    return doc;
+}
+
+static void what_an_operator_sets_aside_is_no_error_and_says_why(void **state)
+{
+    (void)state;
+    AUTO(bson_destroy) bson_t *copied = task("done", "");
+    AUTO(bson_destroy) bson_t *skipped = set_aside("skipped");
+    AUTO(bson_destroy) bson_t *ignored = set_aside("ignored");
+    struct outcome o = of("quanting_failed", copied, skipped, true);
+    assert_string_equal(o.status, "done_not_quanted");
+    assert_string_equal(o.details, "[msqc-v1] skipped by kim@lab: a blank");
+    o = of("quanting_failed", copied, ignored, true);
+    assert_string_equal(o.status, "done");
+    assert_string_equal(o.details, "[msqc-v1] OUT_OF_MEMORY; accepted by kim@lab: a blank");
+    assert_true(o.ended);
+    o = of("error", skipped, NULL, true);
+    assert_string_equal(o.status, "ignored");
+    assert_string_equal(o.backup_status, "skipped");
+    assert_int_equal(o.next, NEXT_WAIT);
+    o = of("error", ignored, NULL, true); /* there is no backup, and nothing says that there is */
+    assert_string_equal(o.status, "ignored");
+    assert_string_equal(o.backup_status, "copying_failed");
+    assert_true(o.ended && !o.copied);
+    AUTO(bson_destroy) bson_t *again = task("ready", "");
+    assert_string_equal(of("ignored", again, NULL, true).status, "monitoring_done");
+    o = of("ignored", NULL, NULL, true); /* by the watcher: its status is not ours to change */
+    assert_true(o.ended);
+    assert_int_equal(o.next, NEXT_WAIT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +209,7 @@ int main(void)
         cmocka_unit_test(a_retried_copy_brings_an_errored_file_back),
         cmocka_unit_test(a_copied_file_is_quantified_when_settings_resolve),
         cmocka_unit_test(quantification_ends_as_the_reference_says),
+        cmocka_unit_test(what_an_operator_sets_aside_is_no_error_and_says_why),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,13 +5,13 @@
 #include <unistd.h>
 
 #include "common/fs.h"
+#include "common/shell.h"
 #include "test.h"
-#include "workers/quant/job.h"
-#include "workers/quant/text.h"
+#include "workers/quant/contract.h"
 
 static char empty[] = "", root_backup[] = "/pool/back up", root_output[] = "/pool/out",
             root_settings[] = "/pool/settings", root_software[] = "/soft ware",
-            root_slurm[] = "/slurm", modules[] = "gcc conda";
+            root_slurm[] = "/slurm", modules[] = "gcc conda", engine[] = "slurm";
 static struct config cfg = {
     .location = {.backup = {.worker = root_backup, .cluster = empty},
                  .output = {.worker = root_output, .cluster = empty},
@@ -19,6 +19,7 @@ static struct config cfg = {
                  .software = {.worker = empty, .cluster = root_software},
                  .slurm = {.worker = root_slurm, .cluster = empty}},
     .slurm = {.modules = modules},
+    .quant = {.engine = engine},
 };
 
 static bson_t *document(const char *raw, const char *type, const char *params)
@@ -33,6 +34,22 @@ static bson_t *document(const char *raw, const char *type, const char *params)
                     "config_params", BCON_UTF8(params), "slurm_cpus_per_task", BCON_INT64(4),
                     "slurm_mem", "62G", "slurm_time", "1-02:00:00", "num_threads", BCON_INT64(8),
                     "fasta_file_name", "human.fasta", "config_file_name", "c.yaml", "}", "}");
+}
+
+/* The content of job.env, and the command; free(). NULL with *err. */
+static char *job_env(const struct quant_job *job, struct err *err)
+{
+    AUTO(contract_fini) struct contract c = {0};
+    struct text t = {0};
+    return contract_make(job, &c, err) == 0 && job_env_write(&cfg, &c.spec, false, &t, err) == 0
+               ? t.data
+               : NULL;
+}
+
+static char *job_command(const struct quant_job *job, struct err *err)
+{
+    AUTO(contract_fini) struct contract c = {0};
+    return contract_make(job, &c, err) == 0 ? strdup(c.command) : NULL;
 }
 
 static int decode(struct quant_job *job, const bson_t *doc, struct err *err)
@@ -103,9 +120,9 @@ static void hostile_values_come_through_a_real_shell(void **state)
     fputs("printf '%s\\0'", t.out);
     for (size_t i = 0; i < n; i++) {
         fputc(' ', t.out);
-        text_quote(t.out, values[i]);
+        shell_quote(t.out, values[i]);
         fputc(' ', t.out);
-        text_quote_always(t.out, values[i]);
+        shell_quote_always(t.out, values[i]);
     }
     fputc('\n', t.out);
     assert_int_equal(text_close(&t, &err), 0);
@@ -281,7 +298,7 @@ static void a_sciex_stem_loses_only_its_last_ending(void **state)
     AUTO(free) char *env = job_env(&job, &err);
     assert_non_null(env);
     assert_non_null(
-        strstr(env, "export TRAWL_SCIEX_STEM='/pool/back up/test1/2026_11/sample_0.5ng [x]'\n"));
+        strstr(env, "export TRAWL_COPY_STEM='/pool/back up/test1/2026_11/sample_0.5ng [x]'\n"));
     assert_non_null(strstr(env, "tmp_raw_data/sample_0.5ng [x].wiff"));
     quant_destroy(&job);
 }

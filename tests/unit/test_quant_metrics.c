@@ -166,6 +166,117 @@ static void real_tables_give_the_values_that_python_computed(void **state)
     assert_near(d, "average_missed_tryptic_cleavages", 0.1205);
 }
 
+static void put(const char *folder, const char *name, const char *text)
+{
+    struct err err = {0};
+    char path[200];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_int_equal(fs_write(path, text, strlen(text), &err), 0);
+}
+
+static void drop(const char *folder, const char *name)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    unlink(path);
+    rmdir(folder);
+}
+
+/* Expected values: awk -F, '$2=="heavy" {d=$3-$4; if (d<0) d=-d; s+=d; …}' over the lines below. */
+static void skyline_tells_of_heavy_peptides_and_counts_both(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    char folder[] = "/tmp/trawl-metrics-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    put(folder, "custom_iRT_report.csv",
+        "\xef\xbb\xbf"
+        "PeptideModifiedSequence,IsotopeLabelType,PredictedRetentionTime,"
+        "AverageMeasuredRetentionTime,MeanTotalArea,CvTotalArea\r\n"
+        "LGGNEQVTR,heavy,10.5,11,2000,0.1\r\n"
+        "\"GAGSS[+8.01]EPVTGLDAK\",heavy,20,19.75,1000,#N/A\r\n"
+        "VEATFGVDESNAK,heavy,30,30,4000,0.3\r\n"
+        "LGGNEQVTR,light,10.5,99,7,9\r\n");
+    AUTO(bson_destroy) bson_t *m = read_metrics("skyline", folder, &err);
+    if (m == NULL) {
+        fail_msg("%s", err.msg);
+        return;
+    }
+    assert_near(m, "irt_delta_rt_mean", 0.25);
+    assert_near(m, "irt_delta_rt_max", 0.5);
+    assert_near(m, "irt_mean_total_area_median", 2000);
+    assert_near(m, "irt_cv_total_area_mean", 0.2);
+    assert_near(m, "irt_cv_total_area_max", 0.3);
+    assert_near(m, "irt_n_heavy_peptides", 3);
+    assert_near(m, "irt_n_light_peptides", 1);
+    assert_near(m, "irt_LGGNEQVTR_delta_rt", 0.5);
+    bson_iter_t at;
+    assert_true(bson_iter_init_find(&at, m, "irt_GAGSS_+8:01EPVTGLDAK_mean_total_area") &&
+                bson_iter_as_double(&at) == 1000);
+    assert_true(bson_iter_init_find(&at, m, "irt_GAGSS_+8:01EPVTGLDAK_cv_total_area") &&
+                BSON_ITER_HOLDS_NULL(&at));
+    drop(folder, "custom_iRT_report.csv");
+}
+
+static bson_t *read_custom(char *folder, struct settings_column *columns, size_t n, struct err *err)
+{
+    char custom[] = "custom", none[1] = "";
+    struct quant_job job = {
+        .worker_output = folder,
+        .settings = {
+            .software_type = custom, .metrics_type = none, .columns = columns, .n_columns = n}};
+    AUTO(free) char *files = metrics_files(&job);
+    assert_string_equal(files, "a.csv\nb.tsv\n");
+    bson_t *out = bson_new();
+    if (metrics_read(&job, out, err) != 0) {
+        bson_destroy(out);
+        return NULL;
+    }
+    return out;
+}
+
+/* Expected values: python3 -c 'import statistics as s; v=[4,1,2,9]; print(s.fmean(v), s.median(v),
+ * s.stdev(v))' prints 4.0 3.0 3.559026084010437 */
+static void a_column_map_of_the_settings_reads_any_table(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    char folder[] = "/tmp/trawl-metrics-XXXXXX";
+    char a[] = "a.csv", b[] = "b.tsv", x[] = "x, in s", y[] = "y", gone[] = "gone";
+    char names[][8] = {"mean", "median", "std", "sum", "min", "max", "count", "text", "lost"};
+    struct settings_column columns[9];
+    for (size_t i = 0; i < 9; i++) {
+        columns[i] = (struct settings_column){.file = i == 7 ? b : a,
+                                              .column = i == 7   ? y
+                                                        : i == 8 ? gone
+                                                                 : x,
+                                              .metric = names[i]};
+        memcpy(columns[i].how, names[i == 8 ? 0 : i], sizeof columns[i].how);
+    }
+    assert_non_null(mkdtemp(folder));
+    put(folder, "a.csv", "k,\"x, in s\"\nq,4\nq,1\nq,2\nq,\nq,9\n");
+    put(folder, "b.tsv", "y\nfirst\nsecond\n");
+    AUTO(bson_destroy) bson_t *m = read_custom(folder, columns, 9, &err);
+    if (m == NULL) {
+        fail_msg("%s", err.msg);
+        return;
+    }
+    assert_near(m, "mean", 4);
+    assert_near(m, "median", 3);
+    assert_near(m, "std", 3.559026084010437);
+    assert_near(m, "sum", 16);
+    assert_near(m, "min", 1);
+    assert_near(m, "max", 9);
+    assert_near(m, "count", 5);
+    assert_string_equal(doc_str(m, "text", ""), "first");
+    assert_string_equal(doc_str(m, "missing_columns.0", ""), "gone");
+    put(folder, "a.csv", "k,\"x, in s\"\nq,\"4,5\"\n");
+    assert_null(read_custom(folder, columns, 9, &err));
+    assert_non_null(strstr(err.msg, "\"4,5\" is no number"));
+    drop(folder, "a.csv");
+    drop(folder, "b.tsv");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +284,8 @@ int main(void)
         cmocka_unit_test(a_table_that_was_cut_is_an_error),
         cmocka_unit_test(numbers_are_numbers_or_null),
         cmocka_unit_test(missing_columns_are_null_and_listed),
+        cmocka_unit_test(skyline_tells_of_heavy_peptides_and_counts_both),
+        cmocka_unit_test(a_column_map_of_the_settings_reads_any_table),
         cmocka_unit_test(real_tables_give_the_values_that_python_computed),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,9 +11,9 @@
 
 #include "common/fs.h"
 #include "test.h"
-#include "workers/quant/slurm.h"
+#include "workers/job/slurm.h"
 
-#define WRAPPER TEST_SOURCE_DIR "/workers/quant/submit_job.sh"
+#define WRAPPER TEST_SOURCE_DIR "/workers/job/run_job.sh"
 
 static char root[64];
 
@@ -48,9 +48,11 @@ static void job_env(const char *command, const char *stem)
     AUTO(free) char *line = NULL;
     assert_true(asprintf(&line,
                          "cat >job/job.env <<'E'\nexport RAW_FILE_PATH=\"$R/in/a.b.wiff\"\n"
-                         "export OUTPUT_PATH=\"$R/out\"\nexport CUSTOM_COMMAND=%s\n"
+                         "export TRAWL_OUTPUT=\"$R/out\"\nexport TRAWL_COMMAND=%s\n"
                          "export TRAWL_JOB_NAME=n1\nexport TRAWL_MODULES=\n"
-                         "export TRAWL_SCIEX_STEM=%s\nexport TRAWL_RESULTS='r.tsv\n'\nE\n",
+                         "export TRAWL_COPY_STEM=%s\nexport TRAWL_COPY_VARIABLE=RAW_FILE_PATH\n"
+                         "export TRAWL_INPUT=\nexport TRAWL_LIMIT_S=${LIMIT:-0}\n"
+                         "export TRAWL_RESULTS='r.tsv\n'\nE\n",
                          command, stem) > 0);
     assert_int_equal(shell(line), 0);
 }
@@ -114,6 +116,30 @@ static void a_killed_job_says_so(void **state)
     assert_status("KILLED", 143);
 }
 
+static void a_job_that_is_too_long_is_ended_where_nobody_else_does(void **state)
+{
+    (void)state;
+    job_env("\"bash -c 'echo begins; sleep 60; echo after'\"", "");
+    assert_int_equal(shell("LIMIT=1 SLURM_JOB_ID=7 bash \"$W\" \"$R/job\""), 143);
+    assert_status("TIMEOUT", 143);
+    assert_int_equal(shell("grep -q begins out/log.txt && ! grep -q after out/log.txt"), 0);
+}
+
+static void the_most_memory_of_the_software_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        shell("printf 'a=$(head -c 40000000 /dev/zero | tr \\\\\\\\0 x)\\nsleep 0.6\\n' >big"), 0);
+    job_env("\"bash $R/big\"", "");
+    assert_int_equal(shell("SLURM_JOB_ID=7 bash \"$W\" \"$R/job\""), 0);
+    json_t *s = status();
+    json_int_t kib = json_integer_value(json_object_get(s, "peak_memory_kib"));
+    json_decref(s);
+    if (kib < 38000 || kib > 400000) {
+        fail_msg("%lld KiB", (long long)kib);
+    }
+}
+
 static void a_second_job_of_the_same_name_does_nothing(void **state)
 {
     (void)state;
@@ -173,12 +199,12 @@ static void stand_in(const char *name, const char *body)
     assert_int_equal(shell(line), 0);
 }
 
-static struct slurm_result submit(void)
+static struct job_result submit(void)
 {
     static char none[] = "";
     struct err err = {0};
     char folder[100], output[100];
-    struct slurm_result r;
+    struct job_result r;
     struct config c = {.slurm = {.partition = none, .account = none},
                        .location.slurm = {.worker = root, .cluster = none}};
     AUTO(text_fini) struct text t = {0};
@@ -187,15 +213,15 @@ static struct slurm_result submit(void)
     assert_int_equal(slurm_begin(&t, &err), 0);
     slurm_put_wrapper(&t, &c);
     slurm_put_submit(&t, &c,
-                     &(struct slurm_job){.name = "n1",
-                                         .folder = folder,
-                                         .task = "task/1",
-                                         .output = output,
-                                         .exists_mode = "raise",
-                                         .env = "export A='it'\\''s'\n",
-                                         .mem = "1G",
-                                         .time = "",
-                                         .cpus = 2});
+                     &(struct job_spec){.name = "n1",
+                                        .folder = folder,
+                                        .owner = "task/1",
+                                        .output = output,
+                                        .exists_mode = "raise",
+                                        .mem = "1G",
+                                        .time = "",
+                                        .cpus = 2},
+                     "export A='it'\\''s'\n");
     AUTO(free) char *reply = head_node(&t, &err);
     assert_non_null(reply);
     assert_true(slurm_reply_whole(reply));
@@ -203,11 +229,11 @@ static struct slurm_result submit(void)
     return r;
 }
 
-static struct slurm_result find_job(void)
+static struct job_result find_job(void)
 {
     struct err err = {0};
     char folder[100];
-    struct slurm_result r;
+    struct job_result r;
     AUTO(text_fini) struct text t = {0};
     snprintf(folder, sizeof folder, "%s/jobs/m%%d/n1", root);
     assert_int_equal(slurm_begin(&t, &err), 0);
@@ -223,10 +249,10 @@ static void sbatch_gets_quoted_values_once(void **state)
     (void)state;
     stand_in("squeue", "exit 0");
     stand_in("sbatch", "echo called >>$R/calls; printf \"%s\\n\" \"$@\" >$R/args; echo \"17;lab\"");
-    struct slurm_result r = submit();
-    assert_true(r.answer == SLURM_JOB && r.id == 17);
+    struct job_result r = submit();
+    assert_true(r.answer == JOB_FOUND && r.id == 17);
     r = submit(); /* the same name again */
-    assert_true(r.answer == SLURM_JOB && r.id == 17);
+    assert_true(r.answer == JOB_FOUND && r.id == 17);
     assert_int_equal(shell("[ $(wc -l <calls) = 1 ]"), 0);
     assert_int_equal(shell(". jobs/m%d/n1/job.env && [ \"$A\" = \"it's\" ]"), 0);
     assert_int_equal(shell("grep -qxF -- \"--output=$R/jobs/m%%d/slurm-%j.out\" args && "
@@ -234,10 +260,10 @@ static void sbatch_gets_quoted_values_once(void **state)
                            "grep -qx -- --mem=1G args && ! grep -q -- --time args"),
                      0);
     assert_int_equal(
-        shell("cmp \"$W\" scripts/submit_job-*.sh && [ \"$(cat 'new/x y/out/.trawl-job')\" = n1 ]"),
+        shell("cmp \"$W\" scripts/run_job-*.sh && [ \"$(cat 'new/x y/out/.trawl-job')\" = n1 ]"),
         0);
     r = find_job();
-    assert_true(r.answer == SLURM_JOB && r.id == 17);
+    assert_true(r.answer == JOB_FOUND && r.id == 17);
 }
 
 static void an_error_of_sbatch_is_no_proof_that_there_is_no_job(void **state)
@@ -246,10 +272,10 @@ static void an_error_of_sbatch_is_no_proof_that_there_is_no_job(void **state)
     stand_in("sbatch", "echo \"sbatch: error: Socket timed out\" >&2; exit 1");
     stand_in("squeue", "echo \"18|N1\"; echo \"19|n1\"");
     stand_in("sacct", "exit 1");
-    struct slurm_result r = submit();
-    assert_true(r.answer == SLURM_UNCERTAIN);
+    struct job_result r = submit();
+    assert_true(r.answer == JOB_UNCERTAIN);
     r = find_job();
-    assert_true(r.answer == SLURM_JOB && r.id == 19);
+    assert_true(r.answer == JOB_FOUND && r.id == 19);
 }
 
 static void a_name_that_is_not_found_is_closed(void **state)
@@ -258,13 +284,13 @@ static void a_name_that_is_not_found_is_closed(void **state)
     stand_in("sbatch", "echo 20");
     stand_in("squeue", "echo cannot >&2; exit 1");
     stand_in("sacct", "exit 0");
-    struct slurm_result r = find_job();
-    assert_true(r.answer == SLURM_UNCERTAIN && strstr(r.message, "cannot") != NULL);
+    struct job_result r = find_job();
+    assert_true(r.answer == JOB_UNCERTAIN && strstr(r.message, "cannot") != NULL);
     stand_in("squeue", "exit 0");
     r = find_job();
-    assert_true(r.answer == SLURM_NO_JOB);
+    assert_true(r.answer == JOB_NONE);
     r = submit();
-    assert_true(r.answer == SLURM_NO_JOB && r.id == 0); /* the late one is refused */
+    assert_true(r.answer == JOB_NONE && r.id == 0); /* the late one is refused */
 }
 
 static void an_output_folder_of_another_task_is_refused(void **state)
@@ -273,8 +299,8 @@ static void an_output_folder_of_another_task_is_refused(void **state)
     stand_in("squeue", "exit 0");
     stand_in("sbatch", "echo 21");
     assert_int_equal(shell("mkdir -p 'new/x y/out' && printf other >'new/x y/out/.trawl-task'"), 0);
-    struct slurm_result r = submit();
-    assert_true(r.answer == SLURM_TAKEN && strstr(r.message, "exists already") != NULL);
+    struct job_result r = submit();
+    assert_true(r.answer == JOB_TAKEN && strstr(r.message, "exists already") != NULL);
 }
 
 static void a_script_that_was_cut_does_nothing(void **state)
@@ -294,13 +320,15 @@ static void the_newer_witnesses_are_asked_only_for_jobs_that_left(void **state)
 {
     (void)state;
     struct err err = {0};
-    struct slurm_poll poll;
-    struct job_view views[] = {{.id = 1, .name = "n1"}, {.id = 2, .name = "n2"}};
+    struct job_poll poll;
+    struct job_watched views[] = {{.view = {.id = 1, .name = "n1"}},
+                                  {.view = {.id = 2, .name = "n2"}}};
     AUTO(text_fini) struct text t = {0};
     char folder[100];
     stand_in("sbatch", "exit 0");
     stand_in("scancel", "printf \"%s \" \"$@\" >$R/cancelled");
-    stand_in("squeue", "echo \"1|n1|RUNNING\"; echo \"3|x|RUNNING\"");
+    stand_in("squeue", "echo \"1|n1|RUNNING\"; echo \"3|x|RUNNING\"; "
+                       "echo \"4|trawl-me-a|PENDING\"; echo \"5|trawl-me-b|COMPLETED\"");
     stand_in("sacct", "echo \"$*\" >>$R/asked; echo \"2|n2|TIMEOUT|0:0|90061\"");
     assert_int_equal(
         shell("echo '{\"job_name\":\"n1\",\"job_id\":1,\"state\":\"RUNNING\"}' >job/status.json"),
@@ -310,14 +338,17 @@ static void the_newer_witnesses_are_asked_only_for_jobs_that_left(void **state)
     slurm_put_cancel(&t, 2, "n2");
     slurm_put_watch(&t, 1, "n1", folder);
     slurm_put_watch(&t, 2, "n2", "/no/where");
-    slurm_put_poll(&t);
+    slurm_put_poll(&t, "trawl-me-");
     AUTO(free) char *reply = head_node(&t, &err);
     assert_non_null(reply);
     slurm_read_poll(reply, views, 2, &poll);
-    assert_string_equal(views[0].squeue.state, "RUNNING");
-    assert_string_equal(views[0].wrapper.state, "RUNNING");
-    assert_string_equal(views[1].sacct.state, "TIMEOUT");
-    assert_int_equal(views[1].sacct.elapsed_s, 90061);
+    assert_string_equal(views[0].view.squeue.state, "RUNNING");
+    assert_string_equal(views[0].view.wrapper.state, "RUNNING");
+    assert_string_equal(views[1].view.sacct.state, "TIMEOUT");
+    assert_int_equal(views[1].view.sacct.elapsed_s, 90061);
+    assert_int_equal(poll.n_strays, 1);
+    assert_string_equal(poll.strays[0].name, "trawl-me-a");
+    job_poll_fini(&poll);
     assert_int_equal(shell("[ \"$(cat cancelled)\" = '--name=n2 2 ' ] && grep -q -- '-j 2 ' asked"),
                      0);
 }
@@ -330,6 +361,8 @@ int main(void)
         TEST(the_wrapper_reports_success_and_keeps_the_log),
         TEST(the_wrapper_passes_the_exit_code_on),
         TEST(a_killed_job_says_so),
+        TEST(a_job_that_is_too_long_is_ended_where_nobody_else_does),
+        TEST(the_most_memory_of_the_software_is_told),
         TEST(a_second_job_of_the_same_name_does_nothing),
         TEST(a_job_that_was_given_up_or_overtaken_does_nothing),
         TEST(a_sciex_set_is_copied_whatever_its_name),

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "scheduler/resolve.h"
+#include "common/resolve.h"
 
 static bson_t *settings(const char *id, const char *type)
 {

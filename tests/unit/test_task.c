@@ -28,6 +28,21 @@ static void only_running_tasks_become_done(void **state)
     assert_true(task_may(TASK_DEAD, TASK_READY));
 }
 
+static void only_what_does_not_run_is_skipped_and_only_failures_are_ignored(void **state)
+{
+    (void)state;
+    for (int i = 0; i < TASK_STATE_COUNT; i++) {
+        bool broken = i == TASK_FAILED || i == TASK_DEAD || i == TASK_CANCELLED;
+        assert_int_equal(task_may((enum task_state)i, TASK_IGNORED), broken);
+        assert_int_equal(task_may((enum task_state)i, TASK_SKIPPED), broken || i == TASK_READY);
+    }
+    assert_true(task_may(TASK_SKIPPED, TASK_READY));
+    assert_true(task_may(TASK_IGNORED, TASK_READY));
+    assert_true(task_is_terminal(TASK_IGNORED));
+    assert_true(task_is_below("quant", "copy") && task_is_below("remove", "move"));
+    assert_false(task_is_below("copy", "quant") || task_is_below("copy", "copy"));
+}
+
 static void a_pointer_survives_the_way_through_kafka(void **state)
 {
     (void)state;
@@ -77,6 +92,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(state_names_go_both_ways),
         cmocka_unit_test(only_running_tasks_become_done),
+        cmocka_unit_test(only_what_does_not_run_is_skipped_and_only_failures_are_ignored),
         cmocka_unit_test(a_pointer_survives_the_way_through_kafka),
         cmocka_unit_test(messages_that_cannot_be_are_refused),
     };

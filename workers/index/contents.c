@@ -62,7 +62,7 @@ static const char *type_of(const bson_t *metrics)
     return doc_str(metrics, "type", "unknown");
 }
 
-/* Metrics of a run carry "<task id>#<attempt>"; those of elsewhere belong to no task. */
+/* Metrics of a run carry "<task id>#<run>"; those of elsewhere belong to no task. */
 static bool belongs(const bson_t *metrics, const char *task)
 {
     size_t len = strlen(task);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -12,91 +13,95 @@
 
 #include "common/ban.h"
 
-/* Metrics may be of another type than the software only when the settings say so ("custom"). */
-static const char *type_name(const struct quant_job *job)
+/* --- the files of a type --- */
+
+/* What to read of one job: the type's own table, or one made of the settings' column map. */
+struct plan {
+    struct metric_file *files; /* ends with {0} */
+    struct metric_column *columns;
+};
+
+static void auto_plan_fini(struct plan *p)
 {
-    const char *type = job->settings.metrics_type;
-    return type[0] != '\0' ? type : job->settings.software_type;
+    free(p->files);
+    free(p->columns);
+}
+
+static char separator_of(const char *name)
+{
+    return path_ends_with(name, ".csv", true) ? ',' : '\t';
+}
+
+static bool is_first_of_its_file(const struct settings *s, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (strcmp(s->columns[i].file, s->columns[at].file) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The columns of one file one after the other, each list ended by {0}. */
+static void plan_custom(const struct settings *s, struct plan *p)
+{
+    size_t n_files = 0, at = 0;
+    for (size_t i = 0; i < s->n_columns; i++) {
+        if (!is_first_of_its_file(s, i)) {
+            continue;
+        }
+        const char *file = s->columns[i].file;
+        p->files[n_files++] = (struct metric_file){
+            .name = file, .separator = separator_of(file), .columns = &p->columns[at]};
+        for (size_t k = i; k < s->n_columns; k++) {
+            const struct settings_column *c = &s->columns[k];
+            struct metric_column *to = &p->columns[at];
+            if (strcmp(c->file, file) == 0 && metric_how_parse(c->how, &to->how) == 0) {
+                to->column = c->column;
+                to->metric = c->metric;
+                at++;
+            }
+        }
+        at++;
+    }
+}
+
+static int make_plan(const struct quant_job *job, struct plan *p, struct err *err)
+{
+    const struct settings *s = &job->settings;
+    const struct metric_type *type = metrics_type(settings_metrics_type(s));
+    size_t n = 0;
+    while (type != NULL && type->files[n].name != NULL) {
+        n++;
+    }
+    p->files = calloc(type != NULL ? n + 1 : s->n_columns + 1, sizeof *p->files);
+    p->columns = calloc(2 * s->n_columns + 1, sizeof *p->columns);
+    if (p->files == NULL || p->columns == NULL) {
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    if (type != NULL) {
+        memcpy(p->files, type->files, n * sizeof *p->files);
+    } else {
+        plan_custom(s, p);
+    }
+    return 0;
 }
 
 char *metrics_files(const struct quant_job *job)
 {
     AUTO(text_fini) struct text t = {0};
+    AUTO(plan_fini) struct plan plan = {0};
     struct err ignored = {0};
-    const struct metric_type *type = metrics_type(type_name(job));
-    if (text_open(&t, &ignored) != 0) {
+    if (make_plan(job, &plan, &ignored) != 0 || text_open(&t, &ignored) != 0) {
         return NULL;
     }
-    for (const struct metric_file *f = type != NULL ? type->files : NULL;
-         f != NULL && f->name != NULL; f++) {
+    for (const struct metric_file *f = plan.files; f->name != NULL; f++) {
         fprintf(t.out, "%s\n", f->name);
     }
     return text_close(&t, &ignored) == 0 ? TAKE(t.data) : NULL;
 }
 
-static void append_number(bson_t *out, const char *name, double value)
-{
-    if (isnan(value)) {
-        bson_append_null(out, name, -1);
-    } else {
-        bson_append_double(out, name, -1, value);
-    }
-}
-
-static int mean(const struct table *t, int column, double *out, struct err *err)
-{
-    double sum = 0;
-    size_t n = 0;
-    for (size_t row = 0; row < table_rows(t); row++) {
-        double value = 0;
-        if (table_number(t, row, column, &value, err) != 0) {
-            return -1;
-        }
-        if (!isnan(value)) {
-            sum += value;
-            n++;
-        }
-    }
-    *out = n > 0 ? sum / (double)n : (double)NAN;
-    return 0;
-}
-
-/* Text of a result file stands in a document: escaped, unless it is plain UTF-8. */
-static void append_text(bson_t *out, const char *name, const char *value)
-{
-    if (bson_utf8_validate(value, strlen(value), false)) {
-        bson_append_utf8(out, name, -1, value, -1);
-        return;
-    }
-    AUTO(free) char *escaped = path_escape(value);
-    bson_append_utf8(out, name, -1, escaped != NULL ? escaped : "", -1);
-}
-
-static int read_column(const struct table *t, const struct metric_column *c, bson_t *out,
-                       bson_t *missing, struct err *err)
-{
-    int column = table_column(t, c->column);
-    double scale = c->scale != 0 ? c->scale : 1;
-    if (column < 0 && c->older != NULL) {
-        column = table_column(t, c->older);
-        scale = 1;
-    }
-    if (column < 0) {
-        bson_append_null(out, c->metric, -1);
-        bson_append_utf8(missing, c->column, -1, c->column, -1);
-        return 0;
-    }
-    if (c->how == METRIC_TEXT) {
-        append_text(out, c->metric, table_cell(t, 0, column));
-        return 0;
-    }
-    double value = 0;
-    if (mean(t, column, &value, err) != 0) {
-        return -1;
-    }
-    append_number(out, c->metric, value * scale);
-    return 0;
-}
+/* --- reading --- */
 
 static int read_file(const char *folder, const struct metric_file *f, bson_t *out, bson_t *missing,
                      struct err *err)
@@ -118,12 +123,7 @@ static int read_file(const char *folder, const struct metric_file *f, bson_t *ou
     if (table_rows(t) == 0) {
         return ERR(err, ERR_INVALID, 0, "%s has a header and no row", path);
     }
-    for (const struct metric_column *c = f->columns; c->column != NULL; c++) {
-        if (read_column(t, c, out, missing, err) != 0) {
-            return err_context(err, "%s", path);
-        }
-    }
-    return 0;
+    return metrics_of_table(t, f, out, missing, err) == 0 ? 0 : err_context(err, "%s", path);
 }
 
 static void append_missing(bson_t *out, const bson_t *missing)
@@ -147,17 +147,16 @@ static void append_missing(bson_t *out, const bson_t *missing)
 int metrics_read(const struct quant_job *job, bson_t *out, struct err *err)
 {
     struct stat st;
-    const struct metric_type *type = metrics_type(type_name(job));
+    AUTO(plan_fini) struct plan plan = {0};
     AUTO(bson_destroy) bson_t *missing = bson_new();
-    if (missing == NULL) {
+    if (missing == NULL || make_plan(job, &plan, err) != 0) {
         return ERR(err, ERR_TRANSIENT, errno, "out of memory");
     }
     if (stat(job->worker_output, &st) != 0) {
         return ERR(err, ERR_HOLD, errno, "the output folder %s is not to be seen here: %m",
                    job->worker_output);
     }
-    for (const struct metric_file *f = type != NULL ? type->files : NULL;
-         f != NULL && f->name != NULL; f++) {
+    for (const struct metric_file *f = plan.files; f->name != NULL; f++) {
         if (read_file(job->worker_output, f, out, missing, err) != 0) {
             return -1;
         }
@@ -166,9 +165,15 @@ int metrics_read(const struct quant_job *job, bson_t *out, struct err *err)
     return 0;
 }
 
+/* null for what nobody could tell */
+static void append_known(bson_t *out, const char *name, int64_t value)
+{
+    metrics_append_number(out, name, value >= 0 ? (double)value : (double)NAN);
+}
+
 bson_t *metrics_update(const struct quant_job *job)
 {
-    const struct quant_settings *s = &job->settings;
+    const struct settings *s = &job->settings;
     AUTO(free) char *output = path_escape(job->cluster_output);
     bson_t *update = bson_new();
     bson_t set, insert;
@@ -178,13 +183,18 @@ bson_t *metrics_update(const struct quant_job *job)
     }
     BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set);
     BSON_APPEND_UTF8(&set, "raw_file", job->raw_id_text);
-    BSON_APPEND_UTF8(&set, "type", type_name(job));
+    BSON_APPEND_UTF8(&set, "type", settings_metrics_type(s));
     BSON_APPEND_UTF8(&set, "settings_name", s->name);
     BSON_APPEND_INT64(&set, "settings_version", s->version);
     BSON_APPEND_UTF8(&set, "output_path", output);
-    append_number(&set, "time_elapsed",
-                  job->outcome.elapsed_s >= 0 ? (double)job->outcome.elapsed_s : (double)NAN);
-    bson_concat(&set, job->metrics);
+    append_known(&set, "time_elapsed", job->outcome.elapsed_s);
+    append_known(&set, "peak_memory_mib", job->outcome.peak_mib);
+    if (job->error_code[0] != '\0') {
+        BSON_APPEND_UTF8(&set, "error_code", job->error_code);
+    }
+    if (job->metrics != NULL) {
+        bson_concat(&set, job->metrics);
+    }
     bson_append_document_end(update, &set);
     BSON_APPEND_DOCUMENT_BEGIN(update, "$setOnInsert", &insert);
     BSON_APPEND_DATE_TIME(&insert, "created_at_", wall_ms());

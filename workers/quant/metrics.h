@@ -5,18 +5,22 @@
 #ifndef WORKERS_QUANT_METRICS_H
 #define WORKERS_QUANT_METRICS_H
 #include "workers/quant/quant.h"
-
-enum metric_how {
-    METRIC_MEAN, /* over the rows, empty ones left out */
-    METRIC_TEXT  /* of the first row, as it stands */
-};
+#include "workers/quant/table.h"
 
 struct metric_column {
     const char *column;
     const char *older; /* the column's name in earlier versions of the software, or NULL */
     const char *metric;
     enum metric_how how;
-    double scale; /* of the newer column; 0 means 1 */
+    double scale;      /* of the newer column; 0 means 1 */
+    const char *minus; /* how far it is from this column, instead of its value; or NULL */
+    const char *group; /* only rows of this group, below; NULL: all */
+};
+
+/* Metrics of every row of a group: "<prefix>_<key>_<metric>". */
+struct metric_rows {
+    const char *prefix, *key, *group;
+    const struct metric_column *columns; /* ends with {0} */
 };
 
 struct metric_file {
@@ -24,6 +28,8 @@ struct metric_file {
     bool optional;
     char separator;
     const struct metric_column *columns; /* ends with {0} */
+    const char *group_column;            /* says the group of a row; NULL: there are none */
+    const struct metric_rows *rows;      /* or NULL */
 };
 
 struct metric_type {
@@ -31,7 +37,7 @@ struct metric_type {
     const struct metric_file *files; /* ends with {0} */
 };
 
-/* NULL for a type without readers: its jobs give no metrics but the time. */
+/* NULL for a type that no table is known of: "custom", whose columns the settings name. */
 const struct metric_type *metrics_type(const char *name) __attribute__((nonnull));
 
 /* The names of the files that this job's metrics are read from, a line each; free(). */
@@ -44,6 +50,11 @@ char *metrics_files(const struct quant_job *job) OWNED __attribute__((nonnull));
  */
 int metrics_read(const struct quant_job *job, bson_t *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
+
+/* Append one file's metrics to out and the columns that it has not to missing. metrics_values.c */
+int metrics_of_table(const struct table *t, const struct metric_file *f, bson_t *out,
+                     bson_t *missing, struct err *err) __attribute__((nonnull, warn_unused_result));
+void metrics_append_number(bson_t *out, const char *name, double value) __attribute__((nonnull));
 
 /* The update that makes the metrics document of this attempt; NULL when memory is short. */
 bson_t *metrics_update(const struct quant_job *job) OWNED __attribute__((nonnull));

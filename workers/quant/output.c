@@ -40,11 +40,11 @@ static int stop_at_first(void *ctx, const char *name, struct err *err)
     return ERR(err, ERR_CANCELLED, 0, "one name is enough");
 }
 
-static enum owner owner_of(const char *folder, const char *task_id)
+static enum owner owner_of(const char *folder, const char *us)
 {
     AUTO(free) char *task = read_small(folder, ".trawl-task");
     if (task != NULL) {
-        return strcmp(task, task_id) == 0 ? OWNER_US : OWNER_OTHER;
+        return strcmp(task, us) == 0 ? OWNER_US : OWNER_OTHER;
     }
     bool any = false;
     struct err ignored = {0};
@@ -60,7 +60,7 @@ static int set_folder(struct quant_job *job, const char *relative, struct err *e
     free(TAKE(job->cluster_output));
     job->worker_output = path_join(l->worker, relative, err);
     if (job->worker_output != NULL) {
-        job->cluster_output = path_join(config_cluster_path(l), relative, err);
+        job->cluster_output = path_join(job_path(job->engine, l), relative, err);
     }
     return job->cluster_output != NULL ? 0 : -1;
 }
@@ -76,7 +76,7 @@ static int choose_next(struct quant_job *job, struct err *err)
         if (set_folder(job, relative, err) != 0) {
             return -1;
         }
-        if (owner_of(job->worker_output, job->base.task_id) != OWNER_OTHER) {
+        if (owner_of(job->worker_output, job->owner) != OWNER_OTHER) {
             free(job->output);
             job->output = TAKE(relative);
             return 0;
@@ -85,7 +85,8 @@ static int choose_next(struct quant_job *job, struct err *err)
     return ERR(err, ERR_INVALID, 0, "%s.run2 to .run%d exist already", job->output, RUNS_MAX);
 }
 
-/* The job that wrote this folder: its id stands in log.txt, its name beside it. */
+/* The job that wrote this folder: its id stands in log.txt, its name beside it. Where nothing is
+ * written there the name is enough. */
 static int adopt(struct quant_job *job, struct err *err)
 {
     static const char key[] = "slurm_job_id:";
@@ -101,7 +102,10 @@ static int adopt(struct quant_job *job, struct err *err)
     if (log != NULL) {
         fclose(log);
     }
-    if (job->job_id == 0 || name == NULL || name[0] == '\0' || strlen(name) >= SLURM_NAME_MAX) {
+    if (job->job_id == 0 && name != NULL && job->engine->id_of != NULL) {
+        job->job_id = job->engine->id_of(name);
+    }
+    if (job->job_id == 0 || name == NULL || name[0] == '\0' || strlen(name) >= JOB_NAME_MAX) {
         job->job_id = 0;
         return ERR(err, ERR_INVALID, 0, "%s names no job of Trawl to associate with",
                    job->worker_output);
@@ -121,8 +125,7 @@ int output_choose(struct quant_job *job, struct err *err)
     if (set_folder(job, job->output, err) != 0) {
         return -1;
     }
-    if (job->job_name[0] != '\0' ||
-        owner_of(job->worker_output, job->base.task_id) != OWNER_OTHER) {
+    if (job->job_name[0] != '\0' || owner_of(job->worker_output, job->owner) != OWNER_OTHER) {
         return 0;
     }
     switch (job->exists) {

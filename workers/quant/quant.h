@@ -11,24 +11,17 @@
 #include <stdint.h>
 
 #include "common/err.h"
-#include "workers/quant/slurm.h"
+#include "common/settings.h"
+#include "workers/job/job.h"
 #include "workers/worker.h"
 
 enum quant_exists { EXISTS_RAISE, EXISTS_OVERWRITE, EXISTS_ASSOCIATE, EXISTS_ADD, EXISTS_COUNT };
 const char *quant_exists_name(enum quant_exists mode) __attribute__((returns_nonnull));
 
-/* What the settings document says. */
-struct quant_settings {
-    char *name, *software_type, *software, *metrics_type;
-    char *config_params, *config_file, *speclib_file, *fasta_file;
-    char *mem, *time; /* for sbatch */
-    int64_t version, cpus, threads;
-};
-
 struct quant_job {
     struct job_base base; /* first */
     /* decode */
-    struct quant_settings settings;
+    struct settings settings;
     char *raw;         /* below the backup location */
     char *output;      /* below the output location; prepare may add .run2 */
     char *raw_id;      /* of the raw file document */
@@ -38,15 +31,18 @@ struct quant_job {
     int64_t created_ms; /* of the task: tells it from an older one of the same id */
     bool sciex;
     bool cancel; /* somebody asked to stop */
+    char *owner; /* what marks the output folder as ours: the task, and which run of it */
     enum quant_exists exists;
+    const struct job_engine *engine; /* what runs the job */
     /* kept and parked */
     int64_t job_id; /* 0: not submitted */
-    char job_name[SLURM_NAME_MAX];
+    char job_name[JOB_NAME_MAX];
     bool ended; /* the watcher has seen the end, below */
     struct job_outcome outcome;
     /* prepare */
     char *worker_output, *cluster_output, *folder;
     /* store */
+    char error_code[64]; /* of a job that failed; errors.h */
     bson_t *metrics;
     char *metrics_id;
 };
@@ -63,10 +59,6 @@ int quant_submit(void *job, struct err *err) __attribute__((nonnull, warn_unused
 int quant_wait(void *job, struct err *err) __attribute__((nonnull, warn_unused_result));
 int quant_collect(void *job, struct err *err) __attribute__((nonnull, warn_unused_result));
 int quant_store(void *job, struct err *err) __attribute__((nonnull, warn_unused_result));
-
-int quant_watch(void **keep, const struct job_base *base, struct err *err)
-    __attribute__((nonnull, warn_unused_result));
-void quant_watch_free(void *keep);
 
 extern const struct worker_kind worker_quant;
 #endif

@@ -1,3 +1,6 @@
+#include <stdlib.h>
+
+#include "common/path.h"
 #include "workers/quant/quant.h"
 
 #include "common/ban.h"
@@ -5,7 +8,11 @@
 void quant_parked(const void *p, bson_t *out)
 {
     const struct quant_job *job = p;
-    BSON_APPEND_UTF8(out, "cluster", job->base.cfg->ssh.hosts);
+    AUTO(free) char *output = path_escape(job->worker_output);
+    bool slurm = job->engine == &engine_slurm;
+    BSON_APPEND_UTF8(out, "engine", job->engine->name);
+    BSON_APPEND_UTF8(out, "cluster", slurm ? job->base.cfg->ssh.hosts : "");
+    BSON_APPEND_UTF8(out, "output", output != NULL ? output : "");
     BSON_APPEND_INT64(out, "job_id", job->job_id);
     BSON_APPEND_UTF8(out, "job_name", job->job_name);
     BSON_APPEND_UTF8(out, "folder", job->folder);
@@ -17,5 +24,6 @@ void quant_result(const void *p, bson_t *out)
     BSON_APPEND_INT64(out, "job_id", job->job_id);
     BSON_APPEND_UTF8(out, "job_state", job->outcome.state);
     BSON_APPEND_INT64(out, "elapsed_s", job->outcome.elapsed_s);
+    BSON_APPEND_INT64(out, "peak_memory_mib", job->outcome.peak_mib);
     BSON_APPEND_UTF8(out, "metrics_id", job->metrics_id != NULL ? job->metrics_id : "");
 }

@@ -5,7 +5,7 @@
  *   submit   a job that was kept is not submitted again; a name that was kept without a job is
  * asked for (and closed) before a new one is used wait     parks the task until the watcher has
  * noted the end collect  reads the results; a job that ended badly is spent: a retry submits a new
- * one store    the metrics document has a name of its own for each attempt
+ * one store    the metrics document has a name of its own for each job
  *
  * The name is kept before sbatch runs, so a job is never without somebody who knows its name.
  */
@@ -13,10 +13,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "common/log.h"
 #include "common/path.h"
-#include "workers/quant/cluster.h"
-#include "workers/quant/job.h"
+#include "workers/quant/contract.h"
+#include "workers/quant/errors.h"
+#include "workers/quant/files.h"
 #include "workers/quant/metrics.h"
 #include "workers/quant/output.h"
 
@@ -28,8 +28,12 @@ int quant_prepare(void *p, struct err *err)
     if (output_choose(job, err) != 0) {
         return -1;
     }
-    AUTO(free) char *command = job_command(job, err); /* bad parameters show before anything runs */
-    return command != NULL ? 0 : -1;
+    if (job->job_name[0] == '\0' &&
+        files_check(job->base.shared, job->base.cfg, &job->settings, err) != 0) {
+        return -1;
+    }
+    AUTO(contract_fini) struct contract c = {0};
+    return contract_make(job, &c, err); /* bad parameters show before anything runs */
 }
 
 /* kept.* := what the job knows; the name stays when job_id is 0, or goes with forget_job. */
@@ -44,101 +48,15 @@ static int keep_job(struct quant_job *job, struct err *err)
     BSON_APPEND_UTF8(fields, "kept.job_name", job->job_name);
     BSON_APPEND_INT64(fields, "kept.submitted_fence", job->base.fence);
     BSON_APPEND_UTF8(fields, "kept.output", output);
+    BSON_APPEND_UTF8(fields, "kept.engine", job->engine->name);
     return run_keep(job->base.run, fields, err);
 }
 
 static int set_folder(struct quant_job *job, struct err *err)
 {
     free(job->folder);
-    job->folder = slurm_job_folder(job->base.cfg, job->month, job->job_name);
+    job->folder = job_folder(job->engine, job->base.cfg, job->month, job->job_name);
     return job->folder != NULL ? 0 : ERR(err, ERR_TRANSIENT, errno, "out of memory");
-}
-
-/* Ask the cluster by name: was job->job_name submitted? When not, nobody can submit it any more. */
-static int ask_by_name(struct quant_job *job, struct slurm_result *result, struct err *err)
-{
-    AUTO(text_fini) struct text script = {0};
-    AUTO(free) char *reply = NULL;
-    if (slurm_begin(&script, err) != 0) {
-        return -1;
-    }
-    slurm_put_find(&script, job->job_name, job->folder);
-    if (slurm_end(&script, err) != 0 || cluster_ask(job->base.cfg, &script, &reply, err) != 0) {
-        return -1;
-    }
-    slurm_read_find(reply, job->job_name, result);
-    if (result->answer == SLURM_JOB) {
-        job->job_id = result->id;
-        log_info("job_adopted", KV("task_id", job->base.task_id), KV("job_id", result->id));
-    }
-    if (result->answer != SLURM_JOB && result->answer != SLURM_NO_JOB) {
-        return ERR(err, ERR_HOLD, 0, "the cluster cannot tell whether %s was submitted: %s",
-                   job->job_name, result->message);
-    }
-    return 0;
-}
-
-/* What sbatch says when the cluster, not the job, is the trouble. */
-static bool cluster_is_away(const char *message)
-{
-    static const char *const signs[] = {"nable to contact",  "ocket timed out",
-                                        "onnection refused", "munge",
-                                        "ero Bytes",         "rotocol authentication"};
-    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
-        if (strcasestr(message, signs[i]) != NULL) {
-            return true;
-        }
-    }
-    return message[0] == '\0';
-}
-
-/* The answer to a submission that gave no job id. */
-static int explain(struct quant_job *job, const struct slurm_result *r, struct err *err)
-{
-    struct slurm_result found = {0};
-    switch (r->answer) {
-    case SLURM_REFUSED:
-        return ERR(err, ERR_INVALID, 0, "sbatch refused the job: %s", r->message);
-    case SLURM_TAKEN:
-        return ERR(err, ERR_INVALID, EEXIST, "%s", r->message);
-    case SLURM_UNUSABLE:
-        return ERR(err, ERR_HOLD, 0, "the cluster cannot take the job: %s", r->message);
-    case SLURM_NO_JOB:
-        return ERR(err, ERR_HOLD, 0, "the submission %s was given up", job->job_name);
-    case SLURM_JOB:
-    case SLURM_UNCERTAIN:
-    case SLURM_CUT:
-        break;
-    }
-    if (ask_by_name(job, &found, err) != 0) {
-        return -1;
-    }
-    if (found.answer == SLURM_JOB) {
-        return 0;
-    }
-    return ERR(err, cluster_is_away(r->message) ? ERR_HOLD : ERR_TRANSIENT, 0,
-               "no job was submitted: %s",
-               r->message[0] != '\0' ? r->message : "the answer was lost");
-}
-
-static int build_script(struct quant_job *job, struct text *script, struct err *err)
-{
-    AUTO(free) char *env = job_env(job, err);
-    if (env == NULL || slurm_begin(script, err) != 0) {
-        return -1;
-    }
-    slurm_put_wrapper(script, job->base.cfg);
-    slurm_put_submit(script, job->base.cfg,
-                     &(struct slurm_job){.name = job->job_name,
-                                         .folder = job->folder,
-                                         .task = job->base.task_id,
-                                         .output = job->cluster_output,
-                                         .exists_mode = quant_exists_name(job->exists),
-                                         .env = env,
-                                         .mem = job->settings.mem,
-                                         .time = job->settings.time,
-                                         .cpus = job->settings.cpus});
-    return slurm_end(script, err);
 }
 
 /* A cluster remembers names for weeks, and may serve several environments: the same task of another
@@ -152,33 +70,26 @@ static int set_name(struct quant_job *job, struct err *err)
         identity = NULL;
         return ERR(err, ERR_TRANSIENT, errno, "out of memory");
     }
-    slurm_job_name(identity, job->base.fence, job->job_name);
+    job_name(c, identity, job->base.fence, job->job_name);
     return set_folder(job, err);
 }
 
 static int submit_new(struct quant_job *job, struct err *err)
 {
-    AUTO(text_fini) struct text script = {0};
-    AUTO(free) char *reply = NULL;
-    struct slurm_result result = {.answer = SLURM_CUT};
-    struct err why = {0};
-    bool maybe_ran = false;
-    if (set_name(job, err) != 0 || build_script(job, &script, err) != 0 ||
-        keep_job(job, err) != 0) {
-        return -1;
-    }
-    if (cluster_run(job->base.cfg, &script, &reply, &maybe_ran, &why) != 0 && !maybe_ran) {
-        *err = why;
-        return -1;
-    }
-    if (reply != NULL) {
-        slurm_read_submit(reply, job->job_name, &result);
-    }
-    job->job_id = result.answer == SLURM_JOB ? result.id : 0;
-    if (job->job_id == 0 && explain(job, &result, err) != 0) {
+    AUTO(contract_fini) struct contract c = {0};
+    if (set_name(job, err) != 0 || contract_make(job, &c, err) != 0 || keep_job(job, err) != 0 ||
+        job_submit(job->engine, job->base.cfg, &c.spec, &job->job_id, err) != 0) {
         return -1;
     }
     return keep_job(job, err);
+}
+
+/* A name was kept and no id with it: what became of that submission? */
+static int ask_by_name(struct quant_job *job, struct err *err)
+{
+    const struct job_spec spec = {
+        .name = job->job_name, .folder = job->folder, .owner = job->owner};
+    return job_ask(job->engine, job->base.cfg, &spec, &job->job_id, err);
 }
 
 int quant_submit(void *p, struct err *err)
@@ -191,8 +102,7 @@ int quant_submit(void *p, struct err *err)
         return job->ended ? 0 : keep_job(job, err);
     }
     if (job->job_name[0] != '\0') {
-        struct slurm_result result = {0};
-        if (ask_by_name(job, &result, err) != 0) {
+        if (ask_by_name(job, err) != 0) {
             return -1;
         }
         if (job->job_id != 0) {
@@ -219,7 +129,7 @@ static int spend_job(struct quant_job *job, const char *tail, struct err *err)
     BSON_APPEND_INT64(fields, "kept.job_id", 0);
     BSON_APPEND_UTF8(fields, "kept.job_name", "");
     BSON_APPEND_INT64(fields, "kept.last_job_id", job->job_id);
-    BSON_APPEND_UTF8(fields, "kept.error_code", job->outcome.state);
+    BSON_APPEND_UTF8(fields, "kept.error_code", job->error_code);
     BSON_APPEND_UTF8(fields, "kept.log_tail", tail);
     return run_keep(job->base.run, fields, err);
 }
@@ -272,6 +182,33 @@ static enum err_kind failure_kind(const struct quant_job *job)
     return ERR_TRANSIENT;
 }
 
+static int store_metrics(struct quant_job *job, struct err *err)
+{
+    bool won = false;
+    free(TAKE(job->metrics_id));
+    const char *run =
+        strrchr(job->job_name, '-'); /* "-f7": of the attempt that submitted the job */
+    if (asprintf(&job->metrics_id, "%s#%s", job->base.task_id, run != NULL ? run + 1 : "f0") < 0) {
+        job->metrics_id = NULL;
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(job->metrics_id));
+    AUTO(bson_destroy) bson_t *update = metrics_update(job);
+    if (filter == NULL || update == NULL) {
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    /* A lost race for the insert means that the same document is there already. */
+    return db_upsert(job->base.db, DB_METRICS, filter, update, &won, err);
+}
+
+/* Of a job that failed for good only the time and the memory are told; one that was lost runs
+ * again. */
+static int note_failure(struct quant_job *job, struct err *err)
+{
+    bson_destroy(TAKE(job->metrics));
+    return failure_kind(job) == ERR_INVALID ? store_metrics(job, err) : 0;
+}
+
 /* Settle a job that ended badly: why, in one line. */
 static int fail_job(struct quant_job *job, const char *why, struct err *err)
 {
@@ -279,16 +216,22 @@ static int fail_job(struct quant_job *job, const char *why, struct err *err)
     if (tail == NULL) {
         return ERR(err, ERR_TRANSIENT, errno, "out of memory");
     }
-    if (spend_job(job, tail, err) != 0) {
+    errors_classify(job, tail, job->error_code);
+    if (note_failure(job, err) != 0 || spend_job(job, tail, err) != 0) {
         return -1;
     }
     const char *line = last_line(tail);
     const char *shown = line_end(line, 140);
     const struct job_outcome *o = &job->outcome;
-    char code[32] = "";
+    char code[32 + sizeof job->error_code] = "";
+    bool known = job->error_code[0] != '_' || job->error_code[1] != '_';
+    bool more = known && strcmp(job->error_code, o->state) != 0;
     if (o->exit_code > 0) {
         snprintf(code, sizeof code, ", exit code %d", o->exit_code);
     }
+    size_t used = strlen(code);
+    snprintf(code + used, sizeof code - used, "%s%s", more ? ", " : "",
+             more ? job->error_code : "");
     return ERR(err, failure_kind(job), o->exit_code,
                "%s: job %" PRId64 "%s%s%s; log.txt ends: %s%s", o->state, job->job_id, code,
                why[0] != '\0' ? ", " : "", why, shown == line ? "" : "...",
@@ -327,18 +270,5 @@ int quant_collect(void *p, struct err *err)
 
 int quant_store(void *p, struct err *err)
 {
-    struct quant_job *job = p;
-    bool won = false;
-    free(TAKE(job->metrics_id));
-    if (asprintf(&job->metrics_id, "%s#%" PRId64, job->base.task_id, job->base.attempt) < 0) {
-        job->metrics_id = NULL;
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
-    }
-    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(job->metrics_id));
-    AUTO(bson_destroy) bson_t *update = metrics_update(job);
-    if (filter == NULL || update == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
-    }
-    /* A lost race for the insert means that the same document is there already. */
-    return db_upsert(job->base.db, DB_METRICS, filter, update, &won, err);
+    return store_metrics(p, err);
 }

@@ -168,8 +168,15 @@ const char *table_cell(const struct table *t, size_t row, int column)
 
 int table_number(const struct table *t, size_t row, int column, double *out, struct err *err)
 {
+    static const char *const none[] = {"NA", "N/A", "#N/A", "null"};
     const char *text = table_cell(t, row, column);
     char *end = NULL;
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        if (strcmp(text, none[i]) == 0) {
+            *out = (double)NAN;
+            return 0;
+        }
+    }
     *out = strtod(text, &end);
     if (end == text || !isfinite(*out)) {
         *out = (double)NAN;

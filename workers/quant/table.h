@@ -29,8 +29,8 @@ int table_column(const struct table *t, const char *name) __attribute__((nonnull
 /* Borrowed from the table. */
 const char *table_cell(const struct table *t, size_t row, int column)
     __attribute__((nonnull, returns_nonnull));
-/* *out = the number in a cell; NAN when it is empty, "NaN", infinite. INVALID for other text, for
- * instance a decimal comma. */
+/* *out = the number in a cell; NAN when it is empty, "NaN", "NA", "#N/A", infinite. INVALID for
+ * other text, for instance a decimal comma. */
 int table_number(const struct table *t, size_t row, int column, double *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 #endif

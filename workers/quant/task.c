@@ -5,14 +5,13 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "common/path.h"
 #include "workers/quant/quant.h"
 
 #include "common/ban.h"
-
-#define CPUS_MAX 4096
 
 const char *quant_exists_name(enum quant_exists mode)
 {
@@ -60,60 +59,26 @@ static int take_path(const bson_t *task, const char *path, bool may_be_empty, ch
     return 0;
 }
 
-/* "64G", "500", "2000M". */
-static bool is_memory(const char *text)
-{
-    size_t digits = strspn(text, "0123456789");
-    const char *unit = text + digits;
-    return digits > 0 && digits < 12 &&
-           (*unit == '\0' || (strchr("KMGTkmgt", *unit) != NULL && unit[1] == '\0'));
-}
-
-static bool is_time(const char *text)
-{
-    return states_elapsed(text) > 0;
-}
-
-static int decode_resources(struct quant_job *job, const bson_t *task, struct err *err)
-{
-    struct quant_settings *s = &job->settings;
-    s->cpus = doc_i64(task, "input.settings.slurm_cpus_per_task", 1);
-    s->threads = doc_i64(task, "input.settings.num_threads", s->cpus);
-    s->version = doc_i64(task, "input.settings.version", 1);
-    if (s->cpus < 1 || s->cpus > CPUS_MAX || s->threads < 1 || s->threads > CPUS_MAX) {
-        return ERR(err, ERR_INVALID, 0, "slurm_cpus_per_task and num_threads must be 1 to %d",
-                   CPUS_MAX);
-    }
-    if (take_text(task, "input.settings.slurm_mem", 16, &s->mem, err) != 0 ||
-        take_text(task, "input.settings.slurm_time", 16, &s->time, err) != 0) {
-        return -1;
-    }
-    if (s->mem[0] != '\0' && !is_memory(s->mem)) {
-        return bad("slurm_mem", s->mem, err);
-    }
-    if (s->time[0] != '\0' && !is_time(s->time)) {
-        return bad("slurm_time", s->time, err);
-    }
-    return 0;
-}
-
 static int decode_settings(struct quant_job *job, const bson_t *task, struct err *err)
 {
-    struct quant_settings *s = &job->settings;
-    if (take_path(task, "input.settings.name", false, &s->name, err) != 0 ||
-        take_text(task, "input.settings.software_type", 32, &s->software_type, err) != 0 ||
-        take_path(task, "input.settings.software", true, &s->software, err) != 0 ||
-        take_text(task, "input.settings.metrics_type", 32, &s->metrics_type, err) != 0 ||
-        take_text(task, "input.settings.config_params", 2048, &s->config_params, err) != 0 ||
-        take_path(task, "input.settings.config_file_name", true, &s->config_file, err) != 0 ||
-        take_path(task, "input.settings.speclib_file_name", true, &s->speclib_file, err) != 0 ||
-        take_path(task, "input.settings.fasta_file_name", true, &s->fasta_file, err) != 0) {
-        return -1;
+    bson_t doc;
+    if (!doc_sub(task, "input.settings", &doc)) {
+        return ERR(err, ERR_INVALID, 0, "the task has no settings");
     }
-    if (s->software_type[0] == '\0') {
-        return ERR(err, ERR_INVALID, 0, "the settings have no software_type");
+    return settings_decode(&doc, &job->settings, err);
+}
+
+/* A rerun is somebody else to what an earlier run has left. */
+static int name_owner(struct quant_job *job, const bson_t *task, struct err *err)
+{
+    int64_t run = doc_i64(task, "input.run", 1);
+    int n = run > 1 ? asprintf(&job->owner, "%s#run%" PRId64, job->base.task_id, run)
+                    : asprintf(&job->owner, "%s", job->base.task_id);
+    if (n < 0) {
+        job->owner = NULL;
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
     }
-    return decode_resources(job, task, err);
+    return 0;
 }
 
 /* "<instrument>/<YYYY_MM>/<name>" -> YYYY_MM, the month of the acquisition: the same for every
@@ -156,6 +121,21 @@ static int decode_input(struct quant_job *job, const bson_t *task, struct err *e
     return decode_exists(job, task, err);
 }
 
+/* What runs the job: that which has it already, else what the settings say, else the site's. */
+static int choose_engine(struct quant_job *job, const bson_t *task, struct err *err)
+{
+    const struct config *c = job->base.cfg;
+    const char *name = doc_str(task, "kept.engine", "");
+    if (name[0] == '\0') {
+        name = job->settings.engine;
+    }
+    if (name[0] == '\0') {
+        name = c != NULL ? c->quant.engine : engine_slurm.name;
+    }
+    job->engine = job_engine(name);
+    return job->engine != NULL ? 0 : bad("job_engine", name, err);
+}
+
 /* The job of an earlier attempt, and how it ended when the watcher has seen that. What is parked
  * under another name than the kept one is of a job that is spent. */
 static int decode_kept(struct quant_job *job, const bson_t *task, struct err *err)
@@ -179,6 +159,7 @@ static int decode_kept(struct quant_job *job, const bson_t *task, struct err *er
     int64_t code = doc_i64(task, "parked.ended.exit_code", -1);
     o->exit_code = code >= 0 && code < 65536 ? (int)code : -1;
     o->elapsed_s = doc_i64(task, "parked.ended.elapsed_s", -1);
+    o->peak_mib = doc_i64(task, "parked.ended.peak_memory_mib", -1);
     /* Where prepare put the output of this job; it may not look for another place now. */
     if (doc_str(task, "kept.output", "")[0] != '\0') {
         free(TAKE(job->output));
@@ -190,7 +171,8 @@ static int decode_kept(struct quant_job *job, const bson_t *task, struct err *er
 int quant_decode(void *p, const bson_t *task, struct err *err)
 {
     struct quant_job *job = p;
-    if (decode_input(job, task, err) != 0 || decode_settings(job, task, err) != 0) {
+    if (decode_input(job, task, err) != 0 || decode_settings(job, task, err) != 0 ||
+        name_owner(job, task, err) != 0 || choose_engine(job, task, err) != 0) {
         return -1;
     }
     return decode_kept(job, task, err);
@@ -199,30 +181,13 @@ int quant_decode(void *p, const bson_t *task, struct err *err)
 void quant_destroy(void *p)
 {
     struct quant_job *job = p;
-    struct quant_settings *s = &job->settings;
     char *const texts[] = {
-        s->name,
-        s->software_type,
-        s->software,
-        s->metrics_type,
-        s->config_params,
-        s->config_file,
-        s->speclib_file,
-        s->fasta_file,
-        s->mem,
-        s->time,
-        job->raw,
-        job->output,
-        job->raw_id,
-        job->raw_id_text,
-        job->project,
-        job->worker_output,
-        job->cluster_output,
-        job->folder,
-        job->metrics_id,
+        job->raw,           job->output,         job->raw_id, job->raw_id_text, job->project,
+        job->worker_output, job->cluster_output, job->folder, job->metrics_id,  job->owner,
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         free(texts[i]);
     }
+    settings_fini(&job->settings);
     bson_destroy(job->metrics);
 }

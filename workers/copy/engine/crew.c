@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/mono.h"
 #include "workers/copy/engine/internal.h"
@@ -65,38 +64,21 @@ static void look(struct crew *crew)
 
 void crew_lock_init(pthread_mutex_t *lock, pthread_cond_t *cond)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(lock, NULL);
-    pthread_cond_init(cond, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
-static void later(struct timespec *until, long ms)
-{
-    clock_gettime(CLOCK_MONOTONIC, until);
-    until->tv_nsec += ms * 1000000L;
-    until->tv_sec += until->tv_nsec / 1000000000L;
-    until->tv_nsec %= 1000000000L;
+    mono_cond_init(cond);
 }
 
 void crew_wait(pthread_cond_t *cond, pthread_mutex_t *lock)
 {
-    struct timespec until;
-    later(&until, 100);
-    pthread_cond_timedwait(cond, lock, &until);
+    mono_wait(cond, lock, mono_ms() + 100);
 }
 
 static void wait_for_helpers(struct crew *crew)
 {
-    struct timespec until;
     pthread_mutex_lock(&crew->lock);
     while (crew->running > 0) {
-        int rc = 0;
-        later(&until, CREW_LOOK_MS);
-        while (crew->running > 0 && rc == 0) {
-            rc = pthread_cond_timedwait(&crew->ended, &crew->lock, &until);
+        int64_t until = mono_ms() + CREW_LOOK_MS;
+        while (crew->running > 0 && mono_wait(&crew->ended, &crew->lock, until)) {
         }
         pthread_mutex_unlock(&crew->lock);
         look(crew);

@@ -169,7 +169,7 @@ static void member_fini(struct copy *c, struct member *m)
     if (c->discard && m->has_part) {
         struct err ignored = {0}; /* what stays is cleared by the next copy of this raw file */
         (void)remove_tree(c->target_fd, m->part);
-        if (leftover_clear(c, m, c->plan->fence, &ignored) != 0) {
+        if (leftover_clear(c, m->key, c->plan->fence, &ignored) != 0) {
             ignored = (struct err){0};
         }
     }

@@ -176,7 +176,7 @@ void journal_flush(struct journal *j, bool sync);
 
 /* --- leftover.c --- */
 int leftover_adopt(struct copy *c, struct member *m, struct err *err);
-int leftover_clear(struct copy *c, const struct member *m, int64_t upto_fence, struct err *err);
+int leftover_clear(struct copy *c, const char *key, int64_t upto_fence, struct err *err);
 int remove_tree(int dir, const char *name);
 
 /* --- the passes --- */

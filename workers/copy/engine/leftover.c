@@ -28,8 +28,8 @@ struct leftovers {
 typedef int leftover_fn(struct copy *c, const char *name, int64_t fence, bool is_journal,
                         void *ctx);
 
-/* Calls fn for every part and journal of the member. */
-static int each_leftover(struct copy *c, const struct member *m, leftover_fn *fn, void *ctx)
+/* Calls fn for every part and journal of the key. */
+static int each_leftover(struct copy *c, const char *key, leftover_fn *fn, void *ctx)
 {
     int fd = openat(c->target_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     AUTO(closedir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -44,7 +44,7 @@ static int each_leftover(struct copy *c, const struct member *m, leftover_fn *fn
         }
         int64_t fence;
         bool is_journal;
-        if (part_parse(d->d_name, m->key, &fence, &is_journal) &&
+        if (part_parse(d->d_name, key, &fence, &is_journal) &&
             fn(c, d->d_name, fence, is_journal, ctx) != 0) {
             return -1;
         }
@@ -118,7 +118,7 @@ int leftover_adopt(struct copy *c, struct member *m, struct err *err)
 {
     struct leftovers l = {.part = -1, .journal = -1, .journal_fd = -1};
     part_name(m->key, c->plan->fence, m->part);
-    if (each_leftover(c, m, look_at, &l) != 0) {
+    if (each_leftover(c, m->key, look_at, &l) != 0) {
         target_err(c, NULL, "look for leftovers in", err);
     } else if (l.newer) {
         ERR(err, ERR_FENCED, 0, "a newer attempt has begun to copy %s", m->names->to);
@@ -138,7 +138,7 @@ int leftover_adopt(struct copy *c, struct member *m, struct err *err)
         return -1;
     }
     m->has_part = true;
-    return l.alive ? 0 : leftover_clear(c, m, c->plan->fence - 1, err);
+    return l.alive ? 0 : leftover_clear(c, m->key, c->plan->fence - 1, err);
 }
 
 static int clear_one(struct copy *c, const char *name, int64_t fence, bool is_journal, void *ctx)
@@ -148,9 +148,9 @@ static int clear_one(struct copy *c, const char *name, int64_t fence, bool is_jo
     return fence > *upto ? 0 : remove_tree(c->target_fd, name);
 }
 
-int leftover_clear(struct copy *c, const struct member *m, int64_t upto_fence, struct err *err)
+int leftover_clear(struct copy *c, const char *key, int64_t upto_fence, struct err *err)
 {
-    if (each_leftover(c, m, clear_one, &upto_fence) != 0) {
+    if (each_leftover(c, key, clear_one, &upto_fence) != 0) {
         return target_err(c, NULL, "clear leftovers in", err);
     }
     return 0;

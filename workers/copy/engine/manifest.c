@@ -4,6 +4,8 @@
  * such a line with a backslash. xxhsum 0.8.1 escapes nothing; newer ones read both. So a backslash
  * stays as it is for xxhsum, and only a newline (which 0.8.1 cannot check at all) is written
  * escaped.
+ *
+ * Until it is whole, a manifest is a part of its attempt: the next one clears away what was left.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +13,6 @@
 
 #include "common/fs.h"
 #include "common/manifest.h"
-#include "common/path.h"
 #include "workers/copy/engine/internal.h"
 
 static void put_path(FILE *out, const char *path, bool escape)
@@ -56,7 +57,23 @@ static int put_all(const struct copy *c, FILE *out, bool xxhsum, struct err *err
     return 0;
 }
 
-static int write_one(const struct copy *c, const char *suffix, bool xxhsum, struct err *err)
+static int write_file(struct copy *c, const char *name, const char *text, size_t len,
+                      struct err *err)
+{
+    char key[COPY_NAME_ROOM], part[COPY_NAME_ROOM];
+    part_key(name, key);
+    part_name(key, c->plan->fence, part);
+    if (leftover_clear(c, key, c->plan->fence, err) != 0) {
+        return -1;
+    }
+    if (fs_write_at(c->target_fd, part, name, text, len, err) != 0) {
+        err->kind = err->code == ENOENT ? ERR_TRANSIENT : err->kind; /* the folder was there */
+        return err_context(err, "%s/%s", c->target_path, name);
+    }
+    return 0;
+}
+
+static int write_one(struct copy *c, const char *suffix, bool xxhsum, struct err *err)
 {
     char name[MANIFEST_NAME_ROOM];
     AUTO(free) char *text = NULL;
@@ -73,12 +90,7 @@ static int write_one(const struct copy *c, const char *suffix, bool xxhsum, stru
         return rc;
     }
     manifest_name(c->plan->name, suffix, name);
-    AUTO(free) char *path = path_join(c->target_path, name, err);
-    if (path == NULL || fs_write(path, text, len, err) != 0) {
-        err->kind = err->code == ENOENT ? ERR_TRANSIENT : err->kind; /* the folder was there */
-        return -1;
-    }
-    return 0;
+    return write_file(c, name, text, len, err);
 }
 
 int manifest_write(struct copy *c, struct err *err)

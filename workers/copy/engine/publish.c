@@ -112,7 +112,7 @@ int publish_all(struct copy *c, struct err *err)
         return -1;
     }
     for (size_t i = 0; i < c->plan->n_members; i++) {
-        if (leftover_clear(c, &c->members[i], c->plan->fence, err) != 0 ||
+        if (leftover_clear(c, c->members[i].key, c->plan->fence, err) != 0 ||
             superseded_clear(c, &c->members[i], err) != 0) {
             return -1;
         }

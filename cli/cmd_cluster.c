@@ -1,0 +1,193 @@
+/* cmd_cluster.c - trawl cluster trust|strays|cancel: the head nodes' keys, and jobs of nobody. */
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+
+#include "cli/act.h"
+#include "cli/docs.h"
+#include "cli/table.h"
+#include "cli/text.h"
+#include "common/mono.h"
+#include "common/ssh/ssh.h"
+
+/* --- trust --- */
+
+static json_t *key_json(const struct ssh_host_key *k)
+{
+    return json_pack("{s:s, s:s, s:b, s:b}", "type", k->type, "fingerprint", k->fingerprint,
+                     "known", (int)k->known, "changed", (int)k->changed);
+}
+
+static int show_keys(struct cli *c, const struct ssh_host_key *keys, size_t n, struct err *err)
+{
+    AUTO(json_decref) json_t *list = json_array();
+    for (size_t i = 0; i < n; i++) {
+        if (c->json) {
+            json_array_append_new(list, key_json(&keys[i]));
+        } else if (!c->quiet) {
+            fprintf(c->out, "%-22s %s  %s\n", keys[i].type, keys[i].fingerprint,
+                    keys[i].known     ? "known"
+                    : keys[i].changed ? "CHANGED"
+                                      : "unknown");
+        }
+    }
+    return c->json ? json_print(TAKE(list), c->out, err) : 0;
+}
+
+struct wish {
+    const char *fingerprint; /* NULL: any */
+    bool any, replace;
+};
+
+/* Take over the keys that are wished for; *taken says how many are trusted now. */
+static enum cli_exit take_keys(const struct ssh_login *login, struct ssh_host_key *keys, size_t n,
+                               const struct wish *w, size_t *taken, struct err *err)
+{
+    *taken = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct ssh_host_key *k = &keys[i];
+        bool wanted =
+            w->any || (w->fingerprint != NULL && strcmp(w->fingerprint, k->fingerprint) == 0);
+        if (wanted && k->changed && !w->replace) {
+            return cli_fail(err, CLI_REFUSED,
+                            "%s has another key of this host (%s now): if that is right, --replace",
+                            login->known_hosts, k->fingerprint);
+        }
+        if (wanted && !k->known) {
+            if (ssh_host_trust(login, k, err) != 0) {
+                return cli_exit_of(err);
+            }
+            k->known = true;
+            k->changed = false;
+        }
+        *taken += k->known;
+    }
+    return CLI_OK;
+}
+
+enum cli_exit cmd_cluster_trust(struct cli *c, const struct args *a, struct err *err)
+{
+    struct ssh_host host;
+    struct ssh_host_key keys[SSH_HOST_KEYS];
+    size_t n = 0, taken = 0;
+    const struct config *cfg = c->cfg;
+    const struct wish wish = {args_get(a, "fingerprint"), args_get(a, "first-use") != NULL,
+                              args_get(a, "replace") != NULL};
+    if (!ssh_host_parse(a->words[0], strlen(a->words[0]), &host)) {
+        return cli_fail(err, CLI_USAGE, "'%s' is no host:port", a->words[0]);
+    }
+    if (cfg->ssh.known_hosts[0] == '\0') {
+        return cli_fail(err, CLI_USAGE, "[ssh] known_hosts is not set: where keys are noted");
+    }
+    const struct ssh_login login = {.host = host.host,
+                                    .port = host.port,
+                                    .user = "",
+                                    .key_file = "",
+                                    .password_file = "",
+                                    .known_hosts = cfg->ssh.known_hosts,
+                                    .connect_ms = cfg->ssh.connect_ms};
+    if (ssh_host_keys(&login, keys, &n, err) != 0) {
+        return CLI_AWAY;
+    }
+    enum cli_exit e = take_keys(&login, keys, n, &wish, &taken, err);
+    if (show_keys(c, keys, n, err) != 0 || e != CLI_OK) {
+        return e != CLI_OK ? e : cli_exit_of(err);
+    }
+    if (taken > 0) {
+        return CLI_OK;
+    }
+    return wish.fingerprint != NULL
+               ? cli_fail(err, CLI_NO, "%s shows no key with the fingerprint %s", a->words[0],
+                          wish.fingerprint)
+               : cli_fail(err, CLI_NO,
+                          "not trusted; compare the fingerprint on the host itself, then "
+                          "trawl cluster trust --fingerprint SHA256:… %s",
+                          a->words[0]);
+}
+
+/* --- jobs of nobody --- */
+
+static struct docs *strays(struct cli *c, int64_t job, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("kind", BCON_UTF8("stray_job"), "open", BCON_BOOL(true));
+    AUTO(bson_destroy) bson_t *opts = BCON_NEW("sort", "{", "job_id", BCON_INT32(1), "}");
+    if (job > 0) {
+        BSON_APPEND_INT64(filter, "job_id", job);
+    }
+    return docs_read(c->db, &(struct docs_query){DB_ALERTS, filter, opts}, err);
+}
+
+static int print_strays(struct cli *c, const struct docs *d, struct err *err)
+{
+    static const struct column columns[] = {
+        {.title = "JOB", .right = true},     {.title = "NAME", .min = 20, .rank = 2},
+        {.title = "SINCE", .right = true},   {.title = "SEEN", .right = true, .rank = 1},
+        {.title = "CANCELLED BY", .min = 8}, {0},
+    };
+    AUTO(table_free) struct table *t = table_new(columns, err);
+    for (size_t i = 0; t != NULL && i < d->n; i++) {
+        const bson_t *s = d->items[i];
+        char since[TEXT_SHORT], seen[TEXT_SHORT];
+        table_cellf(t, STYLE_PLAIN, "%" PRId64, doc_i64(s, "job_id", 0));
+        table_cell(t, STYLE_DIM, doc_str(s, "raw_file", "?"));
+        table_cell(t, STYLE_PLAIN, text_age(doc_i64(s, "at", 0), wall_ms(), since));
+        table_cell(t, STYLE_PLAIN, text_age(doc_i64(s, "seen_at", 0), wall_ms(), seen));
+        table_cell(t, STYLE_PLAIN, doc_str(s, "cancel.by", ""));
+    }
+    return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
+}
+
+enum cli_exit cmd_cluster_strays(struct cli *c, const struct args *a, struct err *err)
+{
+    (void)a;
+    AUTO(docs_free) struct docs *d = strays(c, 0, err);
+    if (d == NULL) {
+        return cli_exit_of(err);
+    }
+    int rc = c->json ? json_print(json_of_docs(d), c->out, err) : print_strays(c, d, err);
+    return rc != 0 ? cli_exit_of(err) : d->n > 0 ? CLI_NO : CLI_OK;
+}
+
+enum cli_exit cmd_cluster_cancel(struct cli *c, const struct args *a, struct err *err)
+{
+    int64_t job = 0;
+    char who[200];
+    bool won = false;
+    const struct args_number number = {"<job>", 1, INT64_MAX, 0};
+    if (text_i64(a->words[0], &number, &job, err) != 0) {
+        return CLI_USAGE;
+    }
+    AUTO(docs_free) struct docs *d = strays(c, job, err);
+    if (d == NULL) {
+        return cli_exit_of(err);
+    }
+    if (d->n == 0) {
+        return cli_fail(
+            err, CLI_MISSING,
+            "%s is no job that no task knows; trawl cluster strays lists them, trawl task "
+            "cancel stops a task's",
+            a->words[0]);
+    }
+    AUTO(bson_destroy)
+    bson_t *filter =
+        BCON_NEW("_id", BCON_UTF8(doc_str(d->items[0], "_id", "")), "open", BCON_BOOL(true));
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$set", "{", "cancel", "{", "by", BCON_UTF8(cli_who(who, sizeof who)),
+                              "at", BCON_DATE_TIME(wall_ms()), "}", "}");
+    const struct act act = {c, a, "cluster cancel", a->words[0], NULL};
+    if (act_update(&act, DB_ALERTS, filter, update, &won, err) != 0) {
+        return cli_exit_of(err);
+    }
+    if (!won) {
+        return cli_fail(err, CLI_REFUSED, "job %" PRId64 " has gone meanwhile", job);
+    }
+    if (c->json) {
+        json_t *answer = json_pack("{s:I, s:s}", "job", (json_int_t)job, "state", "cancelling");
+        return json_print(answer, c->out, err) == 0 ? CLI_OK : cli_exit_of(err);
+    }
+    if (!c->quiet) {
+        fprintf(c->out, "job %" PRId64 " is stopped at the next look at the cluster\n", job);
+    }
+    return CLI_OK;
+}

@@ -1,0 +1,210 @@
+/*
+ * cmd_rerun.c - trawl rerun: quantify raw files again. The task of a raw file and its settings runs
+ * again from its beginning, or is made when there was none; its last run's metrics stay.
+ *
+ * The task's name is noted in the raw file before the task is there: who dies in between leaves a
+ * name that means nothing yet, and the next rerun makes its task.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/act.h"
+#include "cli/find.h"
+#include "cli/settings.h"
+#include "cli/text.h"
+#include "common/mono.h"
+#include "common/quant_input.h"
+#include "common/settings.h"
+#include "common/task.h"
+
+#define PRIORITY_RERUN 50
+
+struct rerun {
+    struct cli *c;
+    const struct args *args;
+    const char *mode;
+    bool dry;
+    const bson_t *only; /* settings; NULL: those that resolve */
+    struct settings_book book;
+    json_t *done; /* for --json */
+};
+
+/* What becomes of one task: a stable word. */
+static enum cli_exit note(struct rerun *r, const char *task, const char *what, struct err *err)
+{
+    if (r->c->json) {
+        json_t *one = json_pack("{s:o, s:s}", "task", json_text(task), "rerun", what);
+        return json_array_append_new(r->done, one) == 0 ? CLI_OK
+                                                        : cli_fail(err, CLI_AWAY, "out of memory");
+    }
+    if (!r->c->quiet) {
+        text_put(r->c->out, task);
+        fprintf(r->c->out, ": %s\n", what);
+    }
+    return CLI_OK;
+}
+
+static int open_raw_file(struct rerun *r, const char *raw_file, const char *task, struct err *err)
+{
+    bool won;
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(raw_file));
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$addToSet", "{", "tasks", BCON_UTF8(task), "}", "$set", "{",
+                              "settled", BCON_BOOL(false), "}");
+    return db_update(r->c->db, DB_RAW_FILES, filter, update, &won, err);
+}
+
+struct starting {
+    struct rerun *r;
+    const struct task_new *t;
+    const char *id;
+};
+
+static int start(void *ctx, bool *won, bson_t *after, struct err *err)
+{
+    const struct starting *s = ctx;
+    struct db *db = s->r->c->db;
+    BSON_APPEND_INT64(after, "run", doc_i64(s->t->input, "run", 1));
+    if (open_raw_file(s->r, s->t->raw_file, s->id, err) != 0 ||
+        task_create(db, s->t, won, err) != 0) {
+        return -1;
+    }
+    return *won ? 0 : task_reopen(db, s->t, false, won, err);
+}
+
+static enum cli_exit rerun_task(struct rerun *r, const bson_t *raw, const bson_t *settings,
+                                const char *vendor, struct err *err)
+{
+    char name[SETTINGS_ID_MAX];
+    struct task_new t = {.raw_file = doc_str(raw, "_id", ""),
+                         .kind = "quant",
+                         .settings = settings_id(settings, name),
+                         .instrument = doc_str(raw, "instrument_id", ""),
+                         .project = doc_str(raw, "project_id", ""),
+                         .priority = PRIORITY_RERUN};
+    AUTO(free) char *id = task_id(t.raw_file, t.kind, t.settings);
+    AUTO(bson_destroy) bson_t *before = NULL;
+    if (id == NULL || db_find_id(r->c->db, DB_TASKS, id, &before, err) != 0) {
+        return id != NULL ? cli_exit_of(err) : cli_fail(err, CLI_AWAY, "out of memory");
+    }
+    enum task_state state = TASK_DONE;
+    bool open = before != NULL && task_state_parse(doc_str(before, "state", ""), &state) == 0 &&
+                !task_is_terminal(state);
+    if (open) {
+        return cli_fail(err, CLI_REFUSED, "%s is %s still: trawl task cancel it first", id,
+                        task_state_name(state));
+    }
+    if (r->dry) {
+        return note(r, id, before != NULL ? "would run again" : "would run", err);
+    }
+    int64_t run = before != NULL ? doc_i64(before, "input.run", 1) + 1 : 1;
+    AUTO(bson_destroy)
+    bson_t *input = quant_input(&(struct quant_ask){raw, settings, vendor, r->mode, run});
+    bool won = false;
+    t.input = input;
+    struct starting starting = {r, &t, id};
+    const struct act act = {r->c, r->args, "rerun", id, NULL};
+    if (input == NULL || act_run(&act, start, &starting, &won, err) != 0) {
+        return input != NULL ? cli_exit_of(err) : cli_fail(err, CLI_AWAY, "out of memory");
+    }
+    if (!won) {
+        return cli_fail(err, CLI_REFUSED, "%s has changed meanwhile: look again", id);
+    }
+    enum cli_exit e = note(r, id, before != NULL ? "runs again" : "runs", err);
+    cli_event(r->c, "task", id, t.raw_file);
+    return e;
+}
+
+static enum cli_exit rerun_file(struct rerun *r, const char *name, struct err *err)
+{
+    const bson_t *out[RESOLVE_MAX];
+    struct resolve_for f;
+    char vendor[16];
+    AUTO(bson_destroy) bson_t *raw = NULL;
+    enum cli_exit e = find_raw_file(r->c, name, &raw, err);
+    if (e != CLI_OK) {
+        return e;
+    }
+    if (strcmp(doc_str(raw, "backup_status", ""), "copying_done") != 0) {
+        return cli_fail(err, CLI_REFUSED,
+                        "%s has no backup yet: it is quantified once it is copied",
+                        doc_str(raw, "_id", ""));
+    }
+    if (instrument_vendor(r->c, doc_str(raw, "instrument_id", ""), vendor, err) != 0) {
+        return cli_exit_of(err);
+    }
+    size_t n = 1;
+    if (r->only != NULL) {
+        out[0] = r->only;
+    } else {
+        n = resolve_raw_file(&r->book, raw, vendor, &f, out);
+    }
+    if (n == 0) {
+        return cli_fail(err, CLI_REFUSED,
+                        "no settings speak for %s: --settings, or trawl settings assign",
+                        doc_str(raw, "_id", ""));
+    }
+    for (size_t i = 0; i < n && e == CLI_OK; i++) {
+        e = rerun_task(r, raw, out[i], vendor[0] != '\0' ? vendor : "generic", err);
+    }
+    return e;
+}
+
+/* One that cannot be run again does not keep the others from it; the first reason is told last. */
+static enum cli_exit rerun_all(struct rerun *r, const struct args *a, struct err *err)
+{
+    enum cli_exit worst = CLI_OK;
+    for (size_t i = 0; i < a->n; i++) {
+        struct err why = {0};
+        enum cli_exit e = rerun_file(r, a->words[i], &why);
+        if (e != CLI_OK && worst == CLI_OK) {
+            *err = why;
+            worst = e;
+        } else if (e != CLI_OK && !r->c->quiet) {
+            fputs("trawl: ", stderr);
+            text_put(stderr, why.msg);
+            fputc('\n', stderr);
+        }
+    }
+    if (r->c->json && json_print(TAKE(r->done), r->c->out, err) != 0) {
+        return cli_exit_of(err);
+    }
+    return worst;
+}
+
+static enum cli_exit check_mode(const char *mode, struct err *err)
+{
+    static const char *const modes[] = {"raise", "overwrite", "associate", "add", NULL};
+    char meant[SUGGEST_MAX];
+    for (size_t i = 0; modes[i] != NULL; i++) {
+        if (strcmp(mode, modes[i]) == 0) {
+            return CLI_OK;
+        }
+    }
+    return cli_fail(err, CLI_USAGE, "there is no mode '%s'%s see trawl rerun --help", mode,
+                    suggest_text(mode, modes, "", meant));
+}
+
+enum cli_exit cmd_rerun(struct cli *c, const struct args *a, struct err *err)
+{
+    const char *mode = args_get(a, "mode"), *name = args_get(a, "settings");
+    AUTO(bson_destroy) bson_t *only = NULL;
+    AUTO(json_decref) json_t *done = json_array();
+    struct rerun r = {.c = c,
+                      .args = a,
+                      .mode = mode != NULL ? mode : "add",
+                      .dry = args_get(a, "dry-run") != NULL};
+    enum cli_exit e = check_mode(r.mode, err);
+    if (e == CLI_OK && name != NULL) {
+        e = settings_find(c, name, &only, err);
+    }
+    if (e != CLI_OK) {
+        return e;
+    }
+    r.only = only;
+    r.done = TAKE(done);
+    e = settings_book_load(&r.book, c->db, err) == 0 ? rerun_all(&r, a, err) : cli_exit_of(err);
+    settings_book_clear(&r.book);
+    json_decref(r.done);
+    return e;
+}

@@ -1,0 +1,237 @@
+/* cmd_settings.c - trawl settings ls|show|archive: which versions there are, and for whom. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/act.h"
+#include "cli/settings.h"
+#include "cli/table.h"
+#include "cli/text.h"
+#include "common/settings.h"
+
+static bool is_archived(const bson_t *doc)
+{
+    return strcmp(doc_str(doc, "status", "active"), "active") != 0;
+}
+
+static int64_t assigned(const struct docs *assignments, const char *id)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < assignments->n; i++) {
+        n += strcmp(doc_str(assignments->items[i], "settings", ""), id) == 0;
+    }
+    return n;
+}
+
+static int print_versions(struct cli *c, const struct docs *d, bool all, struct err *err)
+{
+    static const struct column columns[] = {
+        {.title = "SETTINGS"},
+        {.title = "TYPE"},
+        {.title = "SOFTWARE", .min = 10, .rank = 2},
+        {.title = "ENGINE", .rank = 4},
+        {.title = "CPUS", .right = true, .rank = 3},
+        {.title = "MEMORY", .right = true, .rank = 3},
+        {.title = "TIME", .right = true, .rank = 3},
+        {.title = "ASSIGNED", .right = true},
+        {.title = "STATUS"},
+        {.title = "MADE", .rank = 5},
+        {.title = "DESCRIPTION", .min = 12, .rank = 1},
+        {0},
+    };
+    AUTO(docs_free)
+    struct docs *assignments = docs_read(c->db, &(struct docs_query){.coll = DB_ASSIGNMENTS}, err);
+    AUTO(table_free) struct table *t = assignments != NULL ? table_new(columns, err) : NULL;
+    for (size_t i = 0; t != NULL && i < d->n; i++) {
+        const bson_t *s = d->items[i];
+        char id[SETTINGS_ID_MAX], buf[TEXT_SHORT];
+        enum style style = is_archived(s) ? STYLE_DIM : STYLE_PLAIN;
+        if (is_archived(s) && !all) {
+            continue;
+        }
+        table_cell(t, style, settings_id(s, id));
+        table_cell(t, style, doc_str(s, "software_type", "?"));
+        table_cell(t, style, doc_str(s, "software", ""));
+        table_cell(t, style, doc_str(s, "job_engine", ""));
+        table_cellf(t, style, "%" PRId64, doc_i64(s, "slurm_cpus_per_task", 1));
+        table_cell(t, style, doc_str(s, "slurm_mem", ""));
+        table_cell(t, style, doc_str(s, "slurm_time", ""));
+        table_cellf(t, style, "%" PRId64, assigned(assignments, doc_str(s, "_id", "")));
+        table_cell(t, style, is_archived(s) ? "archived" : "active");
+        table_cell(t, style, text_time(doc_i64(s, "created_at_", 0), buf));
+        table_cell(t, style, doc_str(s, "description", ""));
+    }
+    return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
+}
+
+enum cli_exit cmd_settings_ls(struct cli *c, const struct args *a, struct err *err)
+{
+    bool all = args_get(a, "all") != NULL;
+    AUTO(docs_free) struct docs *d = settings_versions(c, "", err);
+    if (d == NULL) {
+        return cli_exit_of(err);
+    }
+    if (!c->json) {
+        return print_versions(c, d, all, err) == 0 ? CLI_OK : cli_exit_of(err);
+    }
+    AUTO(json_decref) json_t *list = json_array();
+    for (size_t i = 0; i < d->n; i++) {
+        if ((all || !is_archived(d->items[i])) &&
+            json_array_append_new(list, json_of_doc(d->items[i])) != 0) {
+            return cli_fail(err, CLI_AWAY, "out of memory");
+        }
+    }
+    return json_print(TAKE(list), c->out, err) == 0 ? CLI_OK : cli_exit_of(err);
+}
+
+/* --- show --- */
+
+static void put(struct cli *c, const char *key, const char *value)
+{
+    if (*value != '\0') {
+        fprintf(c->out, "%-12s ", key);
+        text_put(c->out, value);
+        fputc('\n', c->out);
+    }
+}
+
+static void put_number(struct cli *c, const char *key, int64_t n)
+{
+    fprintf(c->out, "%-12s %" PRId64 "\n", key, n);
+}
+
+static void put_files(struct cli *c, const bson_t *doc)
+{
+    bson_t list, one;
+    bson_iter_t at;
+    char buf[TEXT_SHORT];
+    for (bool more =
+             doc_sub(doc, "files", &list) && bson_iter_init(&at, &list) && bson_iter_next(&at);
+         more; more = bson_iter_next(&at)) {
+        if (doc_sub(&list, bson_iter_key(&at), &one)) {
+            fprintf(c->out, "%-12s %s  ", "file", doc_str(&one, "xxh3", "?"));
+            text_put(c->out, doc_str(&one, "name", "?"));
+            fprintf(c->out, "  %s\n", text_size(doc_i64(&one, "size", -1), buf));
+        }
+    }
+    for (bool more =
+             doc_sub(doc, "columns", &list) && bson_iter_init(&at, &list) && bson_iter_next(&at);
+         more; more = bson_iter_next(&at)) {
+        if (doc_sub(&list, bson_iter_key(&at), &one)) {
+            fprintf(c->out, "%-12s ", "metric");
+            text_put(c->out, doc_str(&one, "metric", "?"));
+            fprintf(c->out, " = %s of ", doc_str(&one, "how", "mean"));
+            text_put(c->out, doc_str(&one, "column", "?"));
+            fputs(" in ", c->out);
+            text_put(c->out, doc_str(&one, "file", "?"));
+            fputc('\n', c->out);
+        }
+    }
+}
+
+static struct docs *assignments_of(struct cli *c, const char *id, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("settings", BCON_UTF8(id));
+    return docs_read(c->db, &(struct docs_query){.coll = DB_ASSIGNMENTS, .filter = filter}, err);
+}
+
+static void print_settings(struct cli *c, const bson_t *s, const struct docs *uses)
+{
+    static const struct {
+        const char *key, *field;
+    } texts[] = {{"type", "software_type"},
+                 {"software", "software"},
+                 {"parameters", "config_params"},
+                 {"engine", "job_engine"},
+                 {"metrics", "metrics_type"},
+                 {"memory", "slurm_mem"},
+                 {"time", "slurm_time"},
+                 {"fasta", "fasta_file_name"},
+                 {"speclib", "speclib_file_name"},
+                 {"config", "config_file_name"},
+                 {"folder", "set"},
+                 {"description", "description"},
+                 {"made by", "created_by"}};
+    char id[SETTINGS_ID_MAX], buf[TEXT_SHORT];
+    put(c, "settings", settings_id(s, id));
+    put(c, "status", is_archived(s) ? "archived" : "active");
+    put(c, "made", text_time(doc_i64(s, "created_at_", 0), buf));
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        put(c, texts[i].key, doc_str(s, texts[i].field, ""));
+    }
+    put_number(c, "cpus", doc_i64(s, "slurm_cpus_per_task", 1));
+    put_number(c, "threads", doc_i64(s, "num_threads", 1));
+    put_files(c, s);
+    for (size_t i = 0; i < uses->n; i++) {
+        const bson_t *u = uses->items[i];
+        fprintf(c->out, "%-12s ", "project");
+        text_put(c->out, doc_str(u, "project", "?"));
+        fputs(", scope ", c->out);
+        text_put(c->out, doc_str(u, "scope", "*"));
+        const char *filter = doc_str(u, "raw_file_id_filter", "");
+        fputs(*filter != '\0' ? ", names with " : "", c->out);
+        text_put(c->out, filter);
+        fputc('\n', c->out);
+    }
+}
+
+enum cli_exit cmd_settings_show(struct cli *c, const struct args *a, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *doc = NULL;
+    enum cli_exit e = settings_find(c, a->words[0], &doc, err);
+    if (e != CLI_OK) {
+        return e;
+    }
+    AUTO(docs_free) struct docs *uses = assignments_of(c, doc_str(doc, "_id", ""), err);
+    if (uses == NULL) {
+        return cli_exit_of(err);
+    }
+    if (!c->json) {
+        print_settings(c, doc, uses);
+        return CLI_OK;
+    }
+    json_t *answer =
+        json_pack("{s:o, s:o}", "settings", json_of_doc(doc), "assignments", json_of_docs(uses));
+    return json_print(answer, c->out, err) == 0 ? CLI_OK : cli_exit_of(err);
+}
+
+/* --- archive --- */
+
+static enum cli_exit set_status(struct cli *c, const struct args *a, const bson_t *doc,
+                                const char *status, struct err *err)
+{
+    bool won = false;
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(doc_str(doc, "_id", "")));
+    AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", "{", "status", BCON_UTF8(status), "}");
+    AUTO(bson_destroy)
+    bson_t *before = BCON_NEW("status", BCON_UTF8(doc_str(doc, "status", "active")));
+    const struct act act = {c, a, "settings archive", doc_str(doc, "_id", ""), before};
+    if (act_update(&act, DB_SETTINGS, filter, update, &won, err) != 0) {
+        return cli_exit_of(err);
+    }
+    return won ? CLI_OK : cli_fail(err, CLI_MISSING, "they are gone meanwhile");
+}
+
+enum cli_exit cmd_settings_archive(struct cli *c, const struct args *a, struct err *err)
+{
+    char id[SETTINGS_ID_MAX], said[400];
+    AUTO(bson_destroy) bson_t *doc = NULL;
+    bool undo = args_get(a, "undo") != NULL;
+    enum cli_exit e = settings_find(c, a->words[0], &doc, err);
+    e = e == CLI_OK ? set_status(c, a, doc, undo ? "active" : "inactive", err) : e;
+    if (e != CLI_OK) {
+        return e;
+    }
+    AUTO(docs_free) struct docs *uses = assignments_of(c, doc_str(doc, "_id", ""), err);
+    if (uses == NULL) {
+        return cli_exit_of(err);
+    }
+    int n = snprintf(said, sizeof said, "%s is %s", settings_id(doc, id),
+                     undo ? "active again" : "archived");
+    if (!undo && uses->n > 0) {
+        snprintf(said + n, sizeof said - (size_t)n,
+                 "; it still quantifies what it is assigned to (%zu): trawl settings unassign %s "
+                 "<project>",
+                 uses->n, id);
+    }
+    return settings_say(c, said, NULL, err);
+}

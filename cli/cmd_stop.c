@@ -1,0 +1,184 @@
+/*
+ * cmd_stop.c - trawl stop --all and trawl resume: the big red button and its undo.
+ *
+ * Each pool is changed by one guarded update of its own, so that either may be cut off and run
+ * again: a pool that is stopped keeps the size that was saved first.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/args.h"
+#include "cli/pools.h"
+#include "cli/text.h"
+#include "common/audit.h"
+#include "common/mono.h"
+
+#define TRIES 5 /* others may change the same pool */
+
+struct button {
+    struct cli *c;
+    const char *verb, *why, *by;
+    bool stop;
+    const bson_t *pool; /* as it was read */
+    json_t *list;
+    size_t changed;
+};
+
+static int press(void *ctx, bool *won, bson_t *after, struct err *err)
+{
+    struct button *b = ctx;
+    const struct pool_order o = {.by = b->by, .why = b->why};
+    const char *id = doc_str(b->pool, "_id", "");
+    AUTO(bson_destroy) bson_t *now = NULL;
+    int rc = b->stop ? pool_stop(b->c->db, b->pool, &o, won, err)
+                     : pool_resume(b->c->db, b->pool, won, err);
+    if (rc != 0 || db_find_id(b->c->db, DB_POOLS, id, &now, err) != 0) {
+        return -1;
+    }
+    if (*won && now != NULL) {
+        pool_append(after, now);
+    }
+    return 0;
+}
+
+static int change(struct button *b, bool *won, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *before = bson_new();
+    pool_append(before, b->pool);
+    const struct audit_act entry = {.verb = b->verb,
+                                    .target = doc_str(b->pool, "_id", ""),
+                                    .by = b->by,
+                                    .why = b->why,
+                                    .before = before,
+                                    .run = press,
+                                    .ctx = b};
+    return audit_make(b->c->db, &entry, won, err);
+}
+
+/* what: "stopped", "resumed", "kept" (an operator gave it a size meanwhile), "was stopped". */
+static void note(struct button *b, const char *what)
+{
+    int64_t slots = doc_i64(b->pool, "slots", 0), saved = doc_i64(b->pool, "saved_slots", -1);
+    const char *id = doc_str(b->pool, "_id", "?");
+    json_array_append_new(b->list, json_pack("{s:s, s:s, s:I, s:o}", "pool", id, "what", what,
+                                             "slots_before", (json_int_t)slots, "saved_slots",
+                                             saved >= 0 ? json_integer(saved) : json_null()));
+    if (b->c->json || b->c->quiet) {
+        return;
+    }
+    text_put(b->c->out, id);
+    if (strcmp(what, "stopped") == 0) {
+        fprintf(b->c->out, ": %" PRId64 " -> 0\n", slots);
+    } else if (strcmp(what, "resumed") == 0) {
+        fprintf(b->c->out, ": 0 -> %" PRId64 "\n", saved);
+    } else if (strcmp(what, "kept") == 0) {
+        fprintf(b->c->out, ": left at %" PRId64 ", which %s set meanwhile\n", slots,
+                doc_str(b->pool, "by", "somebody"));
+    } else {
+        fprintf(b->c->out, ": stopped already by %s, was %" PRId64 "\n",
+                doc_str(b->pool, "stop.by", "?"), saved);
+    }
+}
+
+static bool concerns(const struct button *b, const bson_t *pool)
+{
+    return b->stop ? !pool_is_stopped(pool) : pool_has_stop(pool);
+}
+
+static int one_pool(struct button *b, const bson_t *pool, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *now = bson_copy(pool);
+    for (int i = 0; i < TRIES; i++) {
+        bool won = false;
+        b->pool = now;
+        if (!concerns(b, now)) {
+            if (b->stop) {
+                note(b, "was stopped");
+            }
+            return 0;
+        }
+        if (change(b, &won, err) != 0) {
+            return -1;
+        }
+        if (won) {
+            note(b, b->stop ? "stopped" : pool_is_stopped(now) ? "resumed" : "kept");
+            b->changed++;
+            return 0;
+        }
+        bson_destroy(now);
+        now = NULL;
+        if (db_find_id(b->c->db, DB_POOLS, doc_str(pool, "_id", ""), &now, err) != 0 ||
+            now == NULL) {
+            return now == NULL && err->kind == ERR_NONE ? 0 : -1;
+        }
+    }
+    return ERR(err, ERR_TRANSIENT, 0, "the pool %s changes all the time: try again",
+               doc_str(pool, "_id", "?"));
+}
+
+static int all_pools(struct button *b, struct err *err)
+{
+    for (size_t i = 0; pool_names[i] != NULL && b->stop; i++) {
+        if (pool_seed(b->c->db, b->c->cfg, pool_names[i], err) != 0) {
+            return -1;
+        }
+    }
+    AUTO(bson_destroy) bson_t *sorted = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}");
+    AUTO(docs_free)
+    struct docs *pools =
+        docs_read(b->c->db, &(struct docs_query){.coll = DB_POOLS, .opts = sorted}, err);
+    for (size_t i = 0; pools != NULL && i < pools->n; i++) {
+        if (one_pool(b, pools->items[i], err) != 0) {
+            return -1;
+        }
+    }
+    return pools != NULL ? 0 : -1;
+}
+
+static void say_end(const struct button *b)
+{
+    if (b->c->json || b->c->quiet) {
+        return;
+    }
+    if (b->stop) {
+        fputs("no task starts any more; what runs goes on to its end. Undo: trawl resume\n",
+              b->c->out);
+    } else if (json_array_size(b->list) == 0) {
+        fputs("nothing is stopped\n", b->c->out);
+    }
+}
+
+static enum cli_exit push(struct cli *c, const struct args *a, bool stop, struct err *err)
+{
+    char who[200];
+    struct button b = {.c = c, .verb = a->command->name, .stop = stop};
+    if (cli_why(a, stop, &b.why, err) != 0) {
+        return CLI_USAGE;
+    }
+    AUTO(json_decref) json_t *list = json_array();
+    b.by = cli_who(who, sizeof who);
+    b.list = list;
+    int rc = all_pools(&b, err);
+    if (b.changed > 0) {
+        cli_event(c, "pool", stop ? "stop" : "resume", NULL);
+    }
+    if (rc != 0) {
+        return cli_exit_of(err);
+    }
+    say_end(&b);
+    return !c->json || json_print(TAKE(list), c->out, err) == 0 ? CLI_OK : cli_exit_of(err);
+}
+
+enum cli_exit cmd_stop(struct cli *c, const struct args *a, struct err *err)
+{
+    if (args_get(a, "all") == NULL) {
+        return cli_fail(err, CLI_USAGE,
+                        "trawl stop --all stops every pool; one pool: trawl pool set <pool> 0");
+    }
+    return push(c, a, true, err);
+}
+
+enum cli_exit cmd_resume(struct cli *c, const struct args *a, struct err *err)
+{
+    return push(c, a, false, err);
+}

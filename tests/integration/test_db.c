@@ -1,0 +1,162 @@
+/* test_db.c - changes in bulk against a real store. */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/mono.h"
+#include "common/task.h"
+#include "store.h"
+#include "test.h"
+
+#define MANY    700 /* more than one command takes */
+#define THREADS 24
+
+static const char *id_of(int n, char id[static 32])
+{
+    snprintf(id, 32, "t%04d", n);
+    return id;
+}
+
+static int fresh(void **state)
+{
+    (void)state;
+    bson_t all = BSON_INITIALIZER;
+    struct err err = {0};
+    must(db_delete(db, DB_TASKS, &all, NULL, &err), &err);
+    return 0;
+}
+
+/* How many of MANY tasks were new. */
+static int insert_many(void)
+{
+    static bson_t *docs[MANY];
+    static bool inserted[MANY];
+    char id[32];
+    int fresh_ones = 0;
+    for (int i = 0; i < MANY; i++) {
+        docs[i] = BCON_NEW("_id", BCON_UTF8(id_of(i, id)), "state", BCON_UTF8("ready"), "fence",
+                           BCON_INT64(0));
+    }
+    struct err err = {0};
+    must(db_insert_all(db, DB_TASKS, docs, MANY, inserted, &err), &err);
+    for (int i = 0; i < MANY; i++) {
+        fresh_ones += inserted[i];
+        bson_destroy(docs[i]);
+    }
+    return fresh_ones;
+}
+
+static struct db_change admit(int n)
+{
+    char id[32];
+    id_of(n, id);
+    return (struct db_change){
+        .filter = BCON_NEW("_id", BCON_UTF8(id), "state", BCON_UTF8("ready")),
+        .update =
+            BCON_NEW("$set", "{", "state", BCON_UTF8("admitted"), "fence", BCON_INT64(7), "}"),
+        .proof =
+            BCON_NEW("_id", BCON_UTF8(id), "state", BCON_UTF8("admitted"), "fence", BCON_INT64(7)),
+    };
+}
+
+static void what_is_there_already_is_told_from_what_is_new(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    bool inserted = false;
+    AUTO(bson_destroy) bson_t *one = BCON_NEW("_id", "t0003");
+    AUTO(bson_destroy) bson_t *other = BCON_NEW("_id", "t0650");
+    must(db_insert(db, DB_TASKS, one, &inserted, &err), &err);
+    must(db_insert(db, DB_TASKS, other, &inserted, &err), &err);
+    assert_int_equal(insert_many(), MANY - 2);
+    assert_int_equal(insert_many(), 0);
+}
+
+static void each_change_knows_whether_it_won(void **state)
+{
+    (void)state;
+    static struct db_change changes[MANY];
+    char id[32];
+    struct err err = {0};
+    bool won;
+    assert_int_equal(insert_many(), MANY);
+    AUTO(bson_destroy) bson_t *taken = BCON_NEW("_id", BCON_UTF8(id_of(600, id)));
+    AUTO(bson_destroy) bson_t *by = BCON_NEW("$set", "{", "state", "cancelled", "}");
+    must(db_update(db, DB_TASKS, taken, by, &won, &err), &err);
+    for (int i = 0; i < MANY; i++) {
+        changes[i] = admit(i);
+    }
+    must(db_update_all(db, DB_TASKS, changes, MANY, &err), &err);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(changes[i].won, i != 600);
+        db_change_fini(&changes[i]);
+    }
+}
+
+struct claimer {
+    pthread_t thread;
+    int first, won, lost, wrong;
+};
+
+/* All claim the same tasks, each in another order: one wins each. */
+static void *claim_all(void *p)
+{
+    struct claimer *c = p;
+    char id[32], name[32];
+    snprintf(name, sizeof name, "w%d", c->first);
+    for (int i = 0; i < 100; i++) {
+        struct err err = {0};
+        bson_t *doc = NULL;
+        const struct task_claim claim = {
+            .task = id_of((c->first * 17 + i) % 100, id), .worker = name, .fence = 7};
+        c->wrong += task_claim(db, &claim, &doc, &err) != 0;
+        c->won += doc != NULL;
+        c->lost += doc == NULL;
+        c->wrong += doc != NULL && strcmp(doc_str(doc, "worker", ""), name) != 0;
+        bson_destroy(doc);
+    }
+    return NULL;
+}
+
+static void of_many_threads_that_claim_at_once_one_wins_each_task(void **state)
+{
+    (void)state;
+    static struct db_change changes[100];
+    static struct claimer claimers[THREADS];
+    struct err err = {0};
+    int won = 0;
+    assert_int_equal(insert_many(), MANY);
+    for (int i = 0; i < 100; i++) {
+        changes[i] = admit(i);
+    }
+    must(db_update_all(db, DB_TASKS, changes, 100, &err), &err);
+    for (int i = 0; i < THREADS; i++) {
+        claimers[i] = (struct claimer){.first = i};
+        assert_int_equal(pthread_create(&claimers[i].thread, NULL, claim_all, &claimers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(claimers[i].thread, NULL);
+        won += claimers[i].won;
+        assert_int_equal(claimers[i].wrong, 0);
+    }
+    assert_int_equal(won, 100);
+    for (int i = 0; i < 100; i++) {
+        db_change_fini(&changes[i]);
+    }
+}
+
+static int run(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(what_is_there_already_is_told_from_what_is_new, fresh),
+        cmocka_unit_test_setup(each_change_knows_whether_it_won, fresh),
+        cmocka_unit_test_setup(of_many_threads_that_claim_at_once_one_wins_each_task, fresh),
+    };
+    return cmocka_run_group_tests_name("db", tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return store_main("db", run);
+}

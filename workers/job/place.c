@@ -1,0 +1,116 @@
+#include "workers/job/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "common/mono.h"
+#include "common/path.h"
+
+#include "common/ban.h"
+
+#define LOCK_MS        20000
+#define LINE_MAX_BYTES 8192
+
+int place_lock(const char *path, struct err *err)
+{
+    int64_t until = mono_ms() + LOCK_MS;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        return ERR(err, ERR_HOLD, errno, "%s: %m", path);
+    }
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK || mono_ms() > until) {
+            int code = errno;
+            close(fd);
+            errno = code;
+            return ERR(err, ERR_HOLD, code, "the lock %s: %m", path);
+        }
+        mono_sleep_ms(20);
+    }
+    return fd;
+}
+
+bool place_line(const char *folder, const char *name, char *buf, size_t room)
+{
+    struct err ignored = {0};
+    AUTO(free) char *path = path_join(folder, name, &ignored);
+    AUTO(free) char *text = path != NULL ? fs_read(path, LINE_MAX_BYTES, NULL, &ignored) : NULL;
+    char *end = text != NULL ? strchr(text, '\n') : NULL;
+    if (end == NULL || (size_t)(end - text) >= room) {
+        return false;
+    }
+    *end = '\0';
+    memcpy(buf, text, strlen(text) + 1);
+    return true;
+}
+
+bool place_has(const char *folder, const char *name)
+{
+    struct stat st;
+    struct err ignored = {0};
+    AUTO(free) char *path = path_join(folder, name, &ignored);
+    return path != NULL && lstat(path, &st) == 0;
+}
+
+int place_put(const char *folder, const char *name, const char *text, struct err *err)
+{
+    AUTO(free) char *path = path_join(folder, name, err);
+    return path != NULL ? fs_write(path, text, strlen(text), err) : -1;
+}
+
+static int stop_at_first(void *ctx, const char *name, struct err *err)
+{
+    (void)name;
+    *(bool *)ctx = true;
+    return ERR(err, ERR_CANCELLED, 0, "one name is enough");
+}
+
+static bool is_empty(const char *folder)
+{
+    bool any = false;
+    struct err ignored = {0};
+    int rc = fs_each_name(folder, stop_at_first, &any, &ignored);
+    (void)rc;
+    return !any;
+}
+
+static int mark(const char *folder, const char *name, const char *word, struct err *err)
+{
+    AUTO(free) char *line = NULL;
+    if (asprintf(&line, "%s\n", word) < 0) {
+        line = NULL;
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    return place_put(folder, name, line, err);
+}
+
+void place_output(const struct job_spec *spec, struct job_result *out)
+{
+    char owner[LINE_MAX_BYTES];
+    struct err why = {0};
+    const char *folder = spec->worker_output;
+    bool ours = false;
+    *out = (struct job_result){.answer = JOB_UNUSABLE};
+    if (fs_mkdirs(folder, &why) == 0) {
+        ours = place_line(folder, ".trawl-task", owner, sizeof owner) &&
+               strcmp(owner, spec->owner) == 0;
+        if (!ours && strcmp(spec->exists_mode, "overwrite") != 0 && !is_empty(folder)) {
+            out->answer = JOB_TAKEN;
+            snprintf(out->message, sizeof out->message,
+                     "%.250s exists already and is not of this task", folder);
+            return;
+        }
+        if ((ours || mark(folder, ".trawl-task", spec->owner, &why) == 0) &&
+            mark(folder, ".trawl-job", spec->name, &why) == 0) {
+            out->answer = JOB_FOUND;
+            return;
+        }
+    }
+    snprintf(out->message, sizeof out->message, "%.300s", why.msg);
+}

@@ -1,0 +1,25 @@
+/*
+ * place.h - folders and marks of a job, for engines whose jobs this process places itself; on a
+ * cluster remote.sh does the same. Names and files are those of remote.sh. Any thread.
+ */
+#ifndef WORKERS_JOB_PLACE_H
+#define WORKERS_JOB_PLACE_H
+#include "workers/job/job.h"
+
+/* The lock at path, made when it is not there; -1 with *err (HOLD) after 20 s or when it cannot be
+ * had. It falls when the descriptor is closed: here, and in children that have it. */
+int place_lock(const char *path, struct err *err) __attribute__((nonnull, warn_unused_result));
+
+/* Make the output folder ours: new, empty, ours already, or to be taken over. 0 with out->answer
+ * JOB_FOUND, or JOB_TAKEN or JOB_UNUSABLE and why. */
+void place_output(const struct job_spec *spec, struct job_result *out) __attribute__((nonnull));
+
+/* The first line of folder/name that is whole; false when there is none. */
+bool place_line(const char *folder, const char *name, char *buf, size_t room)
+    __attribute__((nonnull));
+/* Whether folder/name is there. */
+bool place_has(const char *folder, const char *name) __attribute__((nonnull));
+/* Write folder/name whole; -1 with *err. */
+int place_put(const char *folder, const char *name, const char *text, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+#endif

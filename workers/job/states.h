@@ -1,0 +1,57 @@
+/*
+ * states.h - what SLURM's states mean to us, and how several witnesses become one outcome.
+ * Pure; any thread.
+ */
+#ifndef WORKERS_JOB_STATES_H
+#define WORKERS_JOB_STATES_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#define JOB_STATE_MAX 32
+
+enum job_fate {
+    JOB_WAITS,     /* pending, running, between the two, or suspended */
+    JOB_SUCCEEDED, /* COMPLETED; its results must still be there */
+    JOB_FAILED,    /* a reason that the next try would meet again */
+    JOB_LOST,      /* the node or the cluster failed, not the job */
+    JOB_CANCELLED,
+    JOB_UNKNOWN, /* never success */
+    JOB_FATE_COUNT
+};
+
+/* The fate of a state as squeue, sacct or scontrol print it: "CANCELLED by 1001" and shortened
+ * names ("OUT_OF_ME+") too. JOB_UNKNOWN for everything else. */
+enum job_fate states_fate(const char *state) __attribute__((nonnull));
+/* The full name, "OUT_OF_MEMORY" for "OUT_OF_ME+"; "UNKNOWN" for an unknown one. */
+const char *states_name(const char *state) __attribute__((nonnull, returns_nonnull));
+
+/* What one witness said about a job; an empty state: it said nothing. */
+struct job_word {
+    char state[JOB_STATE_MAX];
+    int exit_code, signal;
+    int64_t elapsed_s; /* -1: not told */
+    int64_t peak_mib;  /* most memory at one time; 0: not told */
+};
+
+struct job_view {
+    int64_t id;
+    const char *name; /* borrowed */
+    struct job_word squeue, wrapper, sacct, scontrol;
+    struct job_word own; /* of an engine that is no cluster: what it knows by itself */
+};
+
+struct job_outcome {
+    char state[JOB_STATE_MAX];
+    char source[12]; /* wrapper, engine, sacct, scontrol, squeue or none */
+    int exit_code;
+    int64_t elapsed_s;
+    int64_t peak_mib; /* -1: not told */
+};
+
+/*
+ * Weigh the witnesses: the wrapper, sacct, scontrol, squeue, in that order. JOB_WAITS while the job
+ * may still go on; JOB_UNKNOWN when nobody knows it; otherwise it has ended and *out says how.
+ */
+enum job_fate states_decide(const struct job_view *view, struct job_outcome *out)
+    __attribute__((nonnull, warn_unused_result));
+#endif

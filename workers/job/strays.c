@@ -1,0 +1,168 @@
+/*
+ * strays.c - the sweep. A name is kept in its task before the job is submitted, so a job that waits
+ * or runs and that no open task has kept is nobody's: its task was ended, or its database restored.
+ */
+#include "workers/job/strays.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/alert.h"
+#include "common/log.h"
+
+#include "common/ban.h"
+
+static int is_kept(struct db *db, const char *name, bool *kept, struct err *err)
+{
+    int64_t n = 0;
+    AUTO(bson_destroy)
+    bson_t *filter =
+        BCON_NEW("kept.job_name", BCON_UTF8(name), "state", "{", "$in", "[", BCON_UTF8("ready"),
+                 BCON_UTF8("admitted"), BCON_UTF8("running"), BCON_UTF8("parked"), "]", "}");
+    if (filter == NULL) {
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    int rc = db_count(db, DB_TASKS, filter, &n, err);
+    *kept = n > 0;
+    return rc;
+}
+
+struct open_alerts {
+    char **names;
+    bool *stop;
+    size_t n;
+};
+
+static int add_alert(void *ctx, const bson_t *doc, struct err *err)
+{
+    struct open_alerts *o = ctx;
+    char **names = reallocarray(o->names, o->n + 1, sizeof *names);
+    if (names != NULL) {
+        o->names = names;
+    }
+    bool *stop = reallocarray(o->stop, o->n + 1, sizeof *stop);
+    if (stop != NULL) {
+        o->stop = stop;
+    }
+    if (names == NULL || stop == NULL) {
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    stop[o->n] = doc_has(doc, "cancel");
+    names[o->n] = strdup(doc_str(doc, "raw_file", ""));
+    return names[o->n++] != NULL ? 0 : ERR(err, ERR_TRANSIENT, errno, "out of memory");
+}
+
+static void auto_open_alerts_fini(struct open_alerts *o)
+{
+    for (size_t i = 0; i < o->n; i++) {
+        free(o->names[i]);
+    }
+    free(o->names);
+    free(o->stop);
+}
+
+static int load_alerts(struct db *db, struct open_alerts *out, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("kind", BCON_UTF8("stray_job"), "open", BCON_BOOL(true));
+    return filter != NULL ? db_each(db, DB_ALERTS, filter, NULL, add_alert, out, err)
+                          : ERR(err, ERR_TRANSIENT, errno, "out of memory");
+}
+
+/* The job's name stands where other alerts have their raw file. */
+static int open_alert(struct db *db, const struct job_stray *s, struct err *err)
+{
+    char text[300];
+    snprintf(text, sizeof text,
+             "job %" PRId64
+             " (%s) on the cluster belongs to no task: trawl cluster cancel %" PRId64,
+             s->id, s->state, s->id);
+    const struct alert alert = {"stray_job", s->name, text, "the sweep of the cluster"};
+    if (alert_open(db, &alert, err) != 0) {
+        return -1;
+    }
+    bool won;
+    AUTO(free) char *id = NULL;
+    if (asprintf(&id, "stray_job/%s", s->name) < 0) {
+        id = NULL;
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(id));
+    AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", "{", "job_id", BCON_INT64(s->id), "}");
+    return db_update(db, DB_ALERTS, filter, update, &won, err);
+}
+
+static bool listed(const struct job_poll *poll, const char *name)
+{
+    for (size_t i = 0; i < poll->n_strays; i++) {
+        if (strcmp(poll->strays[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One alert less for every job that has gone. A queue that did not answer says nothing. */
+static int close_gone(struct db *db, const struct job_poll *poll, const struct open_alerts *o,
+                      struct err *err)
+{
+    for (size_t i = 0; poll->queue_ok && i < o->n; i++) {
+        const struct alert alert = {"stray_job", o->names[i], "", "the sweep of the cluster"};
+        if (!listed(poll, o->names[i]) && alert_close(db, &alert, err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static bool given_up(const struct open_alerts *o, const char *name)
+{
+    for (size_t i = 0; i < o->n; i++) {
+        if (strcmp(o->names[i], name) == 0) {
+            return o->stop[i];
+        }
+    }
+    return false;
+}
+
+/* A second word with the cluster, only for those that an operator has given up. */
+static int stop(const struct config *c, struct job_watched *jobs, size_t n, struct err *err)
+{
+    struct job_poll ignored = {0};
+    int rc = n > 0 ? engine_slurm.look(c, jobs, n, &ignored, err) : 0;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        log_info("stray_job_cancelled", KV("job_id", jobs[i].view.id),
+                 KV("name", jobs[i].view.name));
+    }
+    job_poll_fini(&ignored);
+    return rc;
+}
+
+int strays_note(const struct config *c, struct db *db, const struct job_poll *poll, struct err *err)
+{
+    AUTO(open_alerts_fini) struct open_alerts alerts = {0};
+    AUTO(free) struct job_watched *jobs = calloc(poll->n_strays + 1, sizeof *jobs);
+    size_t n = 0;
+    if (jobs == NULL) {
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    if (load_alerts(db, &alerts, err) != 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < poll->n_strays; i++) {
+        const struct job_stray *s = &poll->strays[i];
+        bool kept = false;
+        const struct alert known = {"stray_job", s->name, "", "the sweep of the cluster"};
+        if (is_kept(db, s->name, &kept, err) != 0 ||
+            (kept ? alert_close(db, &known, err) : open_alert(db, s, err)) != 0) {
+            return -1;
+        }
+        if (!kept && given_up(&alerts, s->name)) {
+            jobs[n++] =
+                (struct job_watched){.view = {.id = s->id, .name = s->name}, .cancel = true};
+        }
+    }
+    return close_gone(db, poll, &alerts, err) == 0 ? stop(c, jobs, n, err) : -1;
+}
