@@ -227,7 +227,8 @@ int task_claim(struct db *db, const struct task_claim *c, bson_t **out, struct e
     /* Also when the reply to an earlier, identical claim of ours was lost on the way. */
     bool mine = now != NULL && strcmp(doc_str(now, "state", ""), "running") == 0 &&
                 doc_i64(now, "fence", -1) == c->fence &&
-                strcmp(doc_str(now, "worker", ""), c->worker) == 0;
+                strcmp(doc_str(now, "worker", ""), c->worker) == 0 &&
+                strcmp(doc_str(now, "kind", ""), c->kind) == 0;
     *out = mine ? TAKE(now) : NULL;
     return 0;
 }
