@@ -120,5 +120,6 @@ enum cli_exit cmd_mount_init(struct cli *c, const struct args *a, struct err *er
 enum cli_exit cmd_mount_check(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_mount_status(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_mount_commands(struct cli *c, const struct args *a, struct err *err);
+enum cli_exit cmd_completion(struct cli *c, const struct args *a, struct err *err);
 enum cli_exit cmd_help(struct cli *c, const struct args *a, struct err *err);
 #endif

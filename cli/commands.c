@@ -580,6 +580,17 @@ const struct command commands[] = {
      .max_words = 1,
      .need = NEED_CONFIG,
      .run = cmd_mount_commands},
+    {.name = "completion",
+     .args = "bash|zsh|instruments|commands",
+     .brief = "what a shell needs to complete trawl's words",
+     .help =
+         "make install puts it where bash and zsh look. By hand: source <(trawl completion bash),\n"
+         "or for zsh after compinit: source <(trawl completion zsh). The scripts ask for the\n"
+         "configured instruments' names.",
+     .min_words = 1,
+     .max_words = 1,
+     .need = NEED_NOTHING,
+     .run = cmd_completion},
     {.name = "help",
      .args = "[<command>]",
      .brief = "more on a command",

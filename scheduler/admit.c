@@ -186,6 +186,7 @@ static void drop_losers(struct scheduler *s, struct pick *picks, struct db_chang
     *n = kept;
 }
 
+/* model: admit, the first step */
 static int take_slots(struct scheduler *s, struct pick *picks, struct db_change *changes, size_t *n,
                       struct err *err)
 {
@@ -204,7 +205,8 @@ static int take_slots(struct scheduler *s, struct pick *picks, struct db_change 
     return rc;
 }
 
-/* A task that moved on meanwhile leaves a slot that the reaper frees. */
+/* model: admit, the second step. A task that moved on meanwhile leaves a slot that the reaper
+ * frees. */
 static int name_slots(struct scheduler *s, struct pick *picks, struct db_change *changes, size_t *n,
                       struct err *err)
 {

@@ -1,0 +1,218 @@
+#include "cli/completion.h"
+
+#include <string.h>
+
+#include "cli/cli.h"
+#include "common/task.h"
+
+/* --- text for the shell --- */
+
+/* Between single quotes, on one line. */
+static void put_quoted(FILE *out, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '\'') {
+            fputs("'\\''", out);
+        } else {
+            fputc(text[i] == '\n' ? ' ' : text[i], out);
+        }
+    }
+}
+
+static void put_candidate(FILE *out, const char *word, size_t len, const char *meaning)
+{
+    fputs(" '", out);
+    put_quoted(out, word, len);
+    fputc('\t', out);
+    put_quoted(out, meaning, strlen(meaning));
+    fputc('\'', out);
+}
+
+/* Each word of a list that blanks separate. */
+static void put_words(FILE *out, const char *list)
+{
+    for (const char *at = list; *at != '\0';) {
+        size_t len = strcspn(at, " ");
+        put_candidate(out, at, len, "");
+        at += len + strspn(at + len, " ");
+    }
+}
+
+static void key_begin(FILE *out, const char *what, const char *command, const char *option)
+{
+    fprintf(out, "        '%s:%s%s%s') printf '%%s\\n'", what, command, option != NULL ? ":--" : "",
+            option != NULL ? option : "");
+}
+
+static void key_end(FILE *out)
+{
+    fputs(" ;;\n", out);
+}
+
+/* --- what stands for a name in the table --- */
+
+static void put_states(FILE *out)
+{
+    for (int s = 0; s < TASK_STATE_COUNT; s++) {
+        const char *name = task_state_name((enum task_state)s);
+        put_candidate(out, name, strlen(name), "");
+    }
+}
+
+#define KINDS "copy quant index move remove"
+
+static void put_pools(FILE *out)
+{
+    static const char *const kinds[] = {"copy", "quant", "index", "move", "remove"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const char *pool = task_pool(kinds[i]);
+        put_candidate(out, pool, strlen(pool), "");
+    }
+}
+
+static const struct {
+    const char *command; /* NULL: any */
+    const char *value;
+    const char *words;
+} values[] = {
+    {"project set", "STATUS", "active inactive"},
+    {NULL, "STATUS",
+     "queued_for_monitoring monitoring_acquisition monitoring_done copying queued_for_quanting "
+     "quanting done done_not_quanted error copying_failed quanting_failed acquisition_failed "
+     "ignored"},
+    {NULL, "KIND", KINDS},
+    {NULL, "TYPE", "alphadia diann msqc skyline custom"},
+    {NULL, "ENGINE", "slurm local file"},
+    {NULL, "MODE", "raise overwrite associate add"},
+    {NULL, "SCOPE", "thermo bruker sciex generic @instruments"},
+    {NULL, "DIR", "@folders"},
+    {NULL, "FILE", "@files"},
+};
+
+/* What an option takes; nothing for what nobody can guess. */
+static void put_value(FILE *out, const char *command, const struct cli_option *o)
+{
+    if (strcmp(o->name, "instrument") == 0) {
+        put_words(out, "@instruments");
+    } else if (strcmp(o->value, "STATE") == 0) {
+        put_states(out);
+    }
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        if (strcmp(o->value, values[i].value) == 0 &&
+            (values[i].command == NULL || strcmp(values[i].command, command) == 0)) {
+            put_words(out, values[i].words);
+            return;
+        }
+    }
+}
+
+static void put_first_words(FILE *out, const char *first);
+
+static void put_argument(FILE *out, const char *name, size_t len)
+{
+    if (strncmp(name, "<pool>", len) == 0) {
+        put_pools(out);
+    } else if (strncmp(name, "<instrument>", len) == 0) {
+        put_words(out, "@instruments");
+    } else if (strncmp(name, "<location>", len) == 0) {
+        put_words(out, "backup output");
+    } else if (strncmp(name, "<command>", len) == 0) {
+        put_first_words(out, "");
+    } else if (name[0] != '<') {
+        put_candidate(out, name, len, "");
+    }
+}
+
+/* "<location>|<instrument>…", "bash|zsh", "[<command>]", "<pool> <n>" */
+static void put_arguments(FILE *out, const char *args)
+{
+    for (const char *at = args; *at != '\0';) {
+        size_t len = strcspn(at, "[]| ");
+        if (len > 0 && (at[0] == '<' || (at[0] >= 'a' && at[0] <= 'z'))) {
+            put_argument(out, at, at[0] == '<' ? strcspn(at, ">") + 1 : len);
+        }
+        at += len + (at[len] != '\0');
+    }
+}
+
+/* --- the table of commands --- */
+
+static size_t first_word(const char *name)
+{
+    return strcspn(name, " ");
+}
+
+static bool begins_group(const struct command *c)
+{
+    return c == commands || first_word(c[-1].name) != first_word(c->name) ||
+           strncmp(c[-1].name, c->name, first_word(c->name)) != 0;
+}
+
+/* first "": the words that commands begin with; else the second ones of its group. */
+static void put_first_words(FILE *out, const char *first)
+{
+    size_t len = strlen(first);
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        size_t own = first_word(c->name);
+        if (len == 0 && begins_group(c)) {
+            put_candidate(out, c->name, own, c->name[own] == '\0' ? c->brief : "");
+        } else if (len > 0 && own == len && strncmp(c->name, first, len) == 0) {
+            put_candidate(out, c->name + len + 1, strlen(c->name + len + 1), c->brief);
+        }
+    }
+}
+
+static void put_option_names(FILE *out, const struct cli_option *o)
+{
+    for (; o != NULL && o->name != NULL; o++) {
+        char name[48];
+        int n = snprintf(name, sizeof name, "--%s", o->name);
+        put_candidate(out, name, (size_t)n, o->help);
+    }
+}
+
+static void option_values(FILE *out, const char *command, const struct cli_option *o)
+{
+    for (; o != NULL && o->name != NULL; o++) {
+        if (o->value != NULL) {
+            key_begin(out, "value", command, o->name);
+            put_value(out, command, o);
+            key_end(out);
+        }
+    }
+}
+
+static void one_command(FILE *out, const char *name, const struct cli_option *own, const char *args)
+{
+    key_begin(out, "options", name, NULL);
+    put_option_names(out, own);
+    put_option_names(out, global_options);
+    key_end(out);
+    option_values(out, name, own);
+    option_values(out, name, global_options);
+    key_begin(out, "words", name, NULL);
+    put_arguments(out, args);
+    key_end(out);
+}
+
+void completion_data(FILE *out)
+{
+    fputs("_trawl_data() {\n    case $1 in\n", out);
+    key_begin(out, "commands", "", NULL);
+    put_first_words(out, "");
+    key_end(out);
+    one_command(out, "", NULL, "");
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        size_t len = first_word(c->name);
+        if (c->name[len] == ' ' && begins_group(c)) {
+            char group[32];
+            snprintf(group, sizeof group, "%.*s", (int)len, c->name);
+            key_begin(out, "commands", group, NULL);
+            put_first_words(out, group);
+            key_end(out);
+            one_command(out, group, NULL, "");
+        }
+        one_command(out, c->name, c->options, c->args);
+    }
+    fputs("        *) return 1 ;;\n    esac\n}\n", out);
+}

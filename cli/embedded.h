@@ -1,0 +1,13 @@
+/*
+ * embedded.h - the shells' parts of completion, as the build put them into the program
+ * (cmake/embed.cmake). Not terminated.
+ */
+#ifndef CLI_EMBEDDED_H
+#define CLI_EMBEDDED_H
+#include <stddef.h>
+
+extern const unsigned char embedded_completion_shared[], embedded_completion_bash[],
+    embedded_completion_zsh[];
+extern const size_t embedded_completion_shared_len, embedded_completion_bash_len,
+    embedded_completion_zsh_len;
+#endif
