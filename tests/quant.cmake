@@ -15,10 +15,14 @@ foreach(what slurm slurm_batch)
   set_tests_properties(integration/${what} PROPERTIES COST 100)
 endforeach()
 
+# Of make bench BENCH=slurm.
+add_executable(trawl-slurm-bench bench/slurm_bench.c)
+target_link_libraries(trawl-slurm-bench PRIVATE project_flags job)
+
 if(FUZZ)
-  target_compile_options(kind_quant PUBLIC -fsanitize=fuzzer-no-link,address,undefined)
-  target_link_options(kind_quant PUBLIC -fsanitize=address,undefined)
+  target_compile_options(job PUBLIC -fsanitize=fuzzer-no-link,address,undefined)
+  target_link_options(job PUBLIC -fsanitize=address,undefined)
   add_executable(fuzz_slurm fuzz/fuzz_slurm.c)
   target_link_options(fuzz_slurm PRIVATE -fsanitize=fuzzer)
-  target_link_libraries(fuzz_slurm PRIVATE project_flags kind_quant)
+  target_link_libraries(fuzz_slurm PRIVATE project_flags job)
 endif()

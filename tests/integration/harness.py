@@ -208,7 +208,7 @@ class Servers:
         base = subprocess.run([f"{ROOT}/tests/world", "base"], capture_output=True, text=True, check=True).stdout.strip()
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("TRAWL_") or k == "TRAWL_JAVA_DIR"}
         self.env.update(TRAWL_LOCAL_DIR=self.dir, TRAWL_PORT_BASE=base)
-        if "sshd" in names:  # it is the head node of the shared cluster
+        if "sshd" in names and "cluster" not in names:  # it is the head node of the shared cluster
             os.symlink(f"{os.environ['TRAWL_LOCAL_DIR']}/cluster", f"{self.dir}/cluster")
 
     def verb(self, verb: str, name: str) -> None:
@@ -237,7 +237,7 @@ class Servers:
     def settings(self) -> dict:
         """The environment that leads to these servers, and for the others to the shared ones."""
         out = subprocess.run([f"{ROOT}/local/env"], env=self.env, capture_output=True, text=True, check=True).stdout
-        mine = {"kafka": ["TRAWL_KAFKA_BROKERS"], "store": ["TRAWL_MONGO_URI"],
+        mine = {"cluster": [], "kafka": ["TRAWL_KAFKA_BROKERS"], "store": ["TRAWL_MONGO_URI"],
                 "sshd": ["TRAWL_SSH_HOSTS", "TRAWL_SSH_KEY_FILE", "TRAWL_SSH_KNOWN_HOSTS"]}
         wanted = [name for server in self.names for name in mine[server]]
         return dict(line.split("=", 1) for line in out.splitlines() if line.split("=")[0] in wanted)
