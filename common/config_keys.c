@@ -109,7 +109,7 @@ static const struct config_key main_keys[] = {
      HELP("Read the copy again from the disk and compare before it gets its name.")},
     {AT(scrub, limit_mib_per_s), INT("0", 0, 1000000),
      HELP("trawl verify reads backups no faster than this, MiB/s; 0: no limit.")},
-    {AT(quant, threads), INT("4", 1, 256),
+    {AT(quant, threads), INT("16", 1, 256),
      HELP("Cluster jobs that one worker process prepares or collects at the same time.")},
     {AT(quant, poll_s), INT("10", 1, 3600), HELP("Time between two looks at all cluster jobs.")},
     {AT(quant, seed), BOOL("true"),
