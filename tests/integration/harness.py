@@ -287,6 +287,7 @@ class Site:
         os.makedirs(f"{self.config}/instruments.d")
         os.makedirs(f"{self.dir}/log")
         self.env = {k: v for k, v in os.environ.items() if not re.match("TRAWL_(LOCAL|PORT|TEST)_", k)}
+        self.env["MONGOC_DISABLE_SHM"] = "1"  # else the driver complains when a killed process of the same pid left its counters
         self.env.update(TRAWL_TRAWL_ENV=self.id, TRAWL_MONGO_DATABASE="t_" + self.id.replace("-", "_"),
                         TRAWL_CONFIG_DIR=self.config, NO_COLOR="1", **(env or {}))
         self.make_folders()
