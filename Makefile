@@ -8,7 +8,7 @@ JOBS ?= 2
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo 'variables: PRESET=release|debug|asan|tsan  RAW=<folder> (demo)  BENCH=smoke|copy|watch (bench)  SEED=n KILLS=n (chaos)  PREFIX=<folder> (install)'
+	@echo 'variables: PRESET=release|debug|asan|tsan  RAW=<folder> (demo)  BENCH=smoke|copy|watch|tasks|latency|slurm (bench)  SEED=n KILLS=n (chaos)  PREFIX=<folder> (install)'
 
 deps: ## install what is missing to build and to run the local world (root or sudo)
 	@local/deps

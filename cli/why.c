@@ -154,23 +154,41 @@ static void why_running(const struct why_facts *f, const bson_t *task, struct wh
     why_next(out, "goes on by itself; to stop it: trawl task cancel %s", id_of(task));
 }
 
+/* What the job is, and where to look at it oneself. */
+struct parked_job {
+    const char *what, *look;
+};
+
+static struct parked_job job_of(const bson_t *task)
+{
+    const char *engine = doc_str(task, "parked.engine", "slurm");
+    if (strcmp(engine, "local") == 0) {
+        return (struct parked_job){"the process", "ps -p"};
+    }
+    if (strcmp(engine, "file") == 0) {
+        return (struct parked_job){"job file", "in job_queue of the output:"};
+    }
+    return (struct parked_job){"SLURM job", "squeue -j"};
+}
+
 static void why_parked(const struct why_facts *f, const bson_t *task, struct why *out)
 {
     const bool ended = doc_has(task, "parked.ended");
     const char *cluster = doc_str(task, "parked.cluster", "");
+    const struct parked_job kind = job_of(task);
     char job[TEXT_SHORT];
     snprintf(job, sizeof job, "%" PRId64, doc_i64(task, "parked.job_id", 0));
     const char *name = doc_str(task, "parked.job_id", job);
     if (ended) {
-        why_say(out, WHY_PARKED, "SLURM job %s has ended (%s): the scheduler wakes the task", name,
-                doc_str(task, "parked.ended.state", "?"));
+        why_say(out, WHY_PARKED, "%s %s has ended (%s): the scheduler wakes the task", kind.what,
+                name, doc_str(task, "parked.ended.state", "?"));
         if (!f->led) {
             why_next(out, "no scheduler leads: start trawl-scheduler");
         }
         return;
     }
     const char *job_state = doc_str(task, "parked.state", "");
-    why_say(out, WHY_PARKED, "waits for SLURM job %s%s%s%s%s", name,
+    why_say(out, WHY_PARKED, "waits for %s %s%s%s%s%s", kind.what, name,
             cluster[0] != '\0' ? " on " : "", cluster, job_state[0] != '\0' ? ", which is " : "",
             job_state);
     int64_t free_threads = 0;
@@ -178,8 +196,8 @@ static void why_parked(const struct why_facts *f, const bson_t *task, struct why
         why_next(out, "nobody watches the job: start trawl-worker --kinds %s",
                  doc_str(task, "kind", "?"));
     } else {
-        why_next(out, "goes on when the job ends (squeue -j %s); to stop it: trawl task cancel %s",
-                 name, id_of(task));
+        why_next(out, "goes on when the job ends (%s %s); to stop it: trawl task cancel %s",
+                 kind.look, name, id_of(task));
     }
 }
 

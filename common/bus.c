@@ -177,6 +177,7 @@ struct bus *bus_new(const struct config *c, const char *client_id, struct err *e
     b->brokers = strdup(c->kafka.brokers);
     b->client_id = strdup(client_id);
     b->partitions = (int32_t)c->kafka.partitions;
+    b->session_ms = c->kafka.session_ms;
     if (b->env == NULL || b->brokers == NULL || b->client_id == NULL) {
         (void)ERR(err, ERR_TRANSIENT, 0, "out of memory");
         bus_release(b);

@@ -52,27 +52,27 @@ int bus_send_dead(struct bus *b, const char *key, const char *json, struct err *
     __attribute__((nonnull, warn_unused_result));
 
 /*
- * Join group and read the task topics of these kinds. on_msg runs on the consumer's thread and must
- * not block: it hands the message over and returns. Every message goes back by bus_done, from any
- * thread, once it is claimed or dropped; also after its partition was revoked: then it has no
- * effect. Freed with bus_consumer_free, which leaves the group within 5 s; messages that were not
- * given back by then are freed, too, and come again to somebody.
+ * Join the group of this kind's workers and read its topic. on_msg runs on the consumer's thread
+ * and must not block: it hands the message over and returns. Every message goes back by bus_done,
+ * from any thread, once it is claimed or dropped; also after its partition was revoked: then it has
+ * no effect. Freed with bus_consumer_free, which leaves the group within 5 s; messages that were
+ * not given back by then are freed, too, and come again to somebody.
  */
 typedef void bus_msg_fn(void *ctx, struct bus_msg *msg);
-struct bus_consumer *bus_consume_tasks(struct bus *b, const char *const *kinds, bus_msg_fn *on_msg,
+struct bus_consumer *bus_consume_tasks(struct bus *b, const char *kind, bus_msg_fn *on_msg,
                                        void *ctx, struct err *err) OWNED
     __attribute__((nonnull(1, 2, 3, 5)));
 /* Read <env>.events from now on, without a group: every scheduler sees every event. */
 struct bus_consumer *bus_consume_events(struct bus *b, bus_msg_fn *on_msg, void *ctx,
                                         struct err *err) OWNED __attribute__((nonnull(1, 2, 4)));
+/* Begin to leave; bus_consumer_free then waits less. For several that are to leave at once. */
+void bus_consumer_stop(struct bus_consumer *c) __attribute__((nonnull));
 void bus_consumer_free(struct bus_consumer *c);
 AUTO_DEFINE(struct bus_consumer, bus_consumer_free);
 void bus_done(struct bus_consumer *c, struct bus_msg *msg) __attribute__((nonnull));
 
-/* The partitions of <env>.tasks.<kind> that this member owns now; returns how many (at most max).
- */
-size_t bus_owned(struct bus_consumer *c, const char *kind, int32_t *partitions, size_t max)
-    __attribute__((nonnull));
+/* The partitions of its topic that this member owns now; returns how many (at most max). */
+size_t bus_owned(struct bus_consumer *c, int32_t *partitions, size_t max) __attribute__((nonnull));
 
 struct bus_stats {
     uint64_t sent, delivered, failed, received;

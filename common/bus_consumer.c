@@ -1,11 +1,14 @@
 /*
  * bus_consumer.c - a consumer's thread: it polls until it is told to stop and hands messages over.
  *
- * Tasks: a member of the group <env>.workers. All kinds share the group; each member subscribes to
- * the topics of its own kinds. Rebalances are cooperative, so that partitions which stay are read
- * without a pause. Offsets are stored by bus_track's watermark and committed once a second. A new
- * group, and one whose offsets are gone (a topic made anew), starts at the oldest message: a
- * duplicate loses its claim, a lost message waits for the scheduler to publish again.
+ * Tasks: a member of the group <env>.workers.<kind>. Rebalances are cooperative, so that partitions
+ * which stay are read without a pause: a join waits for members that died until their session ends,
+ * and meanwhile nobody else may stand idle. A group for each kind, because the assignor balances
+ * the sum of a group's partitions: of several kinds one worker might get all copies, another all
+ * jobs, and then no task of the other kind could be addressed to it. Offsets are stored by
+ * bus_track's watermark and committed once a second. A new group, and one whose offsets are gone (a
+ * topic made anew), starts at the oldest message: a duplicate loses its claim, a lost message waits
+ * for the scheduler to publish again.
  *
  * Events: all partitions, assigned by hand from the end; no group, no commits. A look at the topic
  * every few seconds picks up a topic that was made later or with other partitions; what is in those
@@ -13,6 +16,7 @@
  *
  * Nothing here ends because of Kafka: a fatal error of the library gets a new client.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,8 +32,7 @@ struct bus_consumer {
     bus_msg_fn *on_msg;
     void *ctx;
     bool events;
-    char topics[BUS_KINDS_MAX][BUS_TOPIC_MAX];
-    size_t topic_count;
+    char topic[BUS_TOPIC_MAX];
     char group[BUS_TOPIC_MAX];
     pthread_t thread;
     _Atomic int64_t stop_ms; /* since when it is to stop; 0: it is not */
@@ -52,14 +55,8 @@ static const struct bus_setting task_settings[] = {
     CONSUMER_SETTINGS,
     {"enable.auto.commit", "true"},
     {"auto.commit.interval.ms", "1000"},
-    /* By topic: every worker of a kind owns some of that kind's partitions, so that a task can be
-     * addressed to it. (Sticky balances the sum: one worker may get all copies, another all jobs.)
-     */
-    {"partition.assignment.strategy", "range"},
-    /* A join waits for members that died until their session ends (brokers allow 6 s and more); on
-     * the other hand a broker that is away for longer costs every member such a wait. */
-    {"session.timeout.ms", "10000"},
-    {"heartbeat.interval.ms", "500"},
+    {"partition.assignment.strategy", "cooperative-sticky"},
+    {"heartbeat.interval.ms", "300"},
     {0},
 };
 static const struct bus_setting event_settings[] = {
@@ -90,7 +87,7 @@ static void give(struct bus_consumer *c, rd_kafka_topic_partition_list_t *parts)
                       KV("partition", parts->elems[i].partition));
         }
     }
-    (void)rd_kafka_assign(c->rk, parts);
+    rd_kafka_error_destroy(rd_kafka_incremental_assign(c->rk, parts));
 }
 
 /* First forget, then unassign: the library commits what is stored as it unassigns, and nothing may
@@ -100,7 +97,7 @@ static void take(struct bus_consumer *c, rd_kafka_topic_partition_list_t *parts)
     for (int i = 0; i < parts->cnt; i++) {
         bus_track_lose(c->track, parts->elems[i].topic, parts->elems[i].partition);
     }
-    (void)rd_kafka_assign(c->rk, NULL);
+    rd_kafka_error_destroy(rd_kafka_incremental_unassign(c->rk, parts));
 }
 
 static void rebalance(struct bus_consumer *c, rd_kafka_resp_err_t code,
@@ -130,10 +127,8 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
 
 static int subscribe(struct bus_consumer *c, rd_kafka_t *rk, struct err *err)
 {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)c->topic_count);
-    for (size_t i = 0; i < c->topic_count; i++) {
-        rd_kafka_topic_partition_list_add(list, c->topics[i], RD_KAFKA_PARTITION_UA);
-    }
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, c->topic, RD_KAFKA_PARTITION_UA);
     rd_kafka_resp_err_t code = rd_kafka_subscribe(rk, list);
     rd_kafka_topic_partition_list_destroy(list);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -148,7 +143,7 @@ static int subscribe(struct bus_consumer *c, rd_kafka_t *rk, struct err *err)
 static int count_partitions(struct bus_consumer *c)
 {
     const struct rd_kafka_metadata *md = NULL;
-    rd_kafka_topic_t *rkt = rd_kafka_topic_new(c->rk, c->topics[0], NULL);
+    rd_kafka_topic_t *rkt = rd_kafka_topic_new(c->rk, c->topic, NULL);
     if (rkt == NULL) {
         return -1;
     }
@@ -162,7 +157,7 @@ static int count_partitions(struct bus_consumer *c)
     if (md->topic_cnt == 1 && md->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         n = md->topics[0].partition_cnt;
     } else if (md->topic_cnt == 1 && md->topics[0].err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
-        bus_client_trouble(c->bus, md->topics[0].err, c->topics[0]);
+        bus_client_trouble(c->bus, md->topics[0].err, c->topic);
         n = 0;
     }
     rd_kafka_metadata_destroy(md);
@@ -175,7 +170,7 @@ static void assign_events(struct bus_consumer *c, int n)
     bool first = c->assigned == 0 && !c->was_gone;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
     for (int32_t i = 0; i < n; i++) {
-        rd_kafka_topic_partition_list_add(list, c->topics[0], i);
+        rd_kafka_topic_partition_list_add(list, c->topic, i);
     }
     if (n > 0) {
         (void)rd_kafka_position(c->rk, list);
@@ -223,9 +218,11 @@ static void prepare_tasks(rd_kafka_conf_t *conf)
 static int consumer_open(struct bus_consumer *c, struct err *err)
 {
     const struct bus_setting *rest = c->events ? event_settings : task_settings;
-    struct bus_setting settings[24] = {{"group.id", c->group}};
-    for (size_t i = 0; rest[i].name != NULL && i + 2 < sizeof settings / sizeof *settings; i++) {
-        settings[i + 1] = rest[i];
+    char session_ms[24];
+    snprintf(session_ms, sizeof session_ms, "%lld", (long long)c->bus->session_ms);
+    struct bus_setting settings[24] = {{"group.id", c->group}, {"session.timeout.ms", session_ms}};
+    for (size_t i = 0; rest[i].name != NULL && i + 3 < sizeof settings / sizeof *settings; i++) {
+        settings[i + 2] = rest[i];
     }
     rd_kafka_t *rk =
         bus_client_new(c->bus,
@@ -375,19 +372,12 @@ static struct bus_consumer *consumer_start(struct bus_consumer *c, struct err *e
     return c;
 }
 
-struct bus_consumer *bus_consume_tasks(struct bus *b, const char *const *kinds, bus_msg_fn *on_msg,
+struct bus_consumer *bus_consume_tasks(struct bus *b, const char *kind, bus_msg_fn *on_msg,
                                        void *ctx, struct err *err)
 {
     struct bus_consumer *c = consumer_new(b, on_msg, ctx, err);
-    int rc = c == NULL ? -1 : bus_client_topic(b, "workers", NULL, c->group, err);
-    for (; rc == 0 && *kinds != NULL; kinds++) {
-        if (c->topic_count == BUS_KINDS_MAX) {
-            rc = ERR(err, ERR_INVALID, 0, "more than %d kinds", BUS_KINDS_MAX);
-        } else {
-            rc = bus_client_topic(b, "tasks", *kinds, c->topics[c->topic_count++], err);
-        }
-    }
-    if (rc != 0) {
+    if (c == NULL || bus_client_topic(b, "workers", kind, c->group, err) != 0 ||
+        bus_client_topic(b, "tasks", kind, c->topic, err) != 0) {
         free(c);
         return NULL;
     }
@@ -399,14 +389,19 @@ struct bus_consumer *bus_consume_events(struct bus *b, bus_msg_fn *on_msg, void 
                                         struct err *err)
 {
     struct bus_consumer *c = consumer_new(b, on_msg, ctx, err);
-    if (c == NULL || bus_client_topic(b, "events", NULL, c->topics[0], err) != 0 ||
+    if (c == NULL || bus_client_topic(b, "events", NULL, c->topic, err) != 0 ||
         bus_client_topic(b, "events", "readers", c->group, err) != 0) {
         free(c);
         return NULL;
     }
     c->events = true;
-    c->topic_count = 1;
     return consumer_start(c, err);
+}
+
+void bus_consumer_stop(struct bus_consumer *c)
+{
+    int64_t not_yet = 0;
+    atomic_compare_exchange_strong(&c->stop_ms, &not_yet, mono_ms());
 }
 
 void bus_consumer_free(struct bus_consumer *c)
@@ -414,7 +409,7 @@ void bus_consumer_free(struct bus_consumer *c)
     if (c == NULL) {
         return;
     }
-    atomic_store(&c->stop_ms, mono_ms());
+    bus_consumer_stop(c);
     pthread_join(c->thread, NULL);
     bus_track_free(c->track);
     free(c);
@@ -425,12 +420,7 @@ void bus_done(struct bus_consumer *c, struct bus_msg *msg)
     bus_track_back(c->track, msg);
 }
 
-size_t bus_owned(struct bus_consumer *c, const char *kind, int32_t *partitions, size_t max)
+size_t bus_owned(struct bus_consumer *c, int32_t *partitions, size_t max)
 {
-    char topic[BUS_TOPIC_MAX];
-    struct err err = {0};
-    if (c->events || bus_client_topic(c->bus, "tasks", kind, topic, &err) != 0) {
-        return 0;
-    }
-    return bus_track_owned(c->track, topic, partitions, max);
+    return c->events ? 0 : bus_track_owned(c->track, c->topic, partitions, max);
 }

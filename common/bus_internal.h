@@ -22,12 +22,12 @@
 #define BUS_TOPIC_MAX   250 /* Kafka allows 249 bytes */
 #define BUS_KINDS_MAX   16
 #define BUS_POLL_MS     100
-#define BUS_LOOK_MS     5000 /* how often the broker is looked at when all is well */
-#define BUS_LOOK_BAD_MS 1000 /* and when it is not */
+#define BUS_LOOK_MS     5000  /* how often the broker is looked at when all is well */
+#define BUS_LOOK_BAD_MS 1000  /* and when it is not */
 #define BUS_TOPICS_MS   60000 /* how often it is asked whether the topics are there still */
-#define BUS_ASK_MS      1000 /* the longest that a look may take */
-#define BUS_CLOSE_MS    3500 /* for deliveries, or for leaving the group */
-#define BUS_DESTROY_MS  1000 /* for the library to end its threads after that */
+#define BUS_ASK_MS      1000  /* the longest that a look may take */
+#define BUS_CLOSE_MS    3500  /* for deliveries, or for leaving the group */
+#define BUS_DESTROY_MS  1000  /* for the library to end its threads after that */
 
 /* What can go wrong again and again; each kind has one log line a minute. */
 enum bus_trouble {
@@ -57,6 +57,7 @@ struct bus {
     char *brokers;
     char *client_id;
     int32_t partitions;
+    int64_t session_ms;
     pthread_t thread;      /* serves delivery reports and looks after the connection */
     pthread_rwlock_t swap; /* read: to send; write: to put a new producer in place */
     rd_kafka_t *rk;        /* swap; only the thread replaces it */

@@ -40,6 +40,7 @@ struct config {
     struct {
         char *brokers;
         int64_t partitions;
+        int64_t session_ms;
         int64_t redispatch_ms;
     } kafka;
     struct {

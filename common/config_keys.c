@@ -46,6 +46,9 @@ static const struct config_key main_keys[] = {
      HELP("host:port of the first brokers to ask, separated by commas.")},
     {AT(kafka, partitions), INT("8", 1, 1000),
      HELP("Partitions of a topic that does not exist yet: the most worker processes of one kind.")},
+    {AT(kafka, session_ms), INT("10000", 1000, 30 * MINUTE_MS),
+     HELP("How long a worker that died keeps its partitions, and a new one waits for some. The "
+          "broker's group.min.session.timeout.ms is the least, 6000 unless it was changed.")},
     {AT(kafka, redispatch_ms), INT("1000", 10, HOUR_MS),
      HELP("An admitted task that nobody has claimed for so long is sent once more.")},
     {AT(scheduler, sweep_ms), INT("1000", 10, HOUR_MS),
@@ -106,7 +109,7 @@ static const struct config_key main_keys[] = {
      HELP("Read the copy again from the disk and compare before it gets its name.")},
     {AT(scrub, limit_mib_per_s), INT("0", 0, 1000000),
      HELP("trawl verify reads backups no faster than this, MiB/s; 0: no limit.")},
-    {AT(quant, threads), INT("4", 1, 256),
+    {AT(quant, threads), INT("16", 1, 256),
      HELP("Cluster jobs that one worker process prepares or collects at the same time.")},
     {AT(quant, poll_s), INT("10", 1, 3600), HELP("Time between two looks at all cluster jobs.")},
     {AT(quant, seed), BOOL("true"),

@@ -164,6 +164,12 @@ public final class LocalMongo {
             }
         }
 
+        /** An update changes the document that it has found: it gets a copy, so that none that is being sent changes. */
+        @Override
+        protected QueryResult createQueryResult(List<Document> found, int batchSize) {
+            return super.createQueryResult(found.stream().map(Document::cloneDeeply).toList(), batchSize);
+        }
+
         @Override
         protected QueryResult queryDocuments(Document query, Document orderBy, int skip, int limit, int batchSize,
                 Document fields) {

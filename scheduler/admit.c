@@ -237,6 +237,7 @@ static int note_admitted(const struct pick *p, struct err *err)
     return t->slot != NULL ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
 }
 
+/* model: admit */
 static int fill_pool(struct scheduler *s, const struct pool_view *v, struct err *err)
 {
     size_t room = (size_t)v->size + 1;

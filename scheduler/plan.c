@@ -364,6 +364,6 @@ int plan_pass(struct scheduler *s, const bson_t *touched, struct err *err)
     docset_clear(&p.tasks);
     settings_book_clear(&p.book);
     bson_destroy(&p.planned);
-    free(p.indexing);
+    keyset_clear(&p.indexing);
     return rc;
 }

@@ -6,6 +6,7 @@
 #define SCHEDULER_PLAN_H
 #include "common/resolve.h"
 #include "scheduler/docset.h"
+#include "scheduler/keyset.h"
 #include "scheduler/ledger.h"
 #include "scheduler/scheduler.h"
 
@@ -14,9 +15,8 @@ struct plan {
     struct docset files, tasks;
     struct settings_book book;
     struct ledger ledger;
-    const char **indexing; /* raw files with an open index task, sorted; borrowed from s->open */
-    size_t n_indexing;
-    bson_t planned; /* keys: raw files whose tasks were made since they were last served */
+    struct keyset indexing; /* raw files with an open index task; borrowed from s->open */
+    bson_t planned;         /* keys: raw files whose tasks were made since they were last served */
 };
 
 /* Make (or open again) a raw file's tasks; the ids are appended to new_ids. */

@@ -106,26 +106,18 @@ size_t plan_resolve(struct plan *p, const bson_t *rf, const bson_t *out[RESOLVE_
 
 /* A changed raw file is indexed once it has been left alone for linger_ms, or at once when it
  * ended. */
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 int plan_note_indexing(struct plan *p, struct err *err)
 {
     const struct scheduler *s = p->s;
-    free(p->indexing);
-    p->n_indexing = 0;
-    p->indexing = calloc(s->n_open + 1, sizeof *p->indexing);
-    if (p->indexing == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    if (keyset_begin(&p->indexing, s->n_open, err) != 0) {
+        return -1;
     }
     for (size_t i = 0; i < s->n_open; i++) {
         if (strcmp(s->open[i].kind, "index") == 0) {
-            p->indexing[p->n_indexing++] = s->open[i].raw_file;
+            keyset_add(&p->indexing, s->open[i].raw_file);
         }
     }
-    qsort(p->indexing, p->n_indexing, sizeof *p->indexing, by_text);
+    keyset_sort(&p->indexing);
     return 0;
 }
 
@@ -135,9 +127,7 @@ int plan_index(struct plan *p, const bson_t *rf, bool ended, struct err *err)
     if (!doc_bool(rf, "dirty", false) || (!ended && age >= 0 && age < p->s->cfg->index.linger_ms)) {
         return 0;
     }
-    const char *id = doc_str(rf, "_id", "");
-    if (p->n_indexing > 0 &&
-        bsearch(&id, p->indexing, p->n_indexing, sizeof *p->indexing, by_text) != NULL) {
+    if (keyset_has(&p->indexing, doc_str(rf, "_id", ""))) {
         return 0;
     }
     struct task_new t = task_for(rf, "index", NULL);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/mono.h"
+#include "scheduler/keyset.h"
 #include "scheduler/scheduler.h"
 
 static char *dup_field(const bson_t *doc, const char *field)
@@ -83,25 +84,47 @@ static int load_all(struct scheduler *s, struct err *err)
     return add_matching(s, filter, err);
 }
 
+static int keys_of(const bson_t *doc, struct keyset *out, struct err *err)
+{
+    bson_iter_t i;
+    if (keyset_begin(out, bson_count_keys(doc), err) != 0) {
+        return -1;
+    }
+    for (bool more = bson_iter_init(&i, doc) && bson_iter_next(&i); more;
+         more = bson_iter_next(&i)) {
+        keyset_add(out, bson_iter_key(&i));
+    }
+    keyset_sort(out);
+    return 0;
+}
+
 /* Ready tasks of raw files that nobody touched stay as they were read: should one have moved on,
  * its admission does not match, and the next full pass reads it again. */
-static void keep_untouched(struct scheduler *s, const bson_t *touched)
+static int keep_untouched(struct scheduler *s, const bson_t *touched, struct err *err)
 {
+    struct keyset keys = {0};
     size_t kept = 0;
+    if (keys_of(touched, &keys, err) != 0) {
+        return -1;
+    }
     for (size_t i = 0; i < s->n_open; i++) {
         struct open_task *t = &s->open[i];
-        if (t->state == TASK_READY && !db_has_key(touched, t->raw_file)) {
+        if (t->state == TASK_READY && !keyset_has(&keys, t->raw_file)) {
             s->open[kept++] = *t;
         } else {
             free_open(t);
         }
     }
     s->n_open = kept;
+    keyset_clear(&keys);
+    return 0;
 }
 
 static int load_touched(struct scheduler *s, const bson_t *touched, struct err *err)
 {
-    keep_untouched(s, touched);
+    if (keep_untouched(s, touched, err) != 0) {
+        return -1;
+    }
     AUTO(bson_destroy)
     bson_t *holding = BCON_NEW("state", "{", "$in", "[", BCON_UTF8("admitted"),
                                BCON_UTF8("running"), BCON_UTF8("parked"), "]", "}");

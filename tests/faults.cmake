@@ -20,6 +20,9 @@ foreach(script ${fault_scripts})
     ENVIRONMENT_MODIFICATION "TRAWL_TEST_BIN=set:${CMAKE_BINARY_DIR}")
 endforeach()
 
+# It starts a cluster of its own, and every part of that fails once.
+set_tests_properties(faults/09-cluster PROPERTIES TIMEOUT 400 COST 200)
+
 # Only one site at a time may be "production": its name is in the names of the topics.
 foreach(name faults/08-corruption integration/0330-retire)
   if(TEST ${name})

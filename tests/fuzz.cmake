@@ -25,7 +25,7 @@ add_fuzz_target(manifest common)
 add_fuzz_target(message common)
 add_fuzz_target(mount common)
 add_fuzz_target(mzml msqc_core)
-add_fuzz_target(slurm kind_quant)
+add_fuzz_target(slurm job)
 add_fuzz_target(table kind_quant)
 add_fuzz_target(task workers)
 target_link_options(fuzz_task PRIVATE -Wl,-u,run_check) # kinds call the runner, which comes before them

@@ -14,3 +14,7 @@ foreach(what slurm slurm_batch)
   add_world_test(${what} $<TARGET_FILE:test_${what}>)
   set_tests_properties(integration/${what} PROPERTIES COST 100)
 endforeach()
+
+# Of make bench BENCH=slurm.
+add_executable(trawl-slurm-bench bench/slurm_bench.c)
+target_link_libraries(trawl-slurm-bench PRIVATE project_flags job)

@@ -17,7 +17,7 @@ static void append_kinds(struct runner *r, bson_t *out)
     for (size_t i = 0; i < r->n_kinds; i++) {
         struct kind_threads *k = &r->kinds[i];
         int32_t owned[MAX_PARTITIONS];
-        size_t n = bus_owned(r->consumer, k->kind->name, owned, MAX_PARTITIONS);
+        size_t n = bus_owned(k->consumer, owned, MAX_PARTITIONS);
         pthread_mutex_lock(&r->lock);
         size_t free_threads = r->stopping ? 0 : k->free;
         pthread_mutex_unlock(&r->lock);

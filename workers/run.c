@@ -307,7 +307,7 @@ void run_handover(struct handover *h)
     };
     bool first = enlist(&run);
     AUTO(bson_destroy) bson_t *task = first ? claim_pointed(&run, h) : NULL;
-    bus_done(r->consumer, TAKE(h->msg));
+    bus_done(k->consumer, TAKE(h->msg));
     if (task != NULL) {
         run.task = task;
         run_claimed(&run);

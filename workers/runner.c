@@ -36,30 +36,31 @@ static struct kind_threads *find_kind(struct runner *r, const char *name)
     return NULL;
 }
 
-static int read_pointer(struct runner *r, const struct bus_msg *msg, struct handover *h,
+static int read_pointer(const struct kind_threads *k, const struct bus_msg *msg, struct handover *h,
                         struct err *err)
 {
     if (task_pointer_decode(msg->data, msg->len, &h->ptr, err) != 0) {
         return -1;
     }
-    h->kind = find_kind(r, h->ptr.kind);
-    return h->kind != NULL
+    return strcmp(h->ptr.kind, k->kind->name) == 0
                ? 0
-               : ERR(err, ERR_INVALID, 0, "kind '%s' is none of this worker's", h->ptr.kind);
+               : ERR(err, ERR_INVALID, 0, "kind '%s' in the topic of another", h->ptr.kind);
 }
 
-static struct handover *decode(struct runner *r, struct bus_msg *msg)
+static struct handover *decode(struct kind_threads *k, struct bus_msg *msg)
 {
+    struct runner *r = k->runner;
     struct err err = {0};
     struct handover *h = calloc(1, sizeof *h);
     if (h == NULL) {
         return NULL; /* it is published again */
     }
-    if (read_pointer(r, msg, h, &err) != 0) {
+    if (read_pointer(k, msg, h, &err) != 0) {
         messages_bad(r, msg, err.msg);
         free(h);
         return NULL;
     }
+    h->kind = k;
     h->msg = msg;
     return h;
 }
@@ -85,12 +86,12 @@ static bool hand_over(struct handover *h)
  * unclaimed: the scheduler publishes it again for another worker. */
 static void on_message(void *ctx, struct bus_msg *msg)
 {
-    struct runner *r = ctx;
-    struct handover *h = decode(r, msg);
-    pthread_mutex_lock(&r->lock);
+    struct kind_threads *k = ctx;
+    struct handover *h = decode(k, msg);
+    pthread_mutex_lock(&k->runner->lock);
     bool taken = h != NULL && hand_over(h);
-    struct bus_consumer *consumer = r->consumer;
-    pthread_mutex_unlock(&r->lock);
+    struct bus_consumer *consumer = k->consumer;
+    pthread_mutex_unlock(&k->runner->lock);
     if (!taken) {
         free(h);
         bus_done(consumer, msg);
@@ -175,20 +176,21 @@ static int start_kind(struct kind_threads *k, struct err *err)
     return 0;
 }
 
+static int consume(struct kind_threads *k, struct err *err)
+{
+    struct runner *r = k->runner;
+    pthread_mutex_lock(&r->lock); /* on_message waits here until the consumer is known */
+    k->consumer = bus_consume_tasks(r->bus, k->kind->name, on_message, k, err);
+    pthread_mutex_unlock(&r->lock);
+    return k->consumer != NULL ? 0 : -1;
+}
+
 static int start(struct runner *r, struct err *err)
 {
-    const char *names[RUNNER_MAX_KINDS + 1] = {NULL};
     for (size_t i = 0; i < r->n_kinds; i++) {
-        names[i] = r->kinds[i].kind->name;
-        if (start_kind(&r->kinds[i], err) != 0) {
+        if (start_kind(&r->kinds[i], err) != 0 || consume(&r->kinds[i], err) != 0) {
             return -1;
         }
-    }
-    pthread_mutex_lock(&r->lock); /* on_message waits here until the consumer is known */
-    r->consumer = bus_consume_tasks(r->bus, names, on_message, r, err);
-    pthread_mutex_unlock(&r->lock);
-    if (r->consumer == NULL) {
-        return -1;
     }
     if (pthread_create(&r->beat_thread, NULL, heartbeat_main, r) != 0) {
         return ERR(err, ERR_FATAL, 0, "cannot start the heartbeat");
@@ -246,6 +248,19 @@ static void let_short_steps_end(struct runner *r)
     atomic_store(&r->yield, true);
 }
 
+/* All at once: each may wait for a broker that is away. */
+static void leave_groups(struct runner *r)
+{
+    for (size_t i = 0; i < r->n_kinds; i++) {
+        if (r->kinds[i].consumer != NULL) {
+            bus_consumer_stop(r->kinds[i].consumer);
+        }
+    }
+    for (size_t i = 0; i < r->n_kinds; i++) {
+        bus_consumer_free(r->kinds[i].consumer);
+    }
+}
+
 void runner_free(struct runner *r)
 {
     if (r == NULL) {
@@ -274,7 +289,7 @@ void runner_free(struct runner *r)
     if (r->looking) {
         pthread_join(r->mounts_thread, NULL);
     }
-    bus_consumer_free(r->consumer);
+    leave_groups(r);
     mounts_free(r->mounts);
     bus_free(r->bus);
     db_free(r->db);

@@ -2,7 +2,7 @@
  * runner.h - the worker process without its main(): consumer, threads of each kind, heartbeat,
  * watchers. Everything here is private to workers/.
  *
- *   consumer thread   takes messages, hands them to a free thread of the kind, or drops them
+ *   consumer threads  one for each kind; takes messages, hands them to a free thread, or drops them
  *   kind threads      claim, decode, steps, settle (run.c)
  *   heartbeat thread  extends all leases with one write; learns of cancels and lost fences
  *   watcher threads   one for each kind that parks, under a lease
@@ -39,6 +39,7 @@ struct kind_threads {
     struct runner *runner;
     const struct worker_kind *kind;
     void *shared; /* made by kind->open */
+    struct bus_consumer *consumer;
     size_t threads;
     size_t free;           /* lock: threads that wait for work, less the queued hand-overs */
     struct handover *head; /* lock */
@@ -68,7 +69,6 @@ struct runner {
     const struct config *cfg;
     struct db *db;
     struct bus *bus;
-    struct bus_consumer *consumer;
     struct mounts *mounts;
     char id[96]; /* <host>-<pid>-<random> */
     char host[64];

@@ -299,6 +299,7 @@ def main() -> int:
     parser.add_argument("--replay", help="do what this event log tells instead")
     parser.add_argument("--keep", action="store_true", help="keep the run's folder in any case")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started ends, too
     folder = tempfile.mkdtemp(prefix=f"trawl-chaos-run-{args.seed}-", dir="/tmp")
     if args.replay:
         header, actions = plan.read_log(args.replay)

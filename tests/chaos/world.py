@@ -23,6 +23,7 @@ OFFSET = {"kafka": 0, "store": 2, "sshd": 3}  # local/README.md
 
 SETTINGS = {
     "kafka.partitions": 6,
+    "kafka.session_ms": 1500,  # a worker lives for a quarter of a minute here
     "location.backup.limit": 2,  # most kills find copies under way
     "copy.chunk_mib": 1,
     "copy.streams": 2,

@@ -55,4 +55,32 @@ def a_long_copy_survives_a_rolling_restart_and_writes_few_bytes_twice():
         check(site, originals, copied=1)
 
 
+@test
+def a_worker_that_is_killed_and_replaced_keeps_nobody_else_from_work():
+    """Kafka waits ten seconds for a member that died before a group has settled again."""
+    with Site("replaced") as site:
+        folder = site.instrument("thermo1", "thermo", skip_quanting="true")
+        site.start_scheduler()
+        workers = [site.start_worker("copy,index") for _ in range(2)]
+
+        def owned():
+            return [len(w["kinds"]["copy"]["partitions"]) for w in site.db.find("workers")]
+
+        wait_until(lambda: owned() == [1, 1], 30, "both workers own a partition")
+        originals, slowest = Originals(), 0
+        workers[0].kill()
+        site.start_worker("copy,index")
+        for number in range(4):
+            name = f"f{number}.raw"
+            write_file(f"{folder}/{name}", MIB, number)
+            originals.note(folder)
+            ready = site.wait_task(f"{name}/copy", "ready|admitted|running|done", 20)["created_at"]
+            done = site.wait_task(f"{name}/copy", "done", 20)
+            slowest = max(slowest, (done["ended_at"] - ready).total_seconds())
+        print(f"  the slowest copy took {slowest:.1f} s from its plan to its end", flush=True)
+        holds(slowest < 6, f"a copy waited: {slowest:.1f} s")
+        site.expect_nothing_left()
+        check(site, originals, copied=4)
+
+
 run()

@@ -58,6 +58,7 @@ def a_process_outlives_its_worker_and_is_found_again():
         name = site.acquire("generic", "gen1")[0]["name"]
         job = site.wait_task(quant(name), "parked", 30)["parked"]["job_id"]
         wait_until(lambda: ran(site) == 1, 10, "it runs")
+        holds(f"waits for the process {job}" in site.trawl("why", quant(name)).out, "trawl why")
         worker.kill()
         holds(os.path.exists(f"/proc/{job}"), "the job goes on")
         site.start_worker()

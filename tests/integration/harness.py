@@ -255,7 +255,7 @@ class Servers:
 
     def settings(self) -> dict:
         """The environment that leads to these servers, and for the others to the shared ones."""
-        mine = {"kafka": ["TRAWL_KAFKA_BROKERS"], "store": ["TRAWL_MONGO_URI"],
+        mine = {"cluster": [], "kafka": ["TRAWL_KAFKA_BROKERS"], "store": ["TRAWL_MONGO_URI"],
                 "sshd": ["TRAWL_SSH_HOSTS", "TRAWL_SSH_KEY_FILE", "TRAWL_SSH_KNOWN_HOSTS"]}
         wanted = [name for server in self.names for name in mine[server]]
         return {key: value for key, value in self.environment().items() if key in wanted}

@@ -110,7 +110,7 @@ static int send_now(struct bus *b, int32_t partition)
 static size_t owned(struct bus_consumer *c)
 {
     int32_t p[PARTITIONS + 1];
-    return bus_owned(c, "copy", p, PARTITIONS + 1);
+    return bus_owned(c, p, PARTITIONS + 1);
 }
 
 /* Send one message to every partition until the reader has some from after this call. */
@@ -157,7 +157,7 @@ static struct bus_consumer *start(struct world *w, size_t slot, struct inbox *in
 {
     struct err err = {0};
     w->consumers[slot] = slot == EVENTS ? bus_consume_events(w->bus, take_in, in, &err)
-                                        : bus_consume_tasks(w->bus, copy_kind, take_in, in, &err);
+                                        : bus_consume_tasks(w->bus, "copy", take_in, in, &err);
     if (w->consumers[slot] == NULL) {
         fail_msg("%s", err.msg);
     }
@@ -181,6 +181,7 @@ static int set_up(void **state)
     w->cfg.trawl.env = w->env;
     w->cfg.kafka.brokers = getenv("TRAWL_KAFKA_BROKERS");
     w->cfg.kafka.partitions = PARTITIONS;
+    w->cfg.kafka.session_ms = 6000;
     w->bus = bus_new(&w->cfg, "bustest", &err);
     assert_non_null(w->bus);
     *state = w;

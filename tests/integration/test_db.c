@@ -35,8 +35,8 @@ static int insert_many(void)
     char id[32];
     int fresh_ones = 0;
     for (int i = 0; i < MANY; i++) {
-        docs[i] = BCON_NEW("_id", BCON_UTF8(id_of(i, id)), "state", BCON_UTF8("ready"), "fence",
-                           BCON_INT64(0));
+        docs[i] = BCON_NEW("_id", BCON_UTF8(id_of(i, id)), "state", BCON_UTF8("ready"), "kind",
+                           "copy", "fence", BCON_INT64(0));
     }
     struct err err = {0};
     must(db_insert_all(db, DB_TASKS, docs, MANY, inserted, &err), &err);
@@ -108,8 +108,10 @@ static void *claim_all(void *p)
     for (int i = 0; i < 100; i++) {
         struct err err = {0};
         bson_t *doc = NULL;
-        const struct task_claim claim = {
-            .task = id_of((c->first * 17 + i) % 100, id), .worker = name, .fence = 7};
+        const struct task_claim claim = {.task = id_of((c->first * 17 + i) % 100, id),
+                                         .kind = "copy",
+                                         .worker = name,
+                                         .fence = 7};
         c->wrong += task_claim(db, &claim, &doc, &err) != 0;
         c->won += doc != NULL;
         c->lost += doc == NULL;

@@ -129,7 +129,7 @@ static void the_most_memory_of_the_software_is_told(void **state)
 {
     (void)state;
     assert_int_equal(
-        shell("printf 'a=$(head -c 40000000 /dev/zero | tr \\\\\\\\0 x)\\nsleep 0.6\\n' >big"), 0);
+        shell("printf 'a=$(head -c 40000000 /dev/zero | tr \\\\\\\\0 x)\\nsleep 3\\n' >big"), 0);
     job_env("\"bash $R/big\"", "");
     assert_int_equal(shell("SLURM_JOB_ID=7 bash \"$W\" \"$R/job\""), 0);
     json_t *s = status();

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "common/mono.h"
@@ -130,9 +131,25 @@ static void the_wrapper_comes_first_and_unknown_is_never_success(void **state)
     }
 }
 
+static void a_log_that_tells_of_memory_is_believed(void **state)
+{
+    (void)state;
+    struct job_outcome out;
+    struct job_view view = {.id = 1, .name = "n", .over_memory = true};
+    snprintf(view.sacct.state, sizeof view.sacct.state, "FAILED");
+    assert_int_equal(states_decide(&view, &out), JOB_FAILED);
+    assert_string_equal(out.state, "OUT_OF_MEMORY");
+    snprintf(view.sacct.state, sizeof view.sacct.state, "CANCELLED by 0");
+    assert_int_equal(states_decide(&view, &out), JOB_FAILED);
+    snprintf(view.sacct.state, sizeof view.sacct.state, "COMPLETED");
+    assert_int_equal(states_decide(&view, &out), JOB_SUCCEEDED);
+    assert_string_equal(out.state, "COMPLETED");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_log_that_tells_of_memory_is_believed),
         cmocka_unit_test(every_state_of_slurm_has_its_fate),
         cmocka_unit_test(elapsed_times_over_a_day_parse),
         cmocka_unit_test(the_wrapper_comes_first_and_unknown_is_never_success),

@@ -176,6 +176,14 @@ t_poll_status() {
         fi
     done
 }
+# Where SLURM ends a job for its memory, its state does not always say so, but its log does.
+t_poll_memory() {
+    local id
+    for id in "${!t_left[@]}"; do
+        ! tail -c 4096 -- "${t_folder[$id]%/*}/slurm-$id.out" 2>/dev/null |
+            grep -qE 'oom[-_]kill|xceeded memory limit' || t_say memory "$id"
+    done
+}
 # What has left the queue without the wrapper's word that all went well: sacct knows why, or scontrol
 # where there is no accounting. A sacct that hangs delays only these.
 t_poll_ended() {
@@ -184,6 +192,7 @@ t_poll_ended() {
         list+=,$id
     done
     [ -n "$list" ] || return
+    t_poll_memory
     if lines=$(timeout 20 sacct -X -n -P -j "${list#,}" --format=JobIDRaw,JobName,State,ExitCode,ElapsedRaw 2>&1); then
         while IFS= read -r line; do
             [ -z "$line" ] || printf 'trawl|sacct|%s\n' "$line"

@@ -341,6 +341,11 @@ static void read_line(struct job_watched *jobs, size_t n, const struct line *lin
         read_scontrol(jobs, n, line);
     } else if (is(verb, "status")) {
         read_status(jobs, n, line);
+    } else if (is(verb, "memory") && line->n >= 2) {
+        struct job_view *view = find_view(jobs, n, &line->fields[1], NULL);
+        if (view != NULL) {
+            view->over_memory = true;
+        }
     } else if (is(verb, "stray")) {
         read_stray(line, out);
     } else if (is(verb, "error")) {

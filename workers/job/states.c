@@ -117,6 +117,10 @@ static enum job_fate weigh(const struct job_view *view, struct job_outcome *out)
 enum job_fate states_decide(const struct job_view *view, struct job_outcome *out)
 {
     enum job_fate fate = weigh(view, out);
+    if (view->over_memory && (fate == JOB_FAILED || fate == JOB_CANCELLED)) {
+        snprintf(out->state, sizeof out->state, "OUT_OF_MEMORY");
+        fate = JOB_FAILED;
+    }
     out->peak_mib = view->wrapper.peak_mib > 0 ? view->wrapper.peak_mib : -1;
     return fate;
 }

@@ -36,6 +36,7 @@ struct job_word {
 struct job_view {
     int64_t id;
     const char *name; /* borrowed */
+    bool over_memory; /* its log says that it was ended for that */
     struct job_word squeue, wrapper, sacct, scontrol;
     struct job_word own; /* of an engine that is no cluster: what it knows by itself */
 };
