@@ -121,6 +121,7 @@ static int dispatch_one(struct scheduler *s, const struct open_task *t, struct e
     if (to.worker != NULL) {
         return publish(s, t, to, err);
     }
+    s->unaddressed |= late;
     return p == NULL || late ? remember(s, t, NULL, err) : 0;
 }
 

@@ -122,6 +122,8 @@ struct scheduler {
     int64_t next_expiry_ms; /* wall: when the next not_before passes */
     bool prepared;          /* indexes, pools and default settings are there */
     bool has_topics;
+    bool unaddressed;       /* a task found no worker that owns a partition */
+    int64_t topics_seen_ms; /* mono: when they were last looked for */
 };
 
 struct scheduler *scheduler_new(const struct config *cfg, struct err *err) OWNED

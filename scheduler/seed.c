@@ -56,7 +56,11 @@ static int seed_settings(struct scheduler *s, struct err *err)
                : 0;
 }
 
-/* Without a broker everything that needs none goes on: files are found and tasks are planned. */
+#define DOUBT_MS 5000 /* between two looks for the topics while nobody can be addressed */
+
+/* Without a broker everything that needs none goes on: files are found and tasks are planned. When
+ * no worker owns a partition, somebody may have deleted the topics: no message would find it out.
+ */
 void seed_topics(struct scheduler *s)
 {
     static const char *const kinds[] = {"copy", "quant", "index", "move", "remove", NULL};
@@ -65,9 +69,12 @@ void seed_topics(struct scheduler *s)
     struct bus_stats stats;
     struct err err = {0};
     bus_stats(s->bus, &stats);
-    if (s->has_topics || !stats.connected) {
+    bool doubt = s->unaddressed && mono_ms() - s->topics_seen_ms >= DOUBT_MS;
+    if ((s->has_topics && !doubt) || !stats.connected) {
         return;
     }
+    s->unaddressed = false;
+    s->topics_seen_ms = mono_ms();
     s->has_topics = bus_ensure_topics(s->bus, kinds, &err) == 0;
     if (!s->has_topics && log_gate_open(&gate, &missed)) {
         log_err("topics", &err);

@@ -266,7 +266,8 @@ def run_world(args, actions: list, folder: str) -> int:
             observer = subprocess.Popen([sys.executable, f"{HERE}/observer.py", world.site.env["TRAWL_MONGO_URI"],
                                          world.site.env["TRAWL_MONGO_DATABASE"], f"{folder}/samples.jsonl"],
                                         preexec_fn=die_with_parent)
-            driver = Driver(world, actions, log, args.settle)
+            drops = sum(action["do"] == "drop" for action in actions)
+            driver = Driver(world, actions, log, args.settle or 240 + 2 * drops)
             driver.note("begin", monotonic=driver.started)
             driver.play()
             driver.calm()
@@ -293,8 +294,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--pace", type=float, default=1.8, help="seconds between two kills, about (1.8)")
-    parser.add_argument("--settle", type=float, default=240,
-                        help="seconds in which all must be done afterwards (240: SLURM's lost jobs take a minute to be given up)")
+    parser.add_argument("--settle", type=float, help="seconds in which all must be done afterwards (240, and 2 a raw file: "
+                        "little is done while everything is killed, and SLURM's lost jobs take a minute to be given up)")
     parser.add_argument("--log", help="also write the event log here")
     parser.add_argument("--replay", help="do what this event log tells instead")
     parser.add_argument("--keep", action="store_true", help="keep the run's folder in any case")
