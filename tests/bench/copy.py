@@ -54,7 +54,10 @@ def large(folder: Folder, source: str) -> None:
         "trawl": lambda: shell(trawl("--no-sync", "--readback cache", source, target)),
         "md5sum; cp; md5sum": lambda: shell(f"md5sum {source}; cp {source} {target}/a; md5sum {target}/a"),
         "rclone copy --checksum": lambda: shell(f"rclone copy --checksum {source} {target}"),
+        "disk": lambda: shell(f"dd if={source} of={target}/a bs=4M oflag=direct status=none"),
     })
+    bench.figure("2 GiB, dd past the page cache: the disk's own rate", "disk_write_mib_per_s", LARGE / (1 << 20) / warm["disk"], "MiB/s")
+    bench.figure("2 GiB, page cache warm, of the disk's own rate", "warm_pct_of_disk", 100 * warm["disk"] / warm["trawl"], "%")
     ratios("2 GiB, page cache warm, hash, copy, hash", warm, warm_ratio_md5_cp_md5="md5sum; cp; md5sum",
            warm_ratio_rclone="rclone copy --checksum")
     drop = f"dd if={target}/a iflag=nocache count=0 status=none"
