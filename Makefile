@@ -2,6 +2,7 @@
 PRESET ?= release
 BIN := build/$(PRESET)
 JOBS ?= 2
+TEST_JOBS ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build demo up down status test unit chaos bench install format clean
@@ -29,8 +30,9 @@ down: ## stop the local world; what it holds stays
 status: ## what of the local world runs
 	@local/world status
 
+# Most of a test's time is waiting, so twice as many run as there are cores.
 test: build ## every test, against real servers of its own; ends with ctest's summary
-	@ctest --test-dir $(BIN) --output-on-failure -j $(JOBS)
+	@ctest --test-dir $(BIN) --output-on-failure -j $(TEST_JOBS)
 
 unit: build ## only the tests that need no server
 	@ctest --test-dir $(BIN) --output-on-failure -L unit -j $(JOBS)
