@@ -1,6 +1,7 @@
 /*
  * commands.c - every command with its options and its help, once. To add a command: a line in
- * commands[], its function in cmd_<name>.c.
+ * commands[], its function in cmd_<name>.c. Over 500 lines, because help, completion and man pages
+ * are made from one table, which is read from top to bottom.
  */
 #include "cli/cli.h"
 
