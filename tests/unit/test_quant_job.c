@@ -144,6 +144,43 @@ static void hostile_values_come_through_a_real_shell(void **state)
     assert_int_equal(system(rm), 0);
 }
 
+#define RAW_NAME "a b'c$(touch pwned)\n[1].raw"
+/* What the job sees of document() below, in the order in which show.sh prints it. */
+static const char *const expected[] = {
+    "/pool/back up/test1/2026_11/" RAW_NAME,
+    "/pool/settings/set",
+    "/pool/out/P1/out_" RAW_NAME "/custom",
+    "P1/out_" RAW_NAME "/custom",
+    "",
+    "human.fasta",
+    "c.yaml",
+    "my tool/run.sh",
+    "custom",
+    "",
+    "8",
+    RAW_NAME,
+    "P1",
+    "set",
+    "3",
+    "gcc conda",
+    "/soft ware/my tool/run.sh",
+    "--in",
+    "/pool/back up/test1/2026_11/" RAW_NAME,
+    "--id=" RAW_NAME "-x",
+    "two words",
+    "q'uote",
+    "--rel",
+    "test1/2026_11/" RAW_NAME,
+    "--var-mod",
+    "UniMod:35,15.99,M",
+    "--threads",
+    "8",
+    "/pool/out/P1/out_" RAW_NAME "/custom/x",
+    "--p",
+    "P1",
+    "/pool/settings/set",
+};
+
 static void the_environment_holds_the_contract(void **state)
 {
     (void)state;
@@ -172,41 +209,6 @@ static void the_environment_holds_the_contract(void **state)
     char got[8192];
     size_t len = 0;
     bash(folder, "show.sh", got, sizeof got, &len);
-#define RAW_NAME "a b'c$(touch pwned)\n[1].raw"
-    static const char *const expected[] = {
-        "/pool/back up/test1/2026_11/" RAW_NAME,
-        "/pool/settings/set",
-        "/pool/out/P1/out_" RAW_NAME "/custom",
-        "P1/out_" RAW_NAME "/custom",
-        "",
-        "human.fasta",
-        "c.yaml",
-        "my tool/run.sh",
-        "custom",
-        "",
-        "8",
-        RAW_NAME,
-        "P1",
-        "set",
-        "3",
-        "gcc conda",
-        "/soft ware/my tool/run.sh",
-        "--in",
-        "/pool/back up/test1/2026_11/" RAW_NAME,
-        "--id=" RAW_NAME "-x",
-        "two words",
-        "q'uote",
-        "--rel",
-        "test1/2026_11/" RAW_NAME,
-        "--var-mod",
-        "UniMod:35,15.99,M",
-        "--threads",
-        "8",
-        "/pool/out/P1/out_" RAW_NAME "/custom/x",
-        "--p",
-        "P1",
-        "/pool/settings/set",
-    };
     const char *at = got;
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
         assert_string_equal(at, expected[i]);
