@@ -33,6 +33,71 @@ static int execute_updates(struct db *db, const char *coll, const struct db_chan
     return ok ? 0 : db_error(db, &e, err);
 }
 
+struct proofs {
+    struct db_change *changes;
+    size_t n;
+};
+
+static int see_proof(void *ctx, const bson_t *doc, struct err *err)
+{
+    (void)err;
+    const struct proofs *p = ctx;
+    const char *id = doc_str(doc, "_id", "");
+    for (size_t i = 0; i < p->n; i++) {
+        const bson_t *proof = p->changes[i].proof;
+        p->changes[i].won |= proof != NULL && strcmp(doc_str(proof, "_id", ""), id) == 0;
+    }
+    return 0;
+}
+
+static bool has_twin(const struct proofs *p, size_t i)
+{
+    for (size_t k = 0; k < p->n; k++) {
+        const bson_t *other = p->changes[k].proof;
+        if (k != i && other != NULL &&
+            strcmp(doc_str(other, "_id", ""), doc_str(p->changes[i].proof, "_id", "")) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Two changes of one document: which of them its proof is of is asked for each. */
+static int tell_twins(struct db *db, const char *coll, struct proofs *p, struct err *err)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        AUTO(bson_destroy) bson_t *doc = NULL;
+        if (!p->changes[i].won || !has_twin(p, i)) {
+            continue;
+        }
+        if (db_find_one(db, coll, p->changes[i].proof, &doc, err) != 0) {
+            return -1;
+        }
+        p->changes[i].won = doc != NULL;
+    }
+    return 0;
+}
+
+static int find_proofs(struct db *db, const char *coll, struct proofs *p, struct err *err)
+{
+    bson_t any = BSON_INITIALIZER;
+    uint32_t n = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        char key[16];
+        const char *k;
+        if (p->changes[i].proof != NULL) {
+            size_t len = bson_uint32_to_string(n++, &k, key, sizeof key);
+            bson_append_document(&any, k, (int)len, p->changes[i].proof);
+        }
+    }
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("$or", BCON_ARRAY(&any));
+    AUTO(bson_destroy) bson_t *opts = BCON_NEW("projection", "{", "_id", BCON_INT32(1), "}");
+    bson_destroy(&any);
+    return n == 0                                                    ? 0
+           : db_each(db, coll, filter, opts, see_proof, p, err) != 0 ? -1
+                                                                     : tell_twins(db, coll, p, err);
+}
+
 /* The reply counts matches without naming them: unless all matched, the proofs are looked up. */
 static int update_batch(struct db *db, const char *coll, struct db_change *changes, size_t n,
                         struct err *err)
@@ -42,17 +107,10 @@ static int update_batch(struct db *db, const char *coll, struct db_change *chang
         return -1;
     }
     for (size_t i = 0; i < n; i++) {
-        AUTO(bson_destroy) bson_t *doc = NULL;
         changes[i].won = matched == (int64_t)n;
-        if (matched == 0 || changes[i].won || changes[i].proof == NULL) {
-            continue;
-        }
-        if (db_find_one(db, coll, changes[i].proof, &doc, err) != 0) {
-            return -1;
-        }
-        changes[i].won = doc != NULL;
     }
-    return 0;
+    struct proofs p = {.changes = changes, .n = n};
+    return matched == 0 || matched == (int64_t)n ? 0 : find_proofs(db, coll, &p, err);
 }
 
 int db_update_all(struct db *db, const char *coll, struct db_change *changes, size_t n,

@@ -2,66 +2,15 @@
  * admit.c - who gets a free slot (common/turn.h): higher priority first, then max-min fair share
  * over instruments (copies) or projects (cluster), then the oldest.
  *
- * A slot is a document. Admission takes slots by one command of guarded updates, then names them in
- * the tasks by another; whoever dies in between leaves a slot that no task names back, and the
- * reaper frees it. So two schedulers that both think they lead still cannot pass a pool's size.
+ * Admission takes slots by one command of guarded updates, then names them in the tasks by another;
+ * whoever dies in between leaves a slot that no task names back, and the reaper frees it. So two
+ * schedulers that both think they lead still cannot pass a pool's size.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "common/mono.h"
 #include "scheduler/scheduler.h"
-
-#define MAX_SLOTS 4096
-
-struct pool_view {
-    char name[64];
-    int64_t size;
-    bool there[MAX_SLOTS]; /* the slot's document exists */
-    bool free[MAX_SLOTS];
-};
-
-static int see_slot(void *ctx, const bson_t *doc, struct err *err)
-{
-    (void)err;
-    struct pool_view *v = ctx;
-    int64_t n = doc_i64(doc, "n", -1);
-    if (n >= 0 && n < MAX_SLOTS) {
-        v->there[n] = true;
-        v->free[n] = !doc_has(doc, "task");
-    }
-    return 0;
-}
-
-static int make_slot(struct scheduler *s, struct pool_view *v, int64_t n, struct err *err)
-{
-    char id[96];
-    snprintf(id, sizeof id, "%s/%lld", v->name, (long long)n);
-    AUTO(bson_destroy)
-    bson_t *doc = BCON_NEW("_id", BCON_UTF8(id), "pool", BCON_UTF8(v->name), "n", BCON_INT64(n),
-                           "task", BCON_NULL, "fence", BCON_INT64(0), "since", BCON_NULL);
-    bool made;
-    if (db_insert(s->db, DB_SLOTS, doc, &made, err) != 0) {
-        return -1;
-    }
-    v->there[n] = true;
-    v->free[n] = made;
-    return 0;
-}
-
-static int load_slots(struct scheduler *s, struct pool_view *v, struct err *err)
-{
-    AUTO(bson_destroy) bson_t *filter = BCON_NEW("pool", BCON_UTF8(v->name));
-    if (db_each(s->db, DB_SLOTS, filter, NULL, see_slot, v, err) != 0) {
-        return -1;
-    }
-    for (int64_t n = 0; n < v->size; n++) {
-        if (!v->there[n] && make_slot(s, v, n, err) != 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
 
 /* --- whose turn --- */
 
@@ -102,127 +51,192 @@ static int find_group(struct scheduler *s, const struct open_task *t, size_t *ou
     return 0;
 }
 
-static int group_tasks(struct scheduler *s, struct err *err)
+/* Those that wait for a slot, each group's in a row, in the order of their turns. */
+struct queue {
+    struct open_task **at;
+    size_t n;
+};
+
+static int by_group_and_turn(const void *a, const void *b)
 {
+    const struct open_task *x = *(struct open_task *const *)a, *y = *(struct open_task *const *)b;
+    if (x->group != y->group) {
+        return x->group < y->group ? -1 : 1;
+    }
+    if (x->priority != y->priority) {
+        return x->priority > y->priority ? -1 : 1;
+    }
+    return x->ready_ms < y->ready_ms ? -1 : x->ready_ms > y->ready_ms;
+}
+
+static int group_tasks(struct scheduler *s, struct queue *q, struct err *err)
+{
+    int64_t now = wall_ms();
     s->n_groups = 0;
+    q->at = calloc(s->n_open + 1, sizeof *q->at);
+    if (q->at == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
     for (size_t i = 0; i < s->n_open; i++) {
         struct open_task *t = &s->open[i];
         if (find_group(s, t, &t->group, err) != 0) {
             return -1;
         }
         s->groups[t->group].turn.held += task_holds_slot(t->state);
+        if (t->state == TASK_READY && t->not_before_ms <= now) {
+            q->at[q->n++] = t;
+        }
+    }
+    qsort(q->at, q->n, sizeof *q->at, by_group_and_turn);
+    for (size_t i = q->n; i-- > 0;) {
+        s->groups[q->at[i]->group].next = i;
+        s->groups[q->at[i]->group].waiting++;
     }
     return 0;
 }
 
-static struct turn turn_of(const struct scheduler *s, const struct open_task *t)
+/* Giving one slot at a time to the group that holds least is max-min fair. The chosen is out of the
+ * queue: its turn comes once in a pass. */
+static struct open_task *next_in_turn(struct scheduler *s, const struct queue *q, const char *pool)
 {
-    return (struct turn){t->priority, t->ready_ms, s->groups[t->group].turn};
-}
-
-/* Giving one slot at a time to the group that holds least is max-min fair. */
-static struct open_task *next_in_turn(struct scheduler *s, const char *pool)
-{
-    struct open_task *best = NULL;
+    struct task_group *best = NULL;
     struct turn first = {0};
-    int64_t now = wall_ms();
-    for (size_t i = 0; i < s->n_open; i++) {
-        struct open_task *t = &s->open[i];
-        if (t->state != TASK_READY || t->not_before_ms > now || strcmp(t->pool, pool) != 0) {
+    for (size_t i = 0; i < s->n_groups; i++) {
+        struct task_group *g = &s->groups[i];
+        if (g->waiting == 0 || g->turn.held >= g->turn.cap || strcmp(g->pool, pool) != 0) {
             continue;
         }
-        const struct turn turn = turn_of(s, t);
-        if (turn.group.held < turn.group.cap && (best == NULL || turn_is_before(&turn, &first))) {
-            best = t;
+        const struct open_task *t = q->at[g->next];
+        const struct turn turn = {t->priority, t->ready_ms, g->turn};
+        if (best == NULL || turn_is_before(&turn, &first)) {
+            best = g;
             first = turn;
         }
     }
-    return best;
+    if (best == NULL) {
+        return NULL;
+    }
+    best->waiting--;
+    best->turn.held++;
+    return q->at[best->next++];
 }
 
 /* --- taking slots --- */
 
+/* A slot that changes hands: to t, or back to the pool. */
 struct pick {
     struct open_task *t;
-    char slot[96];
+    struct slot *slot;
+    char name[SLOT_NAME_MAX];
+    struct db_change change;
 };
 
-/* Whose turn it is, for as many slots as are free; the picked count as holders at once. */
-static size_t pick_all(struct scheduler *s, const struct pool_view *v, struct pick *picks)
+struct picks {
+    struct pick *at;
+    size_t n;
+};
+
+static int64_t count_taken(const struct pool *p)
 {
     int64_t taken = 0; /* also above the size, after the pool was made smaller */
-    for (int64_t n = 0; n < MAX_SLOTS; n++) {
-        taken += v->there[n] && !v->free[n];
+    for (int64_t n = 0; n < p->n_slots; n++) {
+        taken += p->slots[n].there && p->slots[n].task != NULL && !slot_is_left(&p->slots[n]);
     }
-    size_t picked = 0;
-    for (int64_t n = 0; n < v->size && taken < v->size; n++) {
-        struct open_task *t = v->free[n] ? next_in_turn(s, v->name) : NULL;
-        if (t == NULL && v->free[n]) {
-            break;
-        }
-        if (t != NULL) {
-            picks[picked].t = t;
-            snprintf(picks[picked++].slot, sizeof picks->slot, "%s/%lld", v->name, (long long)n);
-            s->groups[t->group].turn.held++;
-            t->not_before_ms = INT64_MAX; /* its turn comes once in a pass */
-            taken++;
-        }
-    }
-    return picked;
+    return taken;
 }
 
-static void drop_losers(struct scheduler *s, struct pick *picks, struct db_change *changes,
-                        size_t *n)
+/* model: give back. Whose turn it is, for as many slots as are free; a slot that its task has left
+ * and for which nobody waits goes back. */
+static void pick_in_pool(struct scheduler *s, const struct queue *q, const struct pool *p,
+                         struct picks *picks)
+{
+    int64_t taken = count_taken(p);
+    for (int64_t n = 0; n < p->n_slots; n++) {
+        struct slot *slot = &p->slots[n];
+        bool left = slot_is_left(slot);
+        if (!left && !slot_is_free(slot)) {
+            continue;
+        }
+        struct open_task *t = n < p->size && taken < p->size ? next_in_turn(s, q, p->name) : NULL;
+        if (t == NULL && !left) {
+            continue;
+        }
+        struct pick *pick = &picks->at[picks->n++];
+        *pick = (struct pick){.t = t, .slot = slot};
+        slots_name(p, n, pick->name);
+        taken += t != NULL;
+    }
+}
+
+/* One command; afterwards what has been won is kept. coll: of the changes. */
+static int change_all(struct scheduler *s, const char *coll, struct picks *picks, struct err *err)
+{
+    AUTO(free) struct db_change *changes = calloc(picks->n + 1, sizeof *changes);
+    if (changes == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    for (size_t i = 0; i < picks->n; i++) {
+        changes[i] = picks->at[i].change; /* borrowed */
+    }
+    int rc = db_update_all(s->db, coll, changes, picks->n, err);
+    for (size_t i = 0; i < picks->n; i++) {
+        db_change_fini(&picks->at[i].change);
+        picks->at[i].change.won = rc == 0 && changes[i].won;
+    }
+    return rc;
+}
+
+/* Keeps the picks that go on: won, and to a task. */
+static void drop_losers(struct scheduler *s, struct picks *picks)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < *n; i++) {
-        if (changes[i].won) {
-            picks[kept++] = picks[i];
-        } else {
-            s->groups[picks[i].t->group].turn.held--;
+    for (size_t i = 0; i < picks->n; i++) {
+        struct pick *pick = &picks->at[i];
+        if (pick->t != NULL && pick->change.won) {
+            picks->at[kept++] = *pick;
+        } else if (pick->t != NULL) {
+            s->groups[pick->t->group].turn.held--;
+            s->remembers = false;
         }
-        db_change_fini(&changes[i]);
     }
-    *n = kept;
+    picks->n = kept;
 }
 
 /* model: admit, the first step */
-static int take_slots(struct scheduler *s, struct pick *picks, struct db_change *changes, size_t *n,
-                      struct err *err)
+static int take_slots(struct scheduler *s, struct picks *picks, struct err *err)
 {
-    for (size_t i = 0; i < *n; i++) {
-        const struct open_task *t = picks[i].t;
-        changes[i] = (struct db_change){
-            .filter = BCON_NEW("_id", BCON_UTF8(picks[i].slot), "task", BCON_NULL),
-            .update = BCON_NEW("$set", "{", "task", BCON_UTF8(t->id), "fence",
-                               BCON_INT64(t->fence + 1), "since", BCON_DATE_TIME(wall_ms()), "}"),
-            .proof = BCON_NEW("_id", BCON_UTF8(picks[i].slot), "task", BCON_UTF8(t->id), "fence",
-                              BCON_INT64(t->fence + 1)),
-        };
+    for (size_t i = 0; i < picks->n; i++) {
+        struct pick *p = &picks->at[i];
+        int64_t fence = p->t != NULL ? p->t->fence + 1 : p->slot->fence;
+        p->change = slot_change(p->slot, p->name, p->t != NULL ? p->t->id : NULL, fence);
     }
-    int rc = db_update_all(s->db, DB_SLOTS, changes, *n, err);
-    drop_losers(s, picks, changes, n);
+    int rc = change_all(s, DB_SLOTS, picks, err);
+    for (size_t i = 0; i < picks->n && rc == 0; i++) {
+        struct pick *p = &picks->at[i];
+        int64_t fence = p->t != NULL ? p->t->fence + 1 : p->slot->fence;
+        rc = slot_changed(s, p->slot, p->t != NULL ? p->t->id : NULL, fence, p->change.won, err);
+    }
+    drop_losers(s, picks);
     return rc;
 }
 
 /* model: admit, the second step. A task that moved on meanwhile leaves a slot that the reaper
  * frees. */
-static int name_slots(struct scheduler *s, struct pick *picks, struct db_change *changes, size_t *n,
-                      struct err *err)
+static int name_slots(struct scheduler *s, struct picks *picks, struct err *err)
 {
     AUTO(bson_destroy)
     bson_t *unset = BCON_NEW("not_before", BCON_BOOL(true), "wait_ms", BCON_BOOL(true));
     int rc = 0;
-    for (size_t i = 0; i < *n && rc == 0; i++) {
-        const struct open_task *t = picks[i].t;
+    for (size_t i = 0; i < picks->n && rc == 0; i++) {
+        struct pick *p = &picks->at[i];
         AUTO(bson_destroy)
         bson_t *set =
-            BCON_NEW("fence", BCON_INT64(t->fence + 1), "attempt", BCON_INT64(t->attempt + 1),
-                     "slot", BCON_UTF8(picks[i].slot), "admitted_at", BCON_DATE_TIME(wall_ms()));
-        rc = task_change(s, t, TASK_ADMITTED, set, unset, &changes[i], err);
+            BCON_NEW("fence", BCON_INT64(p->t->fence + 1), "attempt", BCON_INT64(p->t->attempt + 1),
+                     "slot", BCON_UTF8(p->name), "admitted_at", BCON_DATE_TIME(wall_ms()));
+        rc = task_change(s, p->t, TASK_ADMITTED, set, unset, &p->change, err);
     }
-    rc = rc == 0 ? db_update_all(s->db, DB_TASKS, changes, *n, err) : rc;
-    drop_losers(s, picks, changes, n);
+    rc = rc == 0 ? change_all(s, DB_TASKS, picks, err) : rc;
+    drop_losers(s, picks);
     return rc;
 }
 
@@ -230,50 +244,38 @@ static int note_admitted(const struct pick *p, struct err *err)
 {
     struct open_task *t = p->t;
     free(t->slot);
-    t->slot = strdup(p->slot);
+    t->slot = strdup(p->name);
     t->state = TASK_ADMITTED;
     t->fence++;
     t->attempt++;
+    p->slot->landed = true;
     return t->slot != NULL ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
 }
 
 /* model: admit */
-static int fill_pool(struct scheduler *s, const struct pool_view *v, struct err *err)
+static int fill_pools(struct scheduler *s, const struct queue *q, struct err *err)
 {
-    size_t room = (size_t)v->size + 1;
-    AUTO(free) struct pick *picks = calloc(room, sizeof *picks);
-    AUTO(free) struct db_change *changes = calloc(room, sizeof *changes);
-    if (picks == NULL || changes == NULL) {
+    size_t room = 1;
+    for (size_t i = 0; i < s->n_pools; i++) {
+        room += (size_t)s->pools[i].n_slots;
+    }
+    AUTO(free) struct pick *at = calloc(room, sizeof *at);
+    if (at == NULL) {
         return ERR(err, ERR_TRANSIENT, 0, "out of memory");
     }
-    size_t n = pick_all(s, v, picks);
-    if (take_slots(s, picks, changes, &n, err) != 0 ||
-        name_slots(s, picks, changes, &n, err) != 0) {
+    struct picks picks = {.at = at};
+    for (size_t i = 0; i < s->n_pools; i++) {
+        pick_in_pool(s, q, &s->pools[i], &picks);
+    }
+    if (take_slots(s, &picks, err) != 0 || name_slots(s, &picks, err) != 0) {
         return -1;
     }
-    for (size_t i = 0; i < n; i++) {
-        if (note_admitted(&picks[i], err) != 0) {
+    for (size_t i = 0; i < picks.n; i++) {
+        if (note_admitted(&picks.at[i], err) != 0) {
             return -1;
         }
     }
     return 0;
-}
-
-static int see_pool(void *ctx, const bson_t *doc, struct err *err)
-{
-    struct scheduler *s = ctx;
-    const char *name = doc_str(doc, "_id", "");
-    if (next_in_turn(s, name) == NULL) {
-        return 0; /* nobody waits: its slots need not be read */
-    }
-    AUTO(free) struct pool_view *v = calloc(1, sizeof *v);
-    if (v == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
-    }
-    snprintf(v->name, sizeof v->name, "%s", name);
-    v->size = doc_i64(doc, "slots", 0);
-    v->size = v->size > MAX_SLOTS ? MAX_SLOTS : v->size;
-    return load_slots(s, v, err) != 0 ? -1 : fill_pool(s, v, err);
 }
 
 /* --- parked tasks whose wait is over --- */
@@ -290,6 +292,10 @@ static int wake_parked(struct scheduler *s, struct open_task *t, struct err *err
     bool won;
     if (db_update(s->db, DB_SLOTS, filter, raise, &won, err) != 0) {
         return -1;
+    }
+    struct slot *slot = won ? slots_find(s, t->slot) : NULL;
+    if (slot != NULL) {
+        slot->fence = t->fence + 1;
     }
     AUTO(bson_destroy)
     bson_t *set =
@@ -339,12 +345,9 @@ static int look_at_ready(struct scheduler *s, struct open_task *t, struct err *e
     return 0;
 }
 
-int admit_pass(struct scheduler *s, struct err *err)
+static int look_at_waiting(struct scheduler *s, struct err *err)
 {
     s->next_expiry_ms = INT64_MAX;
-    if (group_tasks(s, err) != 0) {
-        return -1;
-    }
     for (size_t i = 0; i < s->n_open; i++) {
         struct open_task *t = &s->open[i];
         if (t->state == TASK_PARKED && t->ended && wake_parked(s, t, err) != 0) {
@@ -354,6 +357,16 @@ int admit_pass(struct scheduler *s, struct err *err)
             return -1;
         }
     }
-    bson_t all = BSON_INITIALIZER;
-    return db_each(s->db, DB_POOLS, &all, NULL, see_pool, s, err);
+    return 0;
+}
+
+int admit_pass(struct scheduler *s, struct err *err)
+{
+    struct queue q = {0};
+    int rc =
+        look_at_waiting(s, err) != 0 || group_tasks(s, &q, err) != 0 || fill_pools(s, &q, err) != 0
+            ? -1
+            : 0;
+    free(q.at);
+    return rc;
 }

@@ -107,10 +107,10 @@ static int publish(struct scheduler *s, const struct open_task *t, struct addres
 /* A task that found no free thread is offered again in every pass, so that it starts as soon as a
  * worker has one. What stays unclaimed for redispatch_ms is sent even to a busy worker: what we
  * know of free threads may be old. */
-static int dispatch_one(struct scheduler *s, const struct open_task *t, struct err *err)
+static int dispatch_one(struct scheduler *s, const struct open_task *t, bool all, struct err *err)
 {
     struct published *p = find_published(s, t);
-    bool late = p != NULL && mono_ms() - p->at_ms >= s->cfg->kafka.redispatch_ms;
+    bool late = all && p != NULL && mono_ms() - p->at_ms >= s->cfg->kafka.redispatch_ms;
     if (p != NULL) {
         p->current = true;
     }
@@ -125,13 +125,13 @@ static int dispatch_one(struct scheduler *s, const struct open_task *t, struct e
     return p == NULL || late ? remember(s, t, NULL, err) : 0;
 }
 
-int dispatch_pass(struct scheduler *s, struct err *err)
+int dispatch_pass(struct scheduler *s, bool all, struct err *err)
 {
     for (size_t i = 0; i < s->n_published; i++) {
         s->published[i].current = false;
     }
     for (size_t i = 0; i < s->n_open; i++) {
-        if (s->open[i].state == TASK_ADMITTED && dispatch_one(s, &s->open[i], err) != 0) {
+        if (s->open[i].state == TASK_ADMITTED && dispatch_one(s, &s->open[i], all, err) != 0) {
             return -1;
         }
     }

@@ -38,6 +38,7 @@ static void renew(struct scheduler *s)
         log_info(held ? "leading" : "standing_by", KV("scheduler", s->id),
                  KV("epoch", lease_epoch(s->lease)));
         atomic_store(&s->leading, held);
+        s->remembers = false; /* another may have led in between */
         instruments_nudge(s->instruments);
     }
 }
@@ -55,10 +56,25 @@ static int keep_lease(struct scheduler *s, struct err *err)
     return lease_held(s->lease) ? 0 : ERR(err, ERR_TRANSIENT, 0, "another scheduler leads");
 }
 
+/* What slots are there, and which of them are held, by the open tasks. */
+static int load_slots(struct scheduler *s, bool anew, struct err *err)
+{
+    if (anew && slots_load(s, err) != 0) {
+        return -1;
+    }
+    slots_mark(s);
+    return anew ? slots_reap(s, err) : 0;
+}
+
 int serve_tasks(struct scheduler *s, const bson_t *touched, struct err *err)
 {
-    return keep_lease(s, err) != 0 || open_tasks_load(s, touched, err) != 0 ||
-                   reap_tasks(s, err) != 0 || admit_pass(s, err) != 0 || dispatch_pass(s, err) != 0
+    bool anew = touched == NULL || !s->remembers;
+    if (keep_lease(s, err) != 0 || open_tasks_load(s, anew ? NULL : touched, err) != 0) {
+        return -1;
+    }
+    s->remembers = true;
+    return reap_tasks(s, err) != 0 || load_slots(s, anew, err) != 0 || admit_pass(s, err) != 0 ||
+                   dispatch_pass(s, anew, err) != 0
                ? -1
                : 0;
 }
@@ -70,7 +86,8 @@ static int full_pass(struct scheduler *s, const struct wake_news *news, struct e
         return -1;
     }
     dispatch_note_ended(s, &news->ended);
-    return retire_pass(s, err) != 0 || keep_lease(s, err) != 0 || plan_pass(s, NULL, err) != 0 ||
+    return retire_pass(s, err) != 0 || keep_lease(s, err) != 0 ||
+                   plan_pass(s, &news->touched, err) != 0 || plan_pass(s, NULL, err) != 0 ||
                    serve_tasks(s, NULL, err) != 0
                ? -1
                : 0;
@@ -109,6 +126,7 @@ static int64_t lead_once(struct scheduler *s, const struct wake_news *news, bool
     if (pass(s, news, full, &err) == 0) {
         return 0;
     }
+    s->remembers = false;
     static struct log_gate gate;
     uint64_t missed = 0;
     if (log_gate_open(&gate, &missed)) {
@@ -136,7 +154,7 @@ void *lead_main(void *arg)
         struct err standing_by = {0};
         bool leads = keep_lease(s, &standing_by) == 0;
         if (go_on && leads && mono_ms() >= retry_at) {
-            bool full = news.everything || mono_ms() >= sweep_at;
+            bool full = news.everything || !s->remembers || mono_ms() >= sweep_at;
             instruments_reload(s->instruments);
             int64_t began = mono_ms();
             int64_t wait = lead_once(s, &news, full);
@@ -194,6 +212,7 @@ struct scheduler *scheduler_new(const struct config *cfg, struct err *err)
 static void forget_everything(struct scheduler *s)
 {
     open_tasks_clear(s);
+    slots_clear(s);
     for (size_t i = 0; i < s->n_published; i++) {
         free(s->published[i].task);
     }

@@ -1,6 +1,6 @@
 /*
- * reap.c - what nobody looks after any more: tasks of lost workers, cancelled tasks that nobody
- * runs, and slots that no task holds.
+ * reap.c - what nobody looks after any more: tasks of lost workers, and cancelled tasks that nobody
+ * runs.
  *
  * A worker is lost when its beat has stood still for [worker] lease_ms on our own monotonic clock.
  * Time in which the database did not answer us does not count: nobody could beat then.
@@ -198,146 +198,6 @@ static int end_cancelled(struct scheduler *s, struct open_task *t, struct err *e
     return 0;
 }
 
-/* --- slots that no task names back --- */
-
-static const struct open_task *holder_of(const struct scheduler *s, const char *task)
-{
-    for (size_t i = 0; i < s->n_open; i++) {
-        if (strcmp(s->open[i].id, task) == 0) {
-            return &s->open[i];
-        }
-    }
-    return NULL;
-}
-
-/* A taken slot whose task, as this pass read it, does not name it back. */
-struct doubtful {
-    char slot[96];
-    char *task;
-    int64_t fence;
-    bool held;
-};
-struct doubts {
-    const struct scheduler *s;
-    struct doubtful *at;
-    size_t n;
-};
-
-static void doubts_fini(struct doubts *d)
-{
-    for (size_t i = 0; i < d->n; i++) {
-        free(d->at[i].task);
-    }
-    free(d->at);
-}
-
-/* model: reap slot */
-static int look_at_slot(void *ctx, const bson_t *doc, struct err *err)
-{
-    struct doubts *d = ctx;
-    const char *id = doc_str(doc, "_id", ""), *task = doc_str(doc, "task", "");
-    const struct open_task *t = holder_of(d->s, task);
-    if (t != NULL && task_holds_slot(t->state) && strcmp(t->slot, id) == 0) {
-        return 0;
-    }
-    struct doubtful *more = realloc(d->at, (d->n + 1) * sizeof *more);
-    if (more == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
-    }
-    d->at = more;
-    struct doubtful *slot = &d->at[d->n++];
-    *slot = (struct doubtful){.task = strdup(task), .fence = doc_i64(doc, "fence", 0)};
-    snprintf(slot->slot, sizeof slot->slot, "%s", id);
-    return slot->task != NULL ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
-}
-
-/* An admission whose task update is still on its way must not land after the slot is free. */
-static struct db_change outdate_admission(const struct doubtful *d)
-{
-    return (struct db_change){
-        .filter = BCON_NEW("_id", BCON_UTF8(d->task), "state", BCON_UTF8("ready"), "fence",
-                           BCON_INT64(d->fence - 1)),
-        .update = BCON_NEW("$inc", "{", "fence", BCON_INT64(1), "}"),
-    };
-}
-
-static struct db_change free_slot(const struct doubtful *d)
-{
-    return (struct db_change){
-        .filter = BCON_NEW("_id", BCON_UTF8(d->slot), "task", BCON_UTF8(d->task), "fence",
-                           BCON_INT64(d->fence)),
-        .update = BCON_NEW("$set", "{", "task", BCON_NULL, "since", BCON_NULL, "}"),
-    };
-}
-
-/* One command; which of them took effect need not be known. */
-static int change_doubtful(struct scheduler *s, const char *coll, const struct doubts *d,
-                           struct db_change make(const struct doubtful *), struct err *err)
-{
-    AUTO(free) struct db_change *changes = calloc(d->n, sizeof *changes);
-    if (changes == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
-    }
-    size_t n = 0;
-    for (size_t i = 0; i < d->n; i++) {
-        if (!d->at[i].held) {
-            changes[n++] = make(&d->at[i]);
-        }
-    }
-    int rc = db_update_all(s->db, coll, changes, n, err);
-    for (size_t i = 0; i < n; i++) {
-        db_change_fini(&changes[i]);
-    }
-    return rc;
-}
-
-static int see_holder(void *ctx, const bson_t *doc, struct err *err)
-{
-    (void)err;
-    struct doubts *d = ctx;
-    for (size_t i = 0; i < d->n; i++) {
-        d->at[i].held |= strcmp(d->at[i].task, doc_str(doc, "_id", "")) == 0 &&
-                         strcmp(d->at[i].slot, doc_str(doc, "slot", "")) == 0;
-    }
-    return 0;
-}
-
-/* Asked of the database now: an admission may have landed since the tasks of this pass were read.
- */
-static int find_holders(struct scheduler *s, struct doubts *d, struct err *err)
-{
-    bson_t ids = BSON_INITIALIZER;
-    for (size_t i = 0; i < d->n; i++) {
-        char key[16];
-        const char *k;
-        size_t len = bson_uint32_to_string((uint32_t)i, &k, key, sizeof key);
-        bson_append_utf8(&ids, k, (int)len, d->at[i].task, -1);
-    }
-    AUTO(bson_destroy)
-    bson_t *filter =
-        BCON_NEW("_id", "{", "$in", BCON_ARRAY(&ids), "}", "state", "{", "$in", "[",
-                 BCON_UTF8("admitted"), BCON_UTF8("running"), BCON_UTF8("parked"), "]", "}");
-    AUTO(bson_destroy) bson_t *opts = BCON_NEW("projection", "{", "slot", BCON_INT32(1), "}");
-    bson_destroy(&ids);
-    return db_each(s->db, DB_TASKS, filter, opts, see_holder, d, err);
-}
-
-static int free_unheld(struct scheduler *s, struct err *err)
-{
-    struct doubts d = {.s = s};
-    AUTO(bson_destroy) bson_t *taken = BCON_NEW("task", "{", "$ne", BCON_NULL, "}");
-    int rc = db_each(s->db, DB_SLOTS, taken, NULL, look_at_slot, &d, err);
-    if (rc == 0 && d.n > 0) {
-        rc = change_doubtful(s, DB_TASKS, &d, outdate_admission, err) != 0 ||
-                     find_holders(s, &d, err) != 0 ||
-                     change_doubtful(s, DB_SLOTS, &d, free_slot, err) != 0
-                 ? -1
-                 : 0;
-    }
-    doubts_fini(&d);
-    return rc;
-}
-
 int reap_tasks(struct scheduler *s, struct err *err)
 {
     for (size_t i = 0; i < s->n_open; i++) {
@@ -347,5 +207,5 @@ int reap_tasks(struct scheduler *s, struct err *err)
             return -1;
         }
     }
-    return free_unheld(s, err);
+    return 0;
 }

@@ -20,6 +20,7 @@
 #include "common/retire.h"
 #include "common/task.h"
 #include "common/turn.h"
+#include "scheduler/slots.h"
 
 /* What wakes the brain: raised by events and instrument threads, taken by the brain. */
 struct wake {
@@ -61,7 +62,7 @@ struct worker_seen {
     size_t n_kinds;
 };
 
-/* A task that is not terminal, as this pass read it. */
+/* A task that is not terminal, as it was last read. */
 struct open_task {
     char *id, *kind, *pool, *raw_file, *instrument, *project, *slot, *worker;
     enum task_state state;
@@ -75,6 +76,7 @@ struct open_task {
 struct task_group {
     const char *pool, *share; /* borrowed from a task of the group */
     struct turn_group turn;
+    size_t next, waiting; /* of the queue: the first of the group, and how many */
 };
 
 /* When an admitted task was last published by us, or found no worker with a free thread; remembered
@@ -113,6 +115,9 @@ struct scheduler {
     size_t n_open, open_room;
     struct task_group *groups; /* of the open tasks, made by each admission */
     size_t n_groups;
+    struct pool *pools;
+    size_t n_pools;
+    bool remembers; /* open and pools are what the database said, changed by nobody else since */
     struct published *published;
     size_t n_published;
     struct retire_seen *retire; /* when removals were last under way, for each instrument */
@@ -148,13 +153,15 @@ int retire_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused
 int reap_workers(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 int reap_tasks(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 int admit_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
-int dispatch_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
+/* all: s->open was read anew, so what is unclaimed for long really is. */
+int dispatch_pass(struct scheduler *s, bool all, struct err *err)
+    __attribute__((warn_unused_result));
 /* lead.c: read the open tasks again and let them go on: reap, admit, dispatch. Long planning calls
  * it in between, so that nobody waits for a thousand others to be planned. touched as below. */
 int serve_tasks(struct scheduler *s, const bson_t *touched, struct err *err)
     __attribute__((warn_unused_result));
-/* Read open tasks into s->open: all of them, or (touched: keys are raw file ids) those that hold a
- * slot and the ready ones of these raw files, the other ready ones being kept as they were read. */
+/* Read open tasks into s->open: all of them, or (touched: keys are raw file ids) those of these raw
+ * files, the others being kept as they were read. */
 int open_tasks_load(struct scheduler *s, const bson_t *touched /* NULL: all */, struct err *err)
     __attribute__((warn_unused_result));
 void open_tasks_clear(struct scheduler *s);

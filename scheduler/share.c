@@ -77,6 +77,10 @@ void watch_judge(struct watch *w, const struct err *why, bool unproven)
     snprintf(w->trouble, sizeof w->trouble, "%s", share ? why->msg : "");
     w->since_ms = changed ? wall_ms() : w->since_ms;
     w->status = status;
+    if (changed) {
+        log_info("instrument_share", KV("instrument", w->cfg->id), KV("status", status),
+                 KV("detail", w->trouble));
+    }
     if (changed || w->told_ms == 0 || mono_ms() - w->told_ms >= TELL_EVERY_MS) {
         tell(w);
     }

@@ -98,8 +98,8 @@ static int keys_of(const bson_t *doc, struct keyset *out, struct err *err)
     return 0;
 }
 
-/* Ready tasks of raw files that nobody touched stay as they were read: should one have moved on,
- * its admission does not match, and the next full pass reads it again. */
+/* Tasks of raw files that nobody touched stay as they were read: should one have moved on, what is
+ * decided of it does not match, and the next full pass reads it again. */
 static int keep_untouched(struct scheduler *s, const bson_t *touched, struct err *err)
 {
     struct keyset keys = {0};
@@ -109,10 +109,10 @@ static int keep_untouched(struct scheduler *s, const bson_t *touched, struct err
     }
     for (size_t i = 0; i < s->n_open; i++) {
         struct open_task *t = &s->open[i];
-        if (t->state == TASK_READY && !keyset_has(&keys, t->raw_file)) {
-            s->open[kept++] = *t;
-        } else {
+        if (keyset_has(&keys, t->raw_file)) {
             free_open(t);
+        } else {
+            s->open[kept++] = *t;
         }
     }
     s->n_open = kept;
@@ -122,22 +122,20 @@ static int keep_untouched(struct scheduler *s, const bson_t *touched, struct err
 
 static int load_touched(struct scheduler *s, const bson_t *touched, struct err *err)
 {
+    if (bson_empty(touched)) {
+        return 0;
+    }
     if (keep_untouched(s, touched, err) != 0) {
         return -1;
-    }
-    AUTO(bson_destroy)
-    bson_t *holding = BCON_NEW("state", "{", "$in", "[", BCON_UTF8("admitted"),
-                               BCON_UTF8("running"), BCON_UTF8("parked"), "]", "}");
-    if (add_matching(s, holding, err) != 0 || bson_empty(touched)) {
-        return err->kind != ERR_NONE ? -1 : 0;
     }
     bson_t ids = BSON_INITIALIZER;
     db_append_keys(&ids, touched);
     AUTO(bson_destroy)
-    bson_t *ready =
-        BCON_NEW("raw_file", "{", "$in", BCON_ARRAY(&ids), "}", "state", BCON_UTF8("ready"));
+    bson_t *open = BCON_NEW("raw_file", "{", "$in", BCON_ARRAY(&ids), "}", "state", "{", "$in", "[",
+                            BCON_UTF8("ready"), BCON_UTF8("admitted"), BCON_UTF8("running"),
+                            BCON_UTF8("parked"), "]", "}");
     bson_destroy(&ids);
-    return add_matching(s, ready, err);
+    return add_matching(s, open, err);
 }
 
 int open_tasks_load(struct scheduler *s, const bson_t *touched, struct err *err)

@@ -418,9 +418,9 @@ void watch_poll(struct watch *w)
     atomic_store(&w->moved_ms, mono_ms());
     bool unproven = watch_prove(w, &err) != 0;
     int rc = unproven ? -1 : poll_once(w, &err);
-    atomic_store(&w->moved_ms, 0);
     settings_book_clear(&w->book);
     watch_judge(w, &err, unproven);
+    atomic_store(&w->moved_ms, 0);
     static struct log_gate gate; /* the database is away for all instruments at once */
     uint64_t missed = 0;
     bool away = strstr(err.msg, "MongoDB at ") != NULL;

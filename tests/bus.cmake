@@ -1,6 +1,6 @@
 # Kafka: the unit test runs librdkafka's mock cluster, whose group joins take 3 s each.
 add_unit_test(bus common)
-set_tests_properties(unit/bus PROPERTIES TIMEOUT 120)
+set_tests_properties(unit/bus PROPERTIES TIMEOUT 300)
 
 # With a broker of its own, which it restarts and stops.
 add_executable(test_bus_real integration/test_bus_real.c)

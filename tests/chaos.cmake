@@ -3,6 +3,6 @@
 if(FUSE3_FOUND)
   add_test(NAME chaos/short COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/chaos/chaos.py --seed 188 --kills 12)
   set_tests_properties(chaos/short PROPERTIES
-    LABELS chaos SKIP_RETURN_CODE 77 TIMEOUT 500 COST 200
+    LABELS chaos SKIP_RETURN_CODE 77 TIMEOUT 600 COST 200
     ENVIRONMENT_MODIFICATION "TRAWL_TEST_BIN=set:${CMAKE_BINARY_DIR}")
 endif()

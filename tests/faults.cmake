@@ -16,12 +16,12 @@ foreach(script ${fault_scripts})
   get_filename_component(topic ${script} NAME_WE)
   add_test(NAME faults/${topic} COMMAND ${PROJECT_SOURCE_DIR}/tests/world run /usr/bin/python3 ${script})
   set_tests_properties(faults/${topic} PROPERTIES
-    LABELS faults FIXTURES_REQUIRED world SKIP_RETURN_CODE 77 TIMEOUT 180
+    LABELS faults FIXTURES_REQUIRED world SKIP_RETURN_CODE 77 TIMEOUT 400
     ENVIRONMENT_MODIFICATION "TRAWL_TEST_BIN=set:${CMAKE_BINARY_DIR}")
 endforeach()
 
 # It starts a cluster of its own, and every part of that fails once.
-set_tests_properties(faults/09-cluster PROPERTIES TIMEOUT 400 COST 200)
+set_tests_properties(faults/09-cluster PROPERTIES TIMEOUT 600 COST 200)
 
 # Only one site at a time may be "production": its name is in the names of the topics.
 foreach(name faults/08-corruption integration/0330-retire)

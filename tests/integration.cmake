@@ -15,7 +15,7 @@ set_tests_properties(world/down PROPERTIES FIXTURES_CLEANUP world)
 function(add_world_test name)
   add_test(NAME integration/${name} COMMAND ${test_world} run ${ARGN})
   set_tests_properties(integration/${name} PROPERTIES
-    LABELS integration FIXTURES_REQUIRED world SKIP_RETURN_CODE 77 TIMEOUT 240
+    LABELS integration FIXTURES_REQUIRED world SKIP_RETURN_CODE 77 TIMEOUT 400
     ENVIRONMENT_MODIFICATION ${test_world_bin})
 endfunction()
 
@@ -23,7 +23,7 @@ endfunction()
 function(add_alone_test name servers)
   add_test(NAME integration/${name} COMMAND ${test_world} alone ${servers} ${ARGN})
   set_tests_properties(integration/${name} PROPERTIES
-    LABELS integration SKIP_RETURN_CODE 77 TIMEOUT 240 COST 100
+    LABELS integration SKIP_RETURN_CODE 77 TIMEOUT 400 COST 100
     ENVIRONMENT_MODIFICATION ${test_world_bin})
 endfunction()
 

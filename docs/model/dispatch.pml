@@ -21,6 +21,7 @@
 #define SETTLE_WITHOUT_FENCE   6 /* whoever ends first settles the task */
 #define PUBLISH_ONCE           7 /* a message that was lost is not sent again */
 #define KEEP_LEAKED_SLOTS      8 /* a slot that no task names back stays taken */
+#define HAND_OVER_UNSEEN       9 /* a slot goes to the next before its admission was seen to land */
 #ifndef ERROR
 #define ERROR 0
 #endif
@@ -124,7 +125,7 @@ ltl every_task_ends { <> !ANY(UNDONE) }
 #if ERROR == ADMIT_WITHOUT_GUARD
 #define MAY_TAKE(s) true
 #else
-#define MAY_TAKE(s) (slot[s].task == NONE)
+#define MAY_TAKE(s) (slot[s].task == o && (o == NONE || slot[s].fence == g))
 #endif
 #define FREE(s)     (slot[s].task == NONE)
 #define NAMED(s)    (HOLDS(slot[s].task) && task[slot[s].task].slot == s)
@@ -133,8 +134,17 @@ ltl every_task_ends { <> !ANY(UNDONE) }
 #else
 #define LEAKED(s)   (!FREE(s) && !NAMED(s))
 #endif
+/* Its admission has landed, or can no more: nothing is on its way to it. */
+#if ERROR == HAND_OVER_UNSEEN
+#define SEEN(s)     true
+#else
+#define SEEN(s)     (IS_DONE(slot[s].task) || task[slot[s].task].fence >= slot[s].fence)
+#endif
+#define LEFT(s)     (LEAKED(s) && SEEN(s))
+#define DOUBTED(s)  (LEAKED(s) && !SEEN(s))
+#define IN_REACH(s) (FREE(s) || LEFT(s))
 #define PICK_SLOT(COND) if :: COND(0) -> s = 0 :: COND(1) -> s = 1 fi
-#define FORGET      t = NONE; s = NONE; f = 0
+#define FORGET      t = NONE; s = NONE; f = 0; o = NONE; g = 0
 #ifdef LIVE
 #define OR_CRASH    :: atomic { faults_left > 0 -> faults_left--; FORGET; goto begin }
 #else
@@ -143,7 +153,7 @@ ltl every_task_ends { <> !ANY(UNDONE) }
 
 proctype scheduler(byte me)
 {
-    byte t = NONE, s = NONE, f;
+    byte t = NONE, s = NONE, f, o = NONE, g; /* o, g: what the slot holds */
 end:
 begin:
     do
@@ -166,8 +176,8 @@ begin:
        fi
 
     :: atomic { /* model: reap slot */
-           LEADS && (LEAKED(0) || LEAKED(1)) ->
-           PICK_SLOT(LEAKED); t = slot[s].task; f = slot[s].fence
+           LEADS && (DOUBTED(0) || DOUBTED(1)) ->
+           PICK_SLOT(DOUBTED); t = slot[s].task; f = slot[s].fence
        }
        if
        :: atomic { /* an admission that is still on its way must not land */
@@ -201,9 +211,28 @@ begin:
        OR_CRASH
        fi
 
-    :: atomic { /* model: admit */
-           LEADS && ANY(WAITS) && (FREE(0) || FREE(1)) ->
-           PICK(WAITS); PICK_SLOT(FREE); f = task[t].fence + 1;
+    :: atomic { /* model: give back */
+           LEADS && (LEFT(0) || LEFT(1)) ->
+           PICK_SLOT(LEFT); o = slot[s].task; g = slot[s].fence
+       }
+       if
+       :: atomic {
+              true ->
+              if
+              :: slot[s].task == o && slot[s].fence == g ->
+                 slot[s].task = NONE; slot[s].fence = 0;
+                 printf("scheduler %d: give back: slot %d is free\n", me, s)
+              :: else
+              fi
+              FORGET
+          }
+       OR_CRASH
+       fi
+
+    :: atomic { /* model: admit, to a slot that is free or that its task has left */
+           LEADS && ANY(WAITS) && (IN_REACH(0) || IN_REACH(1)) ->
+           PICK(WAITS); PICK_SLOT(IN_REACH); f = task[t].fence + 1;
+           o = slot[s].task; g = slot[s].fence;
            known = (t == known -> known + 1 : known)
        }
        if

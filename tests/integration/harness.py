@@ -43,6 +43,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BIN = os.environ.get("TRAWL_TEST_BIN", os.path.join(ROOT, "build", "release"))
 ENDED = ("done", "failed", "dead", "cancelled", "skipped", "ignored")
 SKIP_CODE = 77
+PATIENCE = 3
 
 # Short waits, for tests only. The leases are still long enough for a machine that is busy with other tests.
 SETTINGS = {
@@ -89,14 +90,15 @@ def holds(condition, what: str) -> None:
 
 
 def wait_until(condition, seconds: float, what: str):
-    """The first true value of condition(); the tests never sleep for something that can be looked at."""
-    end = time.monotonic() + seconds
+    """The first true value of condition(); the tests never sleep for something that can be looked at. seconds are
+    ample on an idle machine; a busy one gets PATIENCE times as many, as no wait is there to measure."""
+    end = time.monotonic() + seconds * PATIENCE
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise Failed(f"not within {seconds:g} s: {what}")
+            raise Failed(f"not within {seconds * PATIENCE:g} s: {what}")
         time.sleep(0.05)
 
 
@@ -382,7 +384,7 @@ class Site:
         return [line for process in self.processes for line in process.log(event, **fields)]
 
     def trawl(self, *arguments: str, env: dict = None) -> Answer:
-        return Answer(subprocess.run([f"{BIN}/cli/trawl", *arguments], env={**self.env, **(env or {})}, timeout=30,
+        return Answer(subprocess.run([f"{BIN}/cli/trawl", *arguments], env={**self.env, **(env or {})}, timeout=30 * PATIENCE,
                                      stdin=subprocess.DEVNULL, capture_output=True, text=True))
 
     def ask(self, *arguments: str):
@@ -400,7 +402,7 @@ class Site:
         command = [f"{ROOT}/local/instruments/simulate", "--type", kind, "--dir", f"{self.instruments}/{instrument}"]
         for key, value in words.items():
             command += [f"--{key}", str(value)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60 * PATIENCE)
         if done.returncode != 0:
             raise Failed(f"simulate: {done.stderr}")
         return [json.loads(line) for line in done.stdout.splitlines()]
@@ -428,7 +430,8 @@ class Site:
         except Failed as failed:
             raw = self.raw(name)
             tasks = [(t["_id"], t["state"], t.get("error")) for t in self.db.find("tasks", {"raw_file": name})]
-            raise Failed(f"{failed}; it is {raw.get('status')} ({raw.get('status_details')}), {tasks}") from None
+            watch = self.db.one("watches", raw.get("instrument_id", ""))
+            raise Failed(f"{failed}; it is {raw.get('status')} ({raw.get('status_details')}), {tasks}, {watch}") from None
 
     def retry(self, task: str) -> None:
         """trawl task retry; comes back when the scheduler has taken up the raw file again."""
@@ -460,7 +463,7 @@ class Site:
         try:
             wait_until(lambda: not unsettled(), seconds, "everything is settled")
         except Failed:
-            raise Failed(f"after {seconds:g} s these are still open: {unsettled()}") from None
+            raise Failed(f"after {seconds * PATIENCE:g} s these are still open: {unsettled()}") from None
 
     def expect_nothing_left(self) -> None:
         """After the work: settled, no part of a copy, no slot taken, as the command line shows it, too."""

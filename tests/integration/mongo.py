@@ -91,7 +91,7 @@ class Mongo:
 
     def command(self, doc: dict) -> dict:
         body = b"\0\0\0\0\0" + encode({**doc, "$db": self.database})
-        with socket.create_connection(self.address, timeout=10) as server:
+        with socket.create_connection(self.address, timeout=30) as server:
             server.sendall(struct.pack("<iiii", len(body) + 16, 1, 0, OP_MSG) + body)
             data = b""
             while len(data) < 16 or len(data) < struct.unpack_from("<i", data)[0]:
