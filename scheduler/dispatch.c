@@ -125,11 +125,39 @@ static int dispatch_one(struct scheduler *s, const struct open_task *t, bool all
     return p == NULL || late ? remember(s, t, NULL, err) : 0;
 }
 
+static void occupy(struct scheduler *s, const char *worker, const char *kind)
+{
+    for (size_t i = 0; i < s->n_workers; i++) {
+        struct worker_seen *w = &s->workers[i];
+        for (size_t k = 0; k < w->n_kinds && strcmp(w->id, worker) == 0; k++) {
+            w->kinds[k].free -= strcmp(w->kinds[k].kind, kind) == 0;
+        }
+    }
+}
+
+/* A thread is taken from the moment that a task is sent to it until the task has ended. */
+static void count_free(struct scheduler *s)
+{
+    for (size_t i = 0; i < s->n_workers; i++) {
+        for (size_t k = 0; k < s->workers[i].n_kinds; k++) {
+            s->workers[i].kinds[k].free = s->workers[i].kinds[k].threads;
+        }
+    }
+    for (size_t i = 0; i < s->n_open; i++) {
+        const struct open_task *t = &s->open[i];
+        const struct published *p = t->state == TASK_ADMITTED ? find_published(s, t) : NULL;
+        if (t->state == TASK_RUNNING || (p != NULL && p->sent)) {
+            occupy(s, p != NULL ? p->worker : t->worker, t->kind);
+        }
+    }
+}
+
 int dispatch_pass(struct scheduler *s, bool all, struct err *err)
 {
     for (size_t i = 0; i < s->n_published; i++) {
         s->published[i].current = false;
     }
+    count_free(s);
     for (size_t i = 0; i < s->n_open; i++) {
         if (s->open[i].state == TASK_ADMITTED && dispatch_one(s, &s->open[i], all, err) != 0) {
             return -1;
@@ -137,56 +165,4 @@ int dispatch_pass(struct scheduler *s, bool all, struct err *err)
     }
     forget_claimed(s);
     return 0;
-}
-
-static bool is_on_its_way(const struct scheduler *s, const struct published *p)
-{
-    for (size_t i = 0; i < s->n_open; i++) {
-        const struct open_task *t = &s->open[i];
-        if (t->fence == p->fence && t->state == TASK_ADMITTED && strcmp(t->id, p->task) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void dispatch_note_beat(const struct scheduler *s, struct worker_seen *w)
-{
-    for (size_t i = 0; i < s->n_published; i++) {
-        const struct published *p = &s->published[i];
-        if (!p->sent || strcmp(p->worker, w->id) != 0 || !is_on_its_way(s, p)) {
-            continue;
-        }
-        for (size_t k = 0; k < w->n_kinds; k++) {
-            w->kinds[k].free -= strcmp(w->kinds[k].kind, p->kind) == 0;
-        }
-    }
-}
-
-/* The beat may have counted this thread already: never more free threads than there are. */
-static void add_free(struct worker_seen *w, const char *kind)
-{
-    for (size_t k = 0; k < w->n_kinds; k++) {
-        bool fits = strcmp(w->kinds[k].kind, kind) == 0;
-        w->kinds[k].free += fits && w->kinds[k].free < w->kinds[k].threads;
-    }
-}
-
-void dispatch_note_ended(struct scheduler *s, const bson_t *ended)
-{
-    bson_iter_t at;
-    if (!bson_iter_init(&at, ended)) {
-        return;
-    }
-    while (bson_iter_next(&at)) {
-        bson_t doc;
-        if (!doc_sub(ended, bson_iter_key(&at), &doc)) {
-            continue;
-        }
-        for (size_t i = 0; i < s->n_workers; i++) {
-            if (strcmp(s->workers[i].id, doc_str(&doc, "worker", "")) == 0) {
-                add_free(&s->workers[i], doc_str(&doc, "kind", ""));
-            }
-        }
-    }
 }

@@ -85,7 +85,6 @@ static int full_pass(struct scheduler *s, const struct wake_news *news, struct e
     if (open_tasks_load(s, NULL, err) != 0 || reap_workers(s, err) != 0) {
         return -1;
     }
-    dispatch_note_ended(s, &news->ended);
     return retire_pass(s, err) != 0 || keep_lease(s, err) != 0 ||
                    plan_pass(s, &news->touched, err) != 0 || plan_pass(s, NULL, err) != 0 ||
                    serve_tasks(s, NULL, err) != 0
@@ -95,7 +94,6 @@ static int full_pass(struct scheduler *s, const struct wake_news *news, struct e
 
 static int touched_pass(struct scheduler *s, const struct wake_news *news, struct err *err)
 {
-    dispatch_note_ended(s, &news->ended);
     return plan_pass(s, &news->touched, err) != 0 || serve_tasks(s, &news->touched, err) != 0 ? -1
                                                                                               : 0;
 }
@@ -165,7 +163,6 @@ void *lead_main(void *arg)
             sweep_at = mono_ms() + s->cfg->scheduler.sweep_ms;
         }
         bson_destroy(&news.touched);
-        bson_destroy(&news.ended);
     }
     atomic_store(&s->leading, false);
     lease_release(s->lease);

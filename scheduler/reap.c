@@ -68,8 +68,7 @@ static void read_kinds(const bson_t *doc, struct worker_seen *w)
         }
         size_t k = w->n_kinds++;
         snprintf(w->kinds[k].kind, sizeof w->kinds[k].kind, "%s", bson_iter_key(&at));
-        w->kinds[k].threads = doc_i64(&sub, "threads", 0);
-        w->kinds[k].free = doc_i64(&sub, "free", 0);
+        w->kinds[k].threads = doc_bool(doc, "stopping", false) ? 0 : doc_i64(&sub, "threads", 0);
         read_partitions(&sub, w, k);
     }
 }
@@ -87,7 +86,6 @@ static int see_worker(void *ctx, const bson_t *doc, struct err *err)
         w->beat = beat;
         w->seen_ms = mono_ms();
         read_kinds(doc, w);
-        dispatch_note_beat(s, w);
     }
     return 0;
 }

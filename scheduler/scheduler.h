@@ -30,18 +30,16 @@ struct wake {
     bool everything;  /* lock: make a full pass, not only over the touched raw files */
     bool stop;        /* lock */
     bson_t touched;   /* lock: keys are raw file ids */
-    bson_t ended;     /* lock: worker/kind of tasks that ended, as "<n>": {worker, kind} */
-    uint32_t n_ended; /* lock */
 };
 void wake_init(struct wake *w);
 void wake_fini(struct wake *w);
 void wake_raise(struct wake *w, const char *raw_file /* NULL: everything */);
 void wake_stop(struct wake *w);
-/* Wait until raised or timeout; moves touched and ended out (initialised by the callee). Returns
- * false when stopping. */
+/* Wait until raised or timeout; moves touched out (initialised by the callee). Returns false when
+ * stopping. */
 struct wake_news {
     bool everything;
-    bson_t touched, ended;
+    bson_t touched;
 };
 bool wake_take(struct wake *w, int64_t timeout_ms, struct wake_news *news);
 bus_msg_fn wake_on_event; /* ctx: struct scheduler */
@@ -55,7 +53,7 @@ struct worker_seen {
     struct {
         char kind[32];
         int64_t threads;
-        int64_t free; /* by the last beat, less what was sent, plus what has ended since */
+        int64_t free; /* in this pass: not taken by a task that was sent to it or that it runs */
         int32_t partitions[64];
         size_t n_partitions;
     } kinds[8];
@@ -165,12 +163,6 @@ int serve_tasks(struct scheduler *s, const bson_t *touched, struct err *err)
 int open_tasks_load(struct scheduler *s, const bson_t *touched /* NULL: all */, struct err *err)
     __attribute__((warn_unused_result));
 void open_tasks_clear(struct scheduler *s);
-/* A worker has beaten: of the threads that it calls free, take those off for which a task is still
- * on its way. */
-void dispatch_note_beat(const struct scheduler *s, struct worker_seen *w);
-/* A worker's tasks have ended: its threads are free again before its next beat says so. */
-void dispatch_note_ended(struct scheduler *s, const bson_t *ended);
-
 /* The scheduler's own transitions of tasks, guarded by state, fence and epoch; in tasks.c. */
 /* The same, not yet made: for db_update_all. Its proof is that all of set is there. */
 int task_change(struct scheduler *s, const struct open_task *t, enum task_state to,

@@ -11,13 +11,11 @@ void wake_init(struct wake *w)
     pthread_mutex_init(&w->lock, NULL);
     mono_cond_init(&w->raised);
     bson_init(&w->touched);
-    bson_init(&w->ended);
 }
 
 void wake_fini(struct wake *w)
 {
     bson_destroy(&w->touched);
-    bson_destroy(&w->ended);
     pthread_cond_destroy(&w->raised);
     pthread_mutex_destroy(&w->lock);
 }
@@ -55,30 +53,12 @@ bool wake_take(struct wake *w, int64_t timeout_ms, struct wake_news *news)
     while (!w->any && !w->stop && mono_wait(&w->raised, &w->lock, until)) {
     }
     bson_copy_to(&w->touched, &news->touched);
-    bson_copy_to(&w->ended, &news->ended);
     bson_reinit(&w->touched);
-    bson_reinit(&w->ended);
     news->everything = w->everything;
-    w->n_ended = 0;
     w->any = w->everything = false;
     bool go_on = !w->stop;
     pthread_mutex_unlock(&w->lock);
     return go_on;
-}
-
-static void note_ended(struct wake *w, const bson_t *doc)
-{
-    const char *worker = doc_str(doc, "worker", "");
-    if (worker[0] != '\0' && w->n_ended < 1000) {
-        char key[16];
-        const char *k;
-        size_t len = bson_uint32_to_string(w->n_ended++, &k, key, sizeof key);
-        bson_t sub;
-        bson_append_document_begin(&w->ended, k, (int)len, &sub);
-        BSON_APPEND_UTF8(&sub, "worker", worker);
-        BSON_APPEND_UTF8(&sub, "kind", doc_str(doc, "kind", ""));
-        bson_append_document_end(&w->ended, &sub);
-    }
 }
 
 void wake_on_event(void *ctx, struct bus_msg *msg)
@@ -91,7 +71,6 @@ void wake_on_event(void *ctx, struct bus_msg *msg)
                       : NULL;
     pthread_mutex_lock(&s->wake.lock); /* held while s->events is being set */
     if (doc != NULL) {
-        note_ended(&s->wake, doc);
         raise_locked(&s->wake, doc_str(doc, "raw_file", NULL));
     }
     struct bus_consumer *events = s->events;

@@ -65,25 +65,27 @@ static struct handover *decode(struct kind_threads *k, struct bus_msg *msg)
     return h;
 }
 
-/* Under the lock. */
+/* Under the lock. A task that comes while all threads are busy waits for the first that is not, as
+ * one for each thread may; should it be sent to another worker meanwhile, only one claim wins. */
 static bool hand_over(struct handover *h)
 {
     struct kind_threads *k = h->kind;
-    if (k->free == 0 || k->runner->stopping) {
-        return false;
-    }
-    k->free--;
     struct handover **tail = &k->head;
+    size_t waiting = 0;
     while (*tail != NULL) {
         tail = &(*tail)->next;
+        waiting++;
+    }
+    if (waiting >= k->free + k->threads || k->runner->stopping) {
+        return false;
     }
     *tail = h;
     pthread_cond_broadcast(&k->runner->wake);
     return true;
 }
 
-/* On the consumer's thread (run_handover goes on from here). Without a free thread the task stays
- * unclaimed: the scheduler publishes it again for another worker. */
+/* On the consumer's thread (run_handover goes on from here). What is not taken stays unclaimed: the
+ * scheduler publishes it again for another worker. */
 static void on_message(void *ctx, struct bus_msg *msg)
 {
     struct kind_threads *k = ctx;
@@ -109,6 +111,7 @@ static struct handover *next_handover(struct kind_threads *k)
     struct handover *h = k->head;
     if (h != NULL) {
         k->head = h->next;
+        k->free--;
     }
     pthread_mutex_unlock(&r->lock);
     return h;
@@ -119,7 +122,11 @@ static void *thread_main(void *arg)
     struct kind_threads *k = arg;
     struct handover *h;
     while ((h = next_handover(k)) != NULL) {
-        run_handover(h);
+        if (runner_stopping(k->runner)) {
+            bus_done(k->consumer, h->msg); /* for another worker */
+        } else {
+            run_handover(h);
+        }
         free(h);
         pthread_mutex_lock(&k->runner->lock);
         k->free++;

@@ -2,7 +2,7 @@
  * runner.h - the worker process without its main(): consumer, threads of each kind, heartbeat,
  * watchers. Everything here is private to workers/.
  *
- *   consumer threads  one for each kind; takes messages, hands them to a free thread, or drops them
+ *   consumer threads  one for each kind; takes messages and queues them for its threads
  *   kind threads      claim, decode, steps, settle (run.c)
  *   heartbeat thread  extends all leases with one write; learns of cancels and lost fences
  *   watcher threads   one for each kind that parks, under a lease
@@ -41,7 +41,7 @@ struct kind_threads {
     void *shared; /* made by kind->open */
     struct bus_consumer *consumer;
     size_t threads;
-    size_t free;           /* lock: threads that wait for work, less the queued hand-overs */
+    size_t free;           /* lock: threads that wait for work */
     struct handover *head; /* lock */
     pthread_t ids[RUNNER_MAX_THREADS];
     size_t started;
