@@ -128,7 +128,6 @@ struct db *db_new(const struct config *c, const char *appname, struct err *err)
     AUTO(db_free) struct db *db = calloc(1, sizeof *db);
     if (db != NULL) {
         pthread_mutex_init(&db->together.lock, NULL);
-        pthread_cond_init(&db->together.done, NULL);
     }
     if (db == NULL || (db->database = strdup(c->mongo.database)) == NULL) {
         mongoc_uri_destroy(uri);
@@ -158,7 +157,6 @@ void db_free(struct db *db)
     if (db->pool != NULL) {
         mongoc_client_pool_destroy(db->pool);
     }
-    pthread_cond_destroy(&db->together.done);
     pthread_mutex_destroy(&db->together.lock);
     free(db->database);
     free(db);

@@ -38,64 +38,66 @@ struct proofs {
     size_t n;
 };
 
+/* Whether the document has every field of the proof with this very value; null is no value. */
+static bool proves(const bson_t *doc, const bson_t *proof)
+{
+    bson_iter_t want, has;
+    bool same = bson_iter_init(&want, proof);
+    while (same && bson_iter_next(&want)) {
+        bool there = bson_iter_init_find(&has, doc, bson_iter_key(&want));
+        bson_t a = BSON_INITIALIZER, b = BSON_INITIALIZER;
+        if (there && !BSON_ITER_HOLDS_NULL(&has)) {
+            bson_append_iter(&a, "v", 1, &has);
+        }
+        if (!BSON_ITER_HOLDS_NULL(&want)) {
+            bson_append_iter(&b, "v", 1, &want);
+        }
+        same = bson_equal(&a, &b);
+        bson_destroy(&a);
+        bson_destroy(&b);
+    }
+    return same;
+}
+
 static int see_proof(void *ctx, const bson_t *doc, struct err *err)
 {
     (void)err;
     const struct proofs *p = ctx;
-    const char *id = doc_str(doc, "_id", "");
     for (size_t i = 0; i < p->n; i++) {
-        const bson_t *proof = p->changes[i].proof;
-        p->changes[i].won |= proof != NULL && strcmp(doc_str(proof, "_id", ""), id) == 0;
+        p->changes[i].won |= p->changes[i].proof != NULL && proves(doc, p->changes[i].proof);
     }
     return 0;
 }
 
-static bool has_twin(const struct proofs *p, size_t i)
+static void append_fields(bson_t *fields, const bson_t *proof)
 {
-    for (size_t k = 0; k < p->n; k++) {
-        const bson_t *other = p->changes[k].proof;
-        if (k != i && other != NULL &&
-            strcmp(doc_str(other, "_id", ""), doc_str(p->changes[i].proof, "_id", "")) == 0) {
-            return true;
+    bson_iter_t at;
+    for (bool more = bson_iter_init(&at, proof) && bson_iter_next(&at); more;
+         more = bson_iter_next(&at)) {
+        if (!db_has_key(fields, bson_iter_key(&at))) {
+            bson_append_int32(fields, bson_iter_key(&at), -1, 1);
         }
     }
-    return false;
-}
-
-/* Two changes of one document: which of them its proof is of is asked for each. */
-static int tell_twins(struct db *db, const char *coll, struct proofs *p, struct err *err)
-{
-    for (size_t i = 0; i < p->n; i++) {
-        AUTO(bson_destroy) bson_t *doc = NULL;
-        if (!p->changes[i].won || !has_twin(p, i)) {
-            continue;
-        }
-        if (db_find_one(db, coll, p->changes[i].proof, &doc, err) != 0) {
-            return -1;
-        }
-        p->changes[i].won = doc != NULL;
-    }
-    return 0;
 }
 
 static int find_proofs(struct db *db, const char *coll, struct proofs *p, struct err *err)
 {
-    bson_t any = BSON_INITIALIZER;
+    bson_t ids = BSON_INITIALIZER, fields = BSON_INITIALIZER;
     uint32_t n = 0;
     for (size_t i = 0; i < p->n; i++) {
         char key[16];
         const char *k;
         if (p->changes[i].proof != NULL) {
             size_t len = bson_uint32_to_string(n++, &k, key, sizeof key);
-            bson_append_document(&any, k, (int)len, p->changes[i].proof);
+            bson_append_utf8(&ids, k, (int)len, doc_str(p->changes[i].proof, "_id", ""), -1);
+            append_fields(&fields, p->changes[i].proof);
         }
     }
-    AUTO(bson_destroy) bson_t *filter = BCON_NEW("$or", BCON_ARRAY(&any));
-    AUTO(bson_destroy) bson_t *opts = BCON_NEW("projection", "{", "_id", BCON_INT32(1), "}");
-    bson_destroy(&any);
-    return n == 0                                                    ? 0
-           : db_each(db, coll, filter, opts, see_proof, p, err) != 0 ? -1
-                                                                     : tell_twins(db, coll, p, err);
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", "{", "$in", BCON_ARRAY(&ids), "}");
+    AUTO(bson_destroy) bson_t *opts = BCON_NEW("projection", BCON_DOCUMENT(&fields));
+    bson_destroy(&ids);
+    bson_destroy(&fields);
+    return n == 0 ? 0 : db_each(db, coll, filter, opts, see_proof, p, err);
 }
 
 /* The reply counts matches without naming them: unless all matched, the proofs are looked up. */
@@ -194,6 +196,7 @@ struct waiting {
     const char *id; /* of the document to read afterwards; or NULL */
     bson_t *out;
     struct err *err;
+    pthread_cond_t wake; /* done, or its turn to ask */
     bool done;
     int rc;
     bool alone; /* the command for several failed: each asks for itself */
@@ -283,7 +286,7 @@ static void ask_together(struct db *db, struct waiting *me)
     }
     *tail = me;
     while (!me->done && db->together.asking) {
-        pthread_cond_wait(&db->together.done, &db->together.lock);
+        pthread_cond_wait(&me->wake, &db->together.lock);
     }
     bool asks = !me->done;
     db->together.asking |= asks;
@@ -294,18 +297,22 @@ static void ask_together(struct db *db, struct waiting *me)
         pthread_mutex_lock(&db->together.lock);
         for (size_t i = 0; i < g.n; i++) {
             taken[i]->done = true;
+            pthread_cond_signal(&taken[i]->wake);
         }
     }
     if (asks) {
         db->together.asking = false;
-        pthread_cond_broadcast(&db->together.done);
+        if (db->together.first != NULL) {
+            pthread_cond_signal(&db->together.first->wake);
+        }
     }
     pthread_mutex_unlock(&db->together.lock);
 }
 
 int db_update_together(struct db *db, const char *coll, struct db_change *change, struct err *err)
 {
-    struct waiting me = {.coll = coll, .change = change, .err = err};
+    struct waiting me = {
+        .coll = coll, .change = change, .err = err, .wake = PTHREAD_COND_INITIALIZER};
     ask_together(db, &me);
     if (!me.alone) {
         return me.rc;
@@ -317,7 +324,8 @@ int db_update_together(struct db *db, const char *coll, struct db_change *change
 int db_find_update_together(struct db *db, const char *coll, const char *id,
                             struct db_change *change, bson_t **out, struct err *err)
 {
-    struct waiting me = {.coll = coll, .change = change, .id = id, .err = err};
+    struct waiting me = {
+        .coll = coll, .change = change, .id = id, .err = err, .wake = PTHREAD_COND_INITIALIZER};
     ask_together(db, &me);
     *out = me.out;
     if (!me.alone) {

@@ -17,7 +17,6 @@ struct db {
     char hosts[256]; /* for messages: host:port[,host:port], no credentials */
     struct {
         pthread_mutex_t lock;
-        pthread_cond_t done;
         struct waiting *first; /* lock: not asked yet */
         bool asking;           /* lock: one of the callers asks for several */
     } together;

@@ -1,11 +1,13 @@
 import de.bwaldvogel.mongo.MongoCollection;
 import de.bwaldvogel.mongo.MongoDatabase;
 import de.bwaldvogel.mongo.MongoServer;
+import de.bwaldvogel.mongo.backend.AbstractUniqueIndex;
 import de.bwaldvogel.mongo.backend.CollectionOptions;
 import de.bwaldvogel.mongo.backend.CursorRegistry;
 import de.bwaldvogel.mongo.backend.EmptyIndex;
 import de.bwaldvogel.mongo.backend.Index;
 import de.bwaldvogel.mongo.backend.IndexKey;
+import de.bwaldvogel.mongo.backend.KeyValue;
 import de.bwaldvogel.mongo.backend.Missing;
 import de.bwaldvogel.mongo.backend.QueryResult;
 import de.bwaldvogel.mongo.backend.h2.H2Backend;
@@ -13,8 +15,13 @@ import de.bwaldvogel.mongo.backend.h2.H2Collection;
 import de.bwaldvogel.mongo.backend.h2.H2Database;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.bson.ObjectId;
+import de.bwaldvogel.mongo.wire.bson.BsonDecoder;
+import de.bwaldvogel.mongo.wire.bson.BsonEncoder;
 import de.bwaldvogel.mongo.wire.message.MongoMessage;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
@@ -27,8 +34,11 @@ import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Supplier;
+import org.h2.mvstore.DataUtils;
 import org.h2.mvstore.MVMap;
 import org.h2.mvstore.MVStore;
+import org.h2.mvstore.WriteBuffer;
+import org.h2.mvstore.type.BasicDataType;
 
 /**
  * A MongoDB-protocol server for one machine, on mongo-java-server and H2's MVStore.
@@ -87,11 +97,15 @@ public final class LocalMongo {
                 () -> super.handleCommand(channel, database, known, query));
         }
 
-        /** The first write to a collection makes it, and the library cannot make two at a time: it runs alone. */
+        /**
+         * The first write to a collection makes it, and the library cannot make two at a time; an index is filled
+         * with what it finds: these run alone.
+         */
         private Document guarded(String command, String namespace, Supplier<Document> run) {
             boolean first = WRITES.contains(command) && !written.contains(namespace);
             boolean drops = command.startsWith("drop");
-            Lock lock = first || drops ? making.writeLock() : making.readLock();
+            boolean alone = first || drops || command.equals("createIndexes");
+            Lock lock = alone ? making.writeLock() : making.readLock();
             lock.lock();
             try {
                 Document reply = run.get();
@@ -134,6 +148,12 @@ public final class LocalMongo {
             }
 
             @Override
+            protected Index<Object> openOrCreateUniqueIndex(String collection, String index, List<IndexKey> keys,
+                    boolean sparse) {
+                return new UniqueIndex(index, keys, sparse);
+            }
+
+            @Override
             protected Index<Object> openOrCreateSecondaryIndex(String collection, String index, List<IndexKey> keys,
                     boolean sparse) {
                 return new ValueIndex(index, keys);
@@ -142,14 +162,45 @@ public final class LocalMongo {
             @Override
             protected MongoCollection<Object> openOrCreateCollection(String name, CollectionOptions options) {
                 String namespace = getFullCollectionNamespace(name);
-                return new Collection(this, name, options, getMvStore().openMap("databases." + namespace),
+                MVMap.Builder<Object, Document> documents = new MVMap.Builder<Object, Document>().valueType(new Bson());
+                return new Collection(this, name, options, getMvStore().openMap("databases." + namespace, documents),
                     getMvStore().openMap("meta." + namespace), cursorRegistry);
             }
         }
     }
 
+    /** Documents in the file: their BSON, after its length. */
+    private static final class Bson extends BasicDataType<Document> {
+        private static final int ABOUT_BYTES = 1024;
+
+        @Override
+        public int getMemory(Document document) {
+            return ABOUT_BYTES;
+        }
+
+        @Override
+        public void write(WriteBuffer out, Document document) {
+            ByteBuf encoded = Unpooled.buffer(ABOUT_BYTES);
+            BsonEncoder.encodeDocument(document, encoded);
+            out.putVarInt(encoded.readableBytes()).put(encoded.nioBuffer());
+        }
+
+        @Override
+        public Document read(ByteBuffer in) {
+            byte[] encoded = new byte[DataUtils.readVarInt(in)];
+            in.get(encoded);
+            return BsonDecoder.decodeBson(Unpooled.wrappedBuffer(encoded));
+        }
+
+        @Override
+        public Document[] createStorage(int size) {
+            return new Document[size];
+        }
+    }
+
     private static final class Collection extends H2Collection {
         private Index<Object> byId;
+        private List<ValueIndex> byValue = List.of();
 
         Collection(MongoDatabase database, String name, CollectionOptions options, MVMap<Object, Document> data,
                 MVMap<String, Object> meta, CursorRegistry cursors) {
@@ -162,6 +213,7 @@ public final class LocalMongo {
             if (index.getName().equals("_id_")) {
                 byId = index;
             }
+            byValue = getIndexes().stream().filter(ValueIndex.class::isInstance).map(ValueIndex.class::cast).toList();
         }
 
         /** An update changes the document that it has found: it gets a copy, so that none that is being sent changes. */
@@ -171,16 +223,78 @@ public final class LocalMongo {
         }
 
         @Override
+        protected boolean tracksDataSize() {
+            return false;
+        }
+
+        @Override
+        public synchronized int count(Document query, int skip, int limit) {
+            return super.count(query, skip, limit);
+        }
+
+        /** What an index has answered needs no match any more: $in over hundreds of values would be asked of each. */
+        @Override
         protected QueryResult queryDocuments(Document query, Document orderBy, int skip, int limit, int batchSize,
                 Document fields) {
             Object id = query.get("_id");
-            boolean byIdAndMore = byId != null && query.size() > 1
-                && (id instanceof ObjectId || !wantedValues(id).isEmpty());
-            if (byIdAndMore) {
-                return matchDocuments(query, byId.getPositions(new Document("_id", id)), orderBy, skip, limit,
-                    batchSize, fields);
+            if (byId != null && (id instanceof ObjectId || !wantedValues(id).isEmpty())) {
+                return matchDocuments(without("_id", query), byId.getPositions(new Document("_id", id)), orderBy, skip,
+                    limit, batchSize, fields);
+            }
+            Candidates best = null;
+            for (ValueIndex index : byValue) {
+                Candidates found = index.candidates(query);
+                best = best == null || (found != null && found.count < best.count) ? found : best;
+            }
+            if (best != null) {
+                return matchDocuments(without(best.field, query), best.positions(), orderBy, skip, limit, batchSize, fields);
             }
             return super.queryDocuments(query, orderBy, skip, limit, batchSize, fields);
+        }
+
+        private static Document without(String field, Document query) {
+            Document rest = query.clone();
+            rest.remove(field);
+            return rest;
+        }
+    }
+
+    /** In memory only, as ValueIndex. */
+    private static final class UniqueIndex extends AbstractUniqueIndex<Object> {
+        private final Map<KeyValue, Object> positions = new ConcurrentHashMap<>();
+
+        UniqueIndex(String name, List<IndexKey> keys, boolean sparse) {
+            super(name, keys, sparse);
+        }
+
+        @Override
+        protected Object removeDocument(KeyValue key) {
+            return positions.remove(key);
+        }
+
+        @Override
+        protected boolean putKeyPosition(KeyValue key, Object position) {
+            return positions.putIfAbsent(key, position) == null;
+        }
+
+        @Override
+        protected Iterable<Map.Entry<KeyValue, Object>> getIterable() {
+            return positions.entrySet();
+        }
+
+        @Override
+        protected Object getPosition(KeyValue key) {
+            return positions.get(key);
+        }
+
+        @Override
+        public long getCount() {
+            return positions.size();
+        }
+
+        @Override
+        public long getDataSize() {
+            return 0;
         }
     }
 
@@ -207,10 +321,30 @@ public final class LocalMongo {
         return value instanceof String || value instanceof Boolean;
     }
 
+    /** Where the documents are that meet the condition on one field. */
+    private static final class Candidates {
+        final String field;
+        final int count;
+        private final List<Set<Object>> sets;
+
+        Candidates(String field, List<Set<Object>> sets) {
+            this.field = field;
+            this.sets = sets;
+            this.count = sets.stream().mapToInt(Set::size).sum();
+        }
+
+        /** A copy: an update in the loop over it changes the index. */
+        Iterable<Object> positions() {
+            Set<Object> positions = new LinkedHashSet<>();
+            sets.forEach(positions::addAll);
+            return positions;
+        }
+    }
+
     /**
      * For each key field of an index, where documents hold which string or boolean. It lives in memory only: the
      * library fills an index again when it opens a collection. It yields candidates; the caller still
-     * matches each against the whole filter. Some commands read without the collection's lock.
+     * matches each against the rest of the filter.
      */
     private static final class ValueIndex extends EmptyIndex<Object> {
         private final Map<String, Map<Object, Set<Object>>> positionsByField = new HashMap<>();
@@ -259,19 +393,18 @@ public final class LocalMongo {
 
         @Override
         public boolean canHandle(Document query) {
-            return positionsByField.keySet().stream().anyMatch(field -> !wantedValues(query.get(field)).isEmpty());
+            return false; /* Collection asks for candidates */
         }
 
-        /** A copy of the shortest list of candidates: an update in the loop over it changes the index. */
-        @Override
-        public synchronized Iterable<Object> getPositions(Document query) {
-            Set<Object> best = null;
+        /** By the field whose condition the fewest documents meet; null when no field of this index is asked for. */
+        synchronized Candidates candidates(Document query) {
+            Candidates best = null;
             for (Map.Entry<String, Map<Object, Set<Object>>> field : positionsByField.entrySet()) {
                 List<Object> wanted = wantedValues(query.get(field.getKey()));
                 if (!wanted.isEmpty()) {
-                    Set<Object> found = new LinkedHashSet<>();
-                    wanted.forEach(value -> found.addAll(field.getValue().getOrDefault(value, Set.of())));
-                    best = best == null || found.size() < best.size() ? found : best;
+                    Candidates found = new Candidates(field.getKey(),
+                        wanted.stream().map(value -> field.getValue().getOrDefault(value, Set.of())).toList());
+                    best = best == null || found.count < best.count ? found : best;
                 }
             }
             return best;

@@ -26,8 +26,8 @@ int plan_quant(struct plan *p, const bson_t *rf, const bson_t *settings, bson_t 
                struct err *err) __attribute__((warn_unused_result));
 /* To be called whenever s->open was read again. */
 int plan_note_indexing(struct plan *p, struct err *err) __attribute__((warn_unused_result));
-/* Make the index task of a changed raw file, when it is time. */
-int plan_index(struct plan *p, const bson_t *rf, bool ended, struct err *err)
+/* Make the index task of a raw file that changed, or that this pass changes, when it is time. */
+int plan_index(struct plan *p, const bson_t *rf, bool ended, bool changes, struct err *err)
     __attribute__((warn_unused_result));
 /* The settings that quantify a raw file; returns how many. */
 size_t plan_resolve(struct plan *p, const bson_t *rf, const bson_t *out[RESOLVE_MAX]);

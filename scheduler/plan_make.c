@@ -121,10 +121,11 @@ int plan_note_indexing(struct plan *p, struct err *err)
     return 0;
 }
 
-int plan_index(struct plan *p, const bson_t *rf, bool ended, struct err *err)
+int plan_index(struct plan *p, const bson_t *rf, bool ended, bool changes, struct err *err)
 {
-    int64_t age = wall_ms() - doc_i64(rf, "updated_at_", 0);
-    if (!doc_bool(rf, "dirty", false) || (!ended && age >= 0 && age < p->s->cfg->index.linger_ms)) {
+    int64_t age = changes ? 0 : wall_ms() - doc_i64(rf, "updated_at_", 0);
+    bool dirty = changes || doc_bool(rf, "dirty", false);
+    if (!dirty || (!ended && age >= 0 && age < p->s->cfg->index.linger_ms)) {
         return 0;
     }
     if (keyset_has(&p->indexing, doc_str(rf, "_id", ""))) {

@@ -80,7 +80,7 @@ static bool hand_over(struct handover *h)
         return false;
     }
     *tail = h;
-    pthread_cond_broadcast(&k->runner->wake);
+    pthread_cond_signal(&k->work);
     return true;
 }
 
@@ -106,7 +106,7 @@ static struct handover *next_handover(struct kind_threads *k)
     struct runner *r = k->runner;
     pthread_mutex_lock(&r->lock);
     while (k->head == NULL && !r->stopping) {
-        pthread_cond_wait(&r->wake, &r->lock);
+        pthread_cond_wait(&k->work, &r->lock);
     }
     struct handover *h = k->head;
     if (h != NULL) {
@@ -155,6 +155,7 @@ static int add_kinds(struct runner *r, const char *list, struct err *err)
         int64_t n = found->threads(r->cfg);
         struct kind_threads *k = &r->kinds[r->n_kinds++];
         *k = (struct kind_threads){.runner = r, .kind = found, .threads = (size_t)n};
+        pthread_cond_init(&k->work, NULL);
         k->threads = k->threads > RUNNER_MAX_THREADS ? RUNNER_MAX_THREADS : k->threads;
         if (found->open != NULL && (k->shared = found->open(r->cfg, err)) == NULL) {
             return -1;
@@ -276,6 +277,9 @@ void runner_free(struct runner *r)
     pthread_mutex_lock(&r->lock);
     r->stopping = true;
     pthread_cond_broadcast(&r->wake);
+    for (size_t i = 0; i < r->n_kinds; i++) {
+        pthread_cond_broadcast(&r->kinds[i].work);
+    }
     pthread_mutex_unlock(&r->lock);
     let_short_steps_end(r);
     for (size_t i = 0; i < r->n_kinds; i++) {
@@ -289,6 +293,7 @@ void runner_free(struct runner *r)
         if (k->shared != NULL) {
             k->kind->close(k->shared);
         }
+        pthread_cond_destroy(&k->work);
     }
     if (r->beating) { /* it asks the consumer for its partitions */
         pthread_join(r->beat_thread, NULL);

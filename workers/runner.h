@@ -43,6 +43,7 @@ struct kind_threads {
     size_t threads;
     size_t free;           /* lock: threads that wait for work */
     struct handover *head; /* lock */
+    pthread_cond_t work;   /* head is there, or the runner is stopping */
     pthread_t ids[RUNNER_MAX_THREADS];
     size_t started;
     pthread_t watcher;

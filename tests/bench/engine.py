@@ -67,7 +67,11 @@ class Engine:
         self.site.db.command({"update": "pools", "updates": [{"q": {"_id": "file_copy"}, "u": {"$set": {"slots": slots}}}]})
 
     def wait_settled(self, count: int, seconds: float = 400) -> None:
-        wait_until(lambda: self.count("raw_file", {"settled": True}) >= count, seconds, f"{count} raw files are settled")
+        end = time.monotonic() + seconds
+        while self.count("raw_file", {"settled": True}) < count:
+            if time.monotonic() > end:
+                raise RuntimeError(f"not within {seconds} s: {count} raw files are settled")
+            time.sleep(0.25)  # a count looks at many documents
 
     def wait_done(self, done: int, seconds: float = 300) -> None:
         wait_until(lambda: self.count("tasks", {"state": "done"}) >= done, seconds, f"{done} tasks are done")

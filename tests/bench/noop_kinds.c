@@ -34,8 +34,8 @@ static int clean(void *p, struct err *err)
     const struct noop_job *job = p;
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(job->raw_file));
     AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", "{", "dirty", BCON_BOOL(false), "}");
-    bool won;
-    return db_update(job->base.db, DB_RAW_FILES, filter, update, &won, err);
+    struct db_change change = {.filter = filter, .update = update};
+    return db_update_together(job->base.db, DB_RAW_FILES, &change, err);
 }
 
 static void result(const void *job, bson_t *out)

@@ -103,6 +103,6 @@ int index_settle(void *job, struct err *err)
     AUTO(bson_destroy)
     bson_t *update =
         BCON_NEW("$set", "{", "indexed_rev", BCON_INT64(j->rev), "dirty", BCON_BOOL(false), "}");
-    bool won = false;
-    return db_update(j->base.db, DB_RAW_FILES, filter, update, &won, err);
+    struct db_change change = {.filter = filter, .update = update};
+    return db_update_together(j->base.db, DB_RAW_FILES, &change, err);
 }
