@@ -9,6 +9,7 @@ import de.bwaldvogel.mongo.backend.Index;
 import de.bwaldvogel.mongo.backend.IndexKey;
 import de.bwaldvogel.mongo.backend.KeyValue;
 import de.bwaldvogel.mongo.backend.Missing;
+import de.bwaldvogel.mongo.backend.QueryParameters;
 import de.bwaldvogel.mongo.backend.QueryResult;
 import de.bwaldvogel.mongo.backend.h2.H2Backend;
 import de.bwaldvogel.mongo.backend.h2.H2Collection;
@@ -53,6 +54,7 @@ import org.h2.mvstore.type.BasicDataType;
  */
 public final class LocalMongo {
     private static final int CACHE_MB = 64;
+    private static final int PAGE_BYTES = 4096; /* a page is written whole for each document that changes in it */
     private static final int COMPACT_EVERY_MS = 2000;
     private static final int COMPACT_BELOW_FILL_PERCENT = 60;
     private static final int COMPACT_STEP_BYTES = 16 << 20;
@@ -60,7 +62,8 @@ public final class LocalMongo {
         "createIndexes", "dropIndexes", "create", "drop", "dropDatabase", "renameCollection");
 
     public static void main(String[] args) throws Exception {
-        MVStore store = new MVStore.Builder().fileName(args[1]).autoCommitDisabled().cacheSize(CACHE_MB).open();
+        MVStore store = new MVStore.Builder().fileName(args[1]).autoCommitDisabled()
+            .cacheSize(CACHE_MB).pageSplitSize(PAGE_BYTES).open();
         store.setVersionsToKeep(0);
         store.setRetentionTime(0);
         MongoServer server = new MongoServer(new DurableBackend(store));
@@ -201,6 +204,7 @@ public final class LocalMongo {
     private static final class Collection extends H2Collection {
         private Index<Object> byId;
         private List<ValueIndex> byValue = List.of();
+        private boolean reads; /* under the collection's lock: what is found is only sent */
 
         Collection(MongoDatabase database, String name, CollectionOptions options, MVMap<Object, Document> data,
                 MVMap<String, Object> meta, CursorRegistry cursors) {
@@ -216,10 +220,20 @@ public final class LocalMongo {
             byValue = getIndexes().stream().filter(ValueIndex.class::isInstance).map(ValueIndex.class::cast).toList();
         }
 
+        @Override
+        public synchronized QueryResult handleQuery(QueryParameters query) {
+            reads = true;
+            try {
+                return super.handleQuery(query);
+            } finally {
+                reads = false;
+            }
+        }
+
         /** An update changes the document that it has found: it gets a copy, so that none that is being sent changes. */
         @Override
         protected QueryResult createQueryResult(List<Document> found, int batchSize) {
-            return super.createQueryResult(found.stream().map(Document::cloneDeeply).toList(), batchSize);
+            return super.createQueryResult(reads ? found : found.stream().map(Document::cloneDeeply).toList(), batchSize);
         }
 
         @Override

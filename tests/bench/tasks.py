@@ -11,7 +11,7 @@ from figures import Bench, cpu_seconds, rss_mib
 
 TASKS = int(os.environ.get("TRAWL_TEST_TASKS", "10000"))
 FINISHED = int(os.environ.get("TRAWL_TEST_FINISHED", "100000"))
-SLOTS, WORKERS, THREADS = 64, 2, 32
+SLOTS, WORKERS, THREADS = 128, 2, 64
 bench = Bench("tasks")
 
 
