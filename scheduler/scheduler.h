@@ -26,10 +26,10 @@
 struct wake {
     pthread_mutex_t lock;
     pthread_cond_t raised;
-    bool any;         /* lock */
-    bool everything;  /* lock: make a full pass, not only over the touched raw files */
-    bool stop;        /* lock */
-    bson_t touched;   /* lock: keys are raw file ids */
+    bool any;        /* lock */
+    bool everything; /* lock: make a full pass, not only over the touched raw files */
+    bool stop;       /* lock */
+    bson_t touched;  /* lock: keys are raw file ids */
 };
 void wake_init(struct wake *w);
 void wake_fini(struct wake *w);
