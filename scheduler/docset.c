@@ -73,6 +73,7 @@ int docset_load_tasks(struct docset *tasks, const struct docset *files, struct d
 {
     enum { BATCH = 500 };
     int rc = 0;
+    AUTO(bson_destroy) bson_t *opts = BCON_NEW("projection", "{", "published", BCON_INT32(0), "}");
     for (size_t i = 0; i < files->n && rc == 0;) {
         bson_t ids = BSON_INITIALIZER;
         uint32_t n = 0;
@@ -81,7 +82,7 @@ int docset_load_tasks(struct docset *tasks, const struct docset *files, struct d
         }
         if (n > 0) {
             AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", "{", "$in", BCON_ARRAY(&ids), "}");
-            rc = db_each(db, DB_TASKS, filter, NULL, docset_add, tasks, err);
+            rc = db_each(db, DB_TASKS, filter, opts, docset_add, tasks, err);
         }
         bson_destroy(&ids);
     }

@@ -71,7 +71,8 @@ static int add_matching(struct scheduler *s, const bson_t *filter, struct err *e
 {
     AUTO(bson_destroy)
     bson_t *opts = BCON_NEW("projection", "{", "input", BCON_INT32(0), "result", BCON_INT32(0),
-                            "kept", BCON_INT32(0), "error", BCON_INT32(0), "}");
+                            "kept", BCON_INT32(0), "published", BCON_INT32(0), "error",
+                            BCON_INT32(0), "}");
     return db_each(s->db, DB_TASKS, filter, opts, add_open, s, err);
 }
 

@@ -51,6 +51,38 @@ def a_source_that_changes_during_its_copy_is_monitored_again_and_copied_right():
 
 
 @test
+def a_copy_that_got_its_name_makes_way_when_its_worker_dies_before_it_says_so_and_the_source_grows():
+    with Site("unsaid", {"copy.threads": 8, "pool.file_copy": 8, "copy.chunk_mib": 1}) as site, FaultFs(site.backup) as fs:
+        site.env["TRAWL_LOCATION_BACKUP_WORKER"] = fs.path
+        file, dot_d = site.instrument("file", "thermo", skip_quanting="true"), site.instrument("dot_d", "bruker", skip_quanting="true")
+        write_file(f"{file}/a.raw", 300_000, 1)
+        os.mkdir(f"{dot_d}/b.d")
+        write_file(f"{dot_d}/b.d/analysis.tdf_bin", 300_000, 2)
+        site.start_scheduler()
+        for size in (10, 20):  # twice: the second attempt dies, too
+            fs.rules("hang rename */.*.xxh3")  # what comes after the final name
+            worker = site.start_worker("copy,index")
+            for name in ("file/", "dot_d/"):
+                wait_until(lambda n=name: [hit for hit in fs.hits("hang rename") if n in hit], 40, f"{name} has its final name")
+            os.kill(worker.pid, signal.SIGKILL)
+            append(f"{file}/a.raw", size, 3)
+            append(f"{dot_d}/b.d/analysis.tdf_bin", size, 4)
+            fs.rules()
+            worker.child.wait()
+            os.unlink(f"{fs.control}.hits")
+        originals = Originals()
+        originals.note(file)
+        originals.note(dot_d)
+        site.start_worker("copy,index")
+        for name in ("a.raw", "b.d"):  # once it is settled its size is looked at, too
+            site.wait_status(name, "done_not_quanted", 40)
+            wait_until(lambda n=name: site.logs("acquisition_goes_on", raw_file=n), 20, f"{name} is seen to have grown")
+            site.wait_status(name, "done_not_quanted", 40)
+        site.expect_nothing_left()
+        check(site, originals, copied=2)
+
+
+@test
 def a_file_that_grows_after_it_was_done_is_copied_again_and_never_left_half():
     with Site("later", {"copy.chunk_mib": 1}) as site:
         folder = site.instrument("late", "thermo", skip_quanting="true")

@@ -12,6 +12,7 @@ static void record(struct fixture *f, struct early *e)
     assert_true(f->report.n_files <= 32);
     e->n = f->report.n_files;
     for (size_t i = 0; i < e->n; i++) { /* one member: the engine lists them in order */
+        e->files[i].copy = 0;
         e->files[i].path = strdup(f->report.files[i].path);
         e->files[i].size = f->report.files[i].size;
         memcpy(e->files[i].xxh3, f->report.files[i].hash.xxh3, HASH_XXH_HEX);
@@ -262,6 +263,43 @@ static void a_set_is_replaced_member_by_member(void **state)
 }
 
 /* A worker that is killed at any moment of the replacement: there is a whole copy afterwards. */
+/* Both are tried, whole: of a folder that is half one and half the other nothing is known. */
+static void any_of_several_early_copies_is_replaced_as_a_whole(void **state)
+{
+    (void)state;
+    for (int mixed = 0; mixed < 2; mixed++) {
+        struct fixture f;
+        struct early first, both;
+        fixture_init(&f, "x.d");
+        assert_int_equal(shell(fmt("cd %s && mkdir x.d && echo 1 >x.d/a && echo 1 >x.d/b", f.src)),
+                         0);
+        must_copy(&f);
+        record(&f, &first);
+        assert_int_equal(shell(fmt("cd %s && echo 22 >x.d/a && echo 22 >x.d/b", f.src)), 0);
+        must_copy(&f);
+        record(&f, &both);
+        for (size_t i = 0; i < first.n; i++) {
+            both.files[both.n] = first.files[i];
+            both.files[both.n++].copy = 1;
+        }
+        f.plan.n_supersedes = both.n;
+        assert_int_equal(shell(fmt("cd %s/i1/2026_11/x.d && chmod u+w . a && echo 1 >a && "
+                                   "if [ %d = 0 ]; then chmod u+w b && echo 1 >b; fi",
+                                   f.dst, mixed)),
+                         0);
+        assert_int_equal(shell(fmt("cd %s && echo 333 >x.d/a", f.src)), 0);
+        if (mixed != 0) {
+            must_refuse(&f, "x.d");
+        } else {
+            must_copy(&f);
+            assert_true(f.report.replaced);
+            assert_true(same_tree(&f, "x.d"));
+        }
+        early_fini(&both);
+        fixture_fini(&f);
+    }
+}
+
 static void kill_in(struct fixture *f, int ms)
 {
     pid_t child = fork();
@@ -311,12 +349,13 @@ static void a_record_out_of_order_or_leading_out_is_refused(void **state)
     (void)state;
     struct fixture f;
     char up[] = "../a", a[] = "a", b[] = "b";
-    const struct copy_superseded bad[2][2] = {{{.path = b}, {.path = a}},
+    const struct copy_superseded bad[3][2] = {{{.path = b}, {.path = a}},
+                                              {{.copy = 1, .path = a}, {.path = b}},
                                               {{.path = up}, {.path = a}}};
     fixture_init(&f, "a.raw");
     put_file(in_src(&f, "a.raw"), 1, 1);
     f.plan.n_supersedes = 2;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         f.plan.supersedes = bad[i];
         must_fail(&f, ERR_INVALID, "superseded:");
     }
@@ -335,6 +374,7 @@ int main(void)
         cmocka_unit_test(an_early_copy_that_is_touched_meanwhile_stays),
         cmocka_unit_test(a_folder_left_beside_its_name_is_put_back_first),
         cmocka_unit_test(a_set_is_replaced_member_by_member),
+        cmocka_unit_test(any_of_several_early_copies_is_replaced_as_a_whole),
         cmocka_unit_test(a_whole_copy_is_there_whenever_the_worker_is_killed),
         cmocka_unit_test(a_record_out_of_order_or_leading_out_is_refused),
     };

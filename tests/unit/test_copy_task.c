@@ -21,6 +21,14 @@ void run_progress(struct run *run, int64_t done, int64_t total)
     (void)total;
 }
 
+int run_keep(struct run *run, const bson_t *fields, struct err *err)
+{
+    (void)run;
+    (void)fields;
+    (void)err;
+    return 0;
+}
+
 extern const struct worker_kind worker_copy;
 
 static int decode(const char *json, struct copy_job *job, struct err *err)
@@ -59,6 +67,9 @@ static void a_task_of_a_set_is_decoded(void **state)
     worker_copy.destroy(&job);
 }
 
+#define ONE(path)                                                                                  \
+    "{\"path\": \"" path "\", \"size\": 1, \"xxh3\": \"06b05ab6733a618578af5f94892f3950\"}"
+
 static void what_a_task_supersedes_is_decoded_in_order(void **state)
 {
     (void)state;
@@ -78,6 +89,21 @@ static void what_a_task_supersedes_is_decoded_in_order(void **state)
     assert_int_equal(job.supersedes[1].size, 7);
     assert_string_equal(job.supersedes[1].xxh3, "06b05ab6733a618578af5f94892f3950");
     assert_int_equal(job.s3_part_mib, 100);
+    worker_copy.destroy(&job);
+    assert_int_equal(decode("{\"raw_file\": \"x.d\", \"input\": {" REST ", \"members\": [\"x.d\"], "
+                            "\"supersedes\": [" ONE("b") "]}, \"published\": [[" ONE("b") "," ONE(
+                                "a") "], [" ONE("c") "]]}",
+                            &job, &err),
+                     0);
+    static const struct {
+        unsigned copy;
+        const char *path;
+    } want[] = {{0, "b"}, {1, "a"}, {1, "b"}, {2, "c"}};
+    assert_int_equal(job.n_supersedes, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(job.supersedes[i].copy, want[i].copy);
+        assert_string_equal(job.supersedes[i].path, want[i].path);
+    }
     worker_copy.destroy(&job);
     static const char *const bad[] = {
         "1", "{}", "{\"path\": \"a\"}", "{\"path\": \"a\", \"size\": 1, \"xxh3\": \"00\"}",

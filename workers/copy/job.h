@@ -18,8 +18,9 @@ struct copy_job {
     struct copy_member *members;
     size_t n_members;
     char *digest;                       /* NULL: as configured */
-    struct copy_superseded *supersedes; /* by path */
+    struct copy_superseded *supersedes; /* by copy and path */
     size_t n_supersedes;
+    bson_t *published; /* of earlier attempts; NULL: nothing */
     bool rename_aside;
     int64_t s3_part_mib; /* -1: as configured */
     int64_t limit_bytes_per_s;
@@ -33,5 +34,7 @@ struct copy_job {
 int copy_decode(void *job, const bson_t *task, struct err *err);
 extern const struct worker_step copy_steps[];
 void copy_result(const void *job, bson_t *out);
+/* The task's "published" with what the report says added to it. */
+void copy_published(const struct copy_job *job, bson_t *out);
 void copy_destroy(void *job);
 #endif

@@ -28,13 +28,13 @@ static void put_file(const struct copy_file *f, const char *digest, bson_t *out)
     }
 }
 
-static void put_files(const struct copy_job *job, bson_t *out)
+static void put_files(const struct copy_job *job, const char *name, bson_t *out)
 {
     const char *digest = hash_digest_name(job->plan.digest);
     bson_t files, one;
     char buf[16];
     const char *key;
-    BSON_APPEND_ARRAY_BEGIN(out, "files", &files);
+    BSON_APPEND_ARRAY_BEGIN(out, name, &files);
     for (size_t i = 0; i < job->report.n_files; i++) {
         bson_uint32_to_string((uint32_t)i, &key, buf, sizeof buf);
         BSON_APPEND_DOCUMENT_BEGIN(&files, key, &one);
@@ -45,13 +45,36 @@ static void put_files(const struct copy_job *job, bson_t *out)
     bson_append_array_end(out, &files);
 }
 
+/* The last few: a task's document has a limit, and every one of them replaces the one before. */
+#define PUBLISHED_MAX 4
+
+void copy_published(const struct copy_job *job, bson_t *out)
+{
+    bson_t list, one;
+    bson_iter_t at;
+    char key[16];
+    const char *k;
+    uint32_t n = 0, there = job->published != NULL ? bson_count_keys(job->published) : 0;
+    BSON_APPEND_ARRAY_BEGIN(out, "published", &list);
+    for (bool more = there > 0 && bson_iter_init(&at, job->published) && bson_iter_next(&at); more;
+         more = bson_iter_next(&at)) {
+        if (there-- < PUBLISHED_MAX && doc_sub(job->published, bson_iter_key(&at), &one)) {
+            bson_uint32_to_string(n++, &k, key, sizeof key);
+            BSON_APPEND_ARRAY(&list, k, &one);
+        }
+    }
+    bson_uint32_to_string(n, &k, key, sizeof key);
+    put_files(job, k, &list);
+    bson_append_array_end(out, &list);
+}
+
 void copy_result(const void *arg, bson_t *out)
 {
     const struct copy_job *job = arg;
     const struct copy_report *r = &job->report;
     AUTO(free) char *manifest = r->manifest == NULL ? NULL : path_escape(r->manifest);
     double s = (double)(r->ms > 0 ? r->ms : 1) / 1000;
-    put_files(job, out);
+    put_files(job, "files", out);
     BSON_APPEND_INT64(out, "size", r->size);
     BSON_APPEND_INT64(out, "bytes_read", r->bytes_read);
     BSON_APPEND_INT64(out, "bytes_written", r->bytes_written);

@@ -83,6 +83,22 @@ static int copy_step_verify(void *arg, struct err *err)
     return copy_verify(job->copy, err);
 }
 
+/* Until the task has settled, only this tells a later attempt that what stands under the final
+ * names is ours, when the source has changed by then. */
+static int copy_step_record(void *arg, struct err *err)
+{
+    struct copy_job *job = arg;
+    if (copy_report(job->copy, &job->report, err) != 0) {
+        return -1;
+    }
+    bson_t fields = BSON_INITIALIZER;
+    copy_published(job, &fields);
+    int rc = job->report.already_there ? 0 : run_keep(job->base.run, &fields, err);
+    bson_destroy(&fields);
+    copy_report_fini(&job->report);
+    return rc;
+}
+
 static int copy_step_publish(void *arg, struct err *err)
 {
     struct copy_job *job = arg;
@@ -93,7 +109,11 @@ static int copy_step_publish(void *arg, struct err *err)
 }
 
 const struct worker_step copy_steps[] = {
-    {"check_mounts", copy_check_mounts}, {"reserve", copy_step_reserve},
-    {"transfer", copy_step_transfer},    {"verify", copy_step_verify},
-    {"publish", copy_step_publish},      {0},
+    {"check_mounts", copy_check_mounts},
+    {"reserve", copy_step_reserve},
+    {"transfer", copy_step_transfer},
+    {"verify", copy_step_verify},
+    {"record", copy_step_record},
+    {"publish", copy_step_publish},
+    {0},
 };

@@ -115,10 +115,10 @@ static int take_digest(const bson_t *task, char **out, struct err *err)
     return *out == NULL ? no_memory(err) : 0;
 }
 
-static int by_path(const void *a, const void *b)
+static int by_copy_and_path(const void *a, const void *b)
 {
-    return strcmp(((const struct copy_superseded *)a)->path,
-                  ((const struct copy_superseded *)b)->path);
+    const struct copy_superseded *x = a, *y = b;
+    return x->copy != y->copy ? (x->copy < y->copy ? -1 : 1) : strcmp(x->path, y->path);
 }
 
 static int take_file(const bson_t *file, struct copy_superseded *to, struct err *err)
@@ -136,31 +136,61 @@ static int take_file(const bson_t *file, struct copy_superseded *to, struct err 
     return 0;
 }
 
-/* The files of an earlier copy of this raw file, which may be replaced. */
-static int take_supersedes(const bson_t *task, struct copy_job *job, struct err *err)
+/* The files of one early copy. */
+static int take_copy(const bson_t *list, unsigned copy, struct copy_job *job, struct err *err)
 {
-    bson_t list, file;
+    bson_t file;
     bson_iter_t at;
-    uint32_t n = doc_sub(task, "input.supersedes", &list) ? bson_count_keys(&list) : 0;
-    if (n == 0) {
-        return 0;
-    }
-    job->supersedes = calloc(n, sizeof *job->supersedes);
-    if (job->supersedes == NULL) {
+    size_t room = job->n_supersedes + bson_count_keys(list);
+    struct copy_superseded *more = realloc(job->supersedes, (room + 1) * sizeof *more);
+    if (more == NULL) {
         return no_memory(err);
     }
-    for (bool more = bson_iter_init(&at, &list) && bson_iter_next(&at);
-         more && job->n_supersedes < n; more = bson_iter_next(&at)) {
-        if (!doc_sub(&list, bson_iter_key(&at), &file)) {
-            return ERR(err, ERR_INVALID, 0, "task: input.supersedes is no list of files");
+    job->supersedes = more;
+    for (bool next = bson_iter_init(&at, list) && bson_iter_next(&at); next;
+         next = bson_iter_next(&at)) {
+        if (!doc_sub(list, bson_iter_key(&at), &file)) {
+            return ERR(err, ERR_INVALID, 0, "task: what it supersedes is no list of files");
         }
-        job->n_supersedes++; /* first: destroy frees a half-filled one */
-        if (take_file(&file, &job->supersedes[job->n_supersedes - 1], err) != 0) {
+        struct copy_superseded *to = &job->supersedes[job->n_supersedes++]; /* destroy frees it */
+        *to = (struct copy_superseded){.copy = copy};
+        if (take_file(&file, to, err) != 0) {
             return -1;
         }
     }
-    qsort(job->supersedes, job->n_supersedes, sizeof *job->supersedes, by_path);
     return 0;
+}
+
+/* What may be replaced: the copy before the raw file changed, and whatever earlier attempts of this
+ * task may have published without living to say so. */
+static int take_supersedes(const bson_t *task, struct copy_job *job, struct err *err)
+{
+    bson_t list, one;
+    bson_iter_t at;
+    unsigned copy = 0;
+    if (doc_sub(task, "input.supersedes", &list) && take_copy(&list, copy, job, err) != 0) {
+        return -1;
+    }
+    if (!doc_sub(task, "published", &list)) {
+        return 0;
+    }
+    for (bool more = bson_iter_init(&at, &list) && bson_iter_next(&at); more;
+         more = bson_iter_next(&at)) {
+        if (!doc_sub(&list, bson_iter_key(&at), &one) || take_copy(&one, ++copy, job, err) != 0) {
+            return err->kind != ERR_NONE
+                       ? -1
+                       : ERR(err, ERR_INVALID, 0, "task: published is no list of copies");
+        }
+    }
+    job->published = bson_copy(&list);
+    return 0;
+}
+
+static void sort_supersedes(struct copy_job *job)
+{
+    if (job->n_supersedes > 0) {
+        qsort(job->supersedes, job->n_supersedes, sizeof *job->supersedes, by_copy_and_path);
+    }
 }
 
 int copy_decode(void *arg, const bson_t *task, struct err *err)
@@ -173,6 +203,7 @@ int copy_decode(void *arg, const bson_t *task, struct err *err)
         take_digest(task, &job->digest, err) != 0 || take_supersedes(task, job, err) != 0) {
         return -1;
     }
+    sort_supersedes(job);
     if (strchr(job->name, '/') != NULL) {
         return ERR(err, ERR_INVALID, 0, "task: raw_file '%.200s' cannot name a file", job->name);
     }
@@ -199,6 +230,7 @@ void copy_destroy(void *arg)
         free(job->supersedes[i].path);
     }
     free(job->supersedes);
+    bson_destroy(job->published);
     free(job->members);
     free(job->name);
     free(job->source_root);

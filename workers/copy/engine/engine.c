@@ -86,7 +86,10 @@ static int check_superseded(const struct copy_plan *p, struct err *err)
 {
     for (size_t i = 0; i < p->n_supersedes; i++) {
         const char *path = p->supersedes[i].path;
-        if (!path_is_safe(path) || (i > 0 && strcmp(p->supersedes[i - 1].path, path) >= 0)) {
+        const struct copy_superseded *last = i > 0 ? &p->supersedes[i - 1] : NULL;
+        bool follows = last == NULL || last->copy < p->supersedes[i].copy ||
+                       (last->copy == p->supersedes[i].copy && strcmp(last->path, path) < 0);
+        if (!path_is_safe(path) || !follows) {
             return ERR(err, ERR_INVALID, 0, "superseded: '%.200s' is no path, or not in order",
                        path);
         }

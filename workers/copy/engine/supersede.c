@@ -1,7 +1,7 @@
 /*
  * supersede.c - an acquisition went on after it had seemed to end, and its early copy has been
  * published. That copy, and nothing else, makes way for the new one: what stands under the final
- * name must consist of exactly the files that the early copy recorded, by size and hash, read again
+ * name must consist of exactly the files that one early copy recorded, by size and hash, read again
  * from the disk; and it must not have been touched between that and the moment of replacing it.
  *
  * Two names are swapped in one call, and the old content, which now bears the part's name, is
@@ -19,10 +19,16 @@
 
 #include "workers/copy/engine/internal.h"
 
+struct record { /* of one early copy */
+    const struct copy_superseded *files;
+    size_t n;
+};
+
 struct proof {
     struct copy *copy;
     const struct member *member;
     const struct listing *there;
+    struct record record;
     const struct copy_superseded **want; /* beside there; NULL for a folder */
     atomic_size_t next;
     atomic_bool other; /* something is not what was recorded */
@@ -43,11 +49,11 @@ static char *path_of(const struct member *m, const struct entry *e, struct err *
     return path;
 }
 
-static size_t count_recorded(const struct copy_plan *p, const char *to)
+static size_t count_recorded(const struct record *r, const char *to)
 {
     size_t n = 0, len = strlen(to);
-    for (size_t i = 0; i < p->n_supersedes; i++) {
-        const char *path = p->supersedes[i].path;
+    for (size_t i = 0; i < r->n; i++) {
+        const char *path = r->files[i].path;
         n += strncmp(path, to, len) == 0 && (path[len] == '\0' || path[len] == '/');
     }
     return n;
@@ -58,7 +64,6 @@ static size_t count_recorded(const struct copy_plan *p, const char *to)
 /* 1 when names and sizes are those of the record, 0 when not, -1 when memory is short. */
 static int match_names(struct proof *p, struct err *err)
 {
-    const struct copy_plan *plan = p->copy->plan;
     size_t n = 0;
     for (size_t i = 0; i < p->there->n; i++) {
         const struct entry *e = &p->there->entries[i];
@@ -69,14 +74,13 @@ static int match_names(struct proof *p, struct err *err)
         if (path == NULL) {
             return -1;
         }
-        p->want[i] =
-            bsearch(path, plan->supersedes, plan->n_supersedes, sizeof *plan->supersedes, by_path);
+        p->want[i] = bsearch(path, p->record.files, p->record.n, sizeof *p->record.files, by_path);
         if (p->want[i] == NULL || p->want[i]->size != e->id.size) {
             return 0;
         }
         n++;
     }
-    return n > 0 && n == count_recorded(plan, p->member->names->to) ? 1 : 0;
+    return n > 0 && n == count_recorded(&p->record, p->member->names->to) ? 1 : 0;
 }
 
 static int hash_open(struct proof *p, struct target *t, const struct entry *e, struct hash_hex *hex,
@@ -173,6 +177,26 @@ static int list_there(struct copy *c, const struct member *m, struct listing *ou
     return scan_member(&root, out, err);
 }
 
+static struct record next_record(const struct copy_plan *p, size_t from)
+{
+    struct record r = {.files = p->supersedes + from};
+    while (from + r.n < p->n_supersedes && r.files[r.n].copy == r.files[0].copy) {
+        r.n++;
+    }
+    return r;
+}
+
+static int matches(struct copy *c, struct member *m, struct record r, struct err *err)
+{
+    AUTO(free) const struct copy_superseded **want = calloc(m->old.n + 1, sizeof *want);
+    if (want == NULL) {
+        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+    }
+    struct proof p = {.copy = c, .member = m, .there = &m->old, .record = r, .want = want};
+    int rc = match_names(&p, err);
+    return rc == 1 ? match_hashes(&p, err) : rc;
+}
+
 int superseded_is(struct copy *c, struct member *m, bool *alike, struct err *err)
 {
     scan_fini(&m->old);
@@ -180,14 +204,14 @@ int superseded_is(struct copy *c, struct member *m, bool *alike, struct err *err
     if (list_there(c, m, &m->old, err) != 0) {
         return -1;
     }
-    AUTO(free) const struct copy_superseded **want = calloc(m->old.n + 1, sizeof *want);
-    if (want == NULL) {
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
-    }
-    struct proof p = {.copy = c, .member = m, .there = &m->old, .want = want};
     *alike = same_shape(c, m, &m->old);
-    int rc = match_names(&p, err);
-    return rc == 1 ? match_hashes(&p, err) : rc;
+    int rc = 0;
+    for (size_t at = 0; rc == 0 && at < c->plan->n_supersedes;) {
+        struct record r = next_record(c->plan, at);
+        rc = matches(c, m, r, err);
+        at += r.n;
+    }
+    return rc;
 }
 
 /* --- replacing it --- */
