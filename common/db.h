@@ -80,8 +80,9 @@ int db_update(struct db *db, const char *coll, const bson_t *filter, const bson_
 int db_upsert(struct db *db, const char *coll, const bson_t *filter, const bson_t *update,
               bool *won, struct err *err) __attribute__((nonnull, warn_unused_result));
 /* Guarded updates of documents of one collection, many in one command. proof (an _id and other
- * top-level fields) is what only a document has that this very change has made: it tells who won
- * when not all did (NULL: nobody asks). */
+ * top-level fields) is what a document has once this change has been made: it tells who won when
+ * not all did, so it names what only this writer writes, a fence or an owner (NULL: nobody asks).
+ */
 struct db_change {
     bson_t *filter, *update, *proof;
     bool won;

@@ -67,7 +67,7 @@ int task_done(struct db *db, const struct task_claim *c, const bson_t *result, b
     bson_t *update =
         BCON_NEW("$set", "{", "state", BCON_UTF8("done"), "result", BCON_DOCUMENT(result), "slot",
                  BCON_NULL, "ended_at", BCON_DATE_TIME(wall_ms()), "}", "$unset", "{", "parked",
-                 BCON_BOOL(true), "error", BCON_BOOL(true), "}");
+                 BCON_BOOL(true), "error", BCON_BOOL(true), "published", BCON_BOOL(true), "}");
     return leave_running(db, c, update, won, err);
 }
 

@@ -235,7 +235,13 @@ static int name_slots(struct scheduler *s, struct picks *picks, struct err *err)
                      "slot", BCON_UTF8(p->name), "admitted_at", BCON_DATE_TIME(wall_ms()));
         rc = task_change(s, p->t, TASK_ADMITTED, set, unset, &p->change, err);
     }
-    rc = rc == 0 ? change_all(s, DB_TASKS, picks, err) : rc;
+    if (rc != 0) {
+        for (size_t i = 0; i < picks->n; i++) {
+            db_change_fini(&picks->at[i].change);
+        }
+        return -1;
+    }
+    rc = change_all(s, DB_TASKS, picks, err);
     drop_losers(s, picks);
     return rc;
 }

@@ -33,7 +33,6 @@ static int remember(struct scheduler *s, const struct open_task *t, const char *
         s->published = more;
         p = &s->published[s->n_published++];
         *p = (struct published){.task = strdup(t->id), .fence = t->fence};
-        snprintf(p->kind, sizeof p->kind, "%s", t->kind);
     }
     p->at_ms = mono_ms();
     p->sent = worker != NULL;
@@ -106,11 +105,15 @@ static int publish(struct scheduler *s, const struct open_task *t, struct addres
 
 /* A task that found no free thread is offered again in every pass, so that it starts as soon as a
  * worker has one. What stays unclaimed for redispatch_ms is sent even to a busy worker: what we
- * know of free threads may be old. */
-static int dispatch_one(struct scheduler *s, const struct open_task *t, bool all, struct err *err)
+ * know of free threads may be old. Whether it is unclaimed still, the next pass reads. */
+static int dispatch_one(struct scheduler *s, const struct open_task *t, struct err *err)
 {
     struct published *p = find_published(s, t);
-    bool late = all && p != NULL && mono_ms() - p->at_ms >= s->cfg->kafka.redispatch_ms;
+    bool late = p != NULL && mono_ms() - p->at_ms >= s->cfg->kafka.redispatch_ms;
+    if (late && !t->fresh) {
+        wake_raise(&s->wake, t->raw_file);
+        late = false;
+    }
     if (p != NULL) {
         p->current = true;
     }
@@ -152,14 +155,14 @@ static void count_free(struct scheduler *s)
     }
 }
 
-int dispatch_pass(struct scheduler *s, bool all, struct err *err)
+int dispatch_pass(struct scheduler *s, struct err *err)
 {
     for (size_t i = 0; i < s->n_published; i++) {
         s->published[i].current = false;
     }
     count_free(s);
     for (size_t i = 0; i < s->n_open; i++) {
-        if (s->open[i].state == TASK_ADMITTED && dispatch_one(s, &s->open[i], all, err) != 0) {
+        if (s->open[i].state == TASK_ADMITTED && dispatch_one(s, &s->open[i], err) != 0) {
             return -1;
         }
     }

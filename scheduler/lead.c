@@ -1,8 +1,9 @@
 /*
  * lead.c - lead or stand by, and the passes of the leader.
  *
- * Each pass recomputes from MongoDB what is to be done. Events only make a pass come sooner and
- * narrow it to the raw files that were touched; every [scheduler] sweep_ms a full pass is made.
+ * A full pass, every [scheduler] sweep_ms, recomputes from MongoDB what is to be done. Events make
+ * a pass come sooner and narrow it to the raw files that were touched; of all others it goes by
+ * what was read last.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -34,11 +35,14 @@ static void renew(struct scheduler *s)
         log_err("lease", &err);
     }
     bool held = lease_held(s->lease);
+    if (lease_epoch(s->lease) != s->epoch) {
+        s->epoch = lease_epoch(s->lease);
+        s->remembers = false; /* another has led in between */
+    }
     if (held != atomic_load(&s->leading)) {
         log_info(held ? "leading" : "standing_by", KV("scheduler", s->id),
                  KV("epoch", lease_epoch(s->lease)));
         atomic_store(&s->leading, held);
-        s->remembers = false; /* another may have led in between */
         instruments_nudge(s->instruments);
     }
 }
@@ -56,11 +60,16 @@ static int keep_lease(struct scheduler *s, struct err *err)
     return lease_held(s->lease) ? 0 : ERR(err, ERR_TRANSIENT, 0, "another scheduler leads");
 }
 
+#define POOLS_MS 250 /* how long a pool's size may be an old one while passes follow each other */
+
 /* What slots are there, and which of them are held, by the open tasks. */
 static int load_slots(struct scheduler *s, bool anew, struct err *err)
 {
-    if (anew && slots_load(s, err) != 0) {
-        return -1;
+    if (anew || mono_ms() - s->slots_read_ms >= POOLS_MS) {
+        if (slots_load(s, err) != 0) {
+            return -1;
+        }
+        s->slots_read_ms = mono_ms();
     }
     slots_mark(s);
     return anew ? slots_reap(s, err) : 0;
@@ -74,7 +83,7 @@ int serve_tasks(struct scheduler *s, const bson_t *touched, struct err *err)
     }
     s->remembers = true;
     return reap_tasks(s, err) != 0 || load_slots(s, anew, err) != 0 || admit_pass(s, err) != 0 ||
-                   dispatch_pass(s, anew, err) != 0
+                   dispatch_pass(s, err) != 0
                ? -1
                : 0;
 }

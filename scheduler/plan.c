@@ -335,7 +335,8 @@ static int plan_all(struct plan *p, const bson_t *touched, struct err *err)
         return 0;
     }
     if (docset_load_tasks(&p->tasks, &p->files, p->s->db, err) != 0 ||
-        settings_book_load(&p->book, p->s->db, err) != 0 || plan_note_indexing(p, err) != 0) {
+        settings_book_load(&p->book, p->s->db, err) != 0 ||
+        (touched == NULL && plan_note_indexing(p, err) != 0)) {
         return -1;
     }
     int64_t served_ms = mono_ms();

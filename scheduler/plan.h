@@ -15,7 +15,7 @@ struct plan {
     struct docset files, tasks;
     struct settings_book book;
     struct ledger ledger;
-    struct keyset indexing; /* raw files with an open index task; borrowed from s->open */
+    struct keyset indexing; /* raw files with an open index task, of s->open as just read */
     bson_t planned;         /* keys: raw files whose tasks were made since they were last served */
 };
 

@@ -2,7 +2,7 @@
  * scheduler.h - the scheduler process without its main(). Private to scheduler/.
  *
  *   brain thread        leads or stands by (lead.c); while leading it makes passes: plan, reap,
- *                       admit, dispatch; each pass recomputes everything from MongoDB
+ *                       admit, dispatch; a full pass recomputes everything from MongoDB
  *   instrument threads  one for each share: a hung share stops only itself (watch.c)
  *   events thread       librdkafka's; only raises flags (wake.c)
  */
@@ -67,6 +67,7 @@ struct open_task {
     int64_t fence, attempt, priority, ready_ms, not_before_ms;
     int64_t wait_ms; /* of the back-off that ends at not_before_ms; -1: none */
     bool cancel, ended;
+    bool fresh;   /* read in this pass */
     size_t group; /* of s->groups: who shares fairly with whom */
 };
 
@@ -85,8 +86,7 @@ struct published {
     int64_t at_ms;
     bool sent;
     char worker[96]; /* to whom it was sent */
-    char kind[32];
-    bool current; /* still admitted in this pass */
+    bool current;    /* still admitted in this pass */
 };
 
 struct instruments; /* watch.c: the threads */
@@ -115,6 +115,8 @@ struct scheduler {
     size_t n_groups;
     struct pool *pools;
     size_t n_pools;
+    int64_t slots_read_ms; /* monotonic */
+    int64_t epoch;         /* of the lease under which it was read */
     bool remembers; /* open and pools are what the database said, changed by nobody else since */
     struct published *published;
     size_t n_published;
@@ -151,9 +153,7 @@ int retire_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused
 int reap_workers(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 int reap_tasks(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 int admit_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
-/* all: s->open was read anew, so what is unclaimed for long really is. */
-int dispatch_pass(struct scheduler *s, bool all, struct err *err)
-    __attribute__((warn_unused_result));
+int dispatch_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 /* lead.c: read the open tasks again and let them go on: reap, admit, dispatch. Long planning calls
  * it in between, so that nobody waits for a thousand others to be planned. touched as below. */
 int serve_tasks(struct scheduler *s, const bson_t *touched, struct err *err)

@@ -36,6 +36,7 @@ static void tell(struct watch *w)
     int64_t free_gb = w->trouble[0] == '\0' && statvfs(w->cfg->path, &fs) == 0
                           ? (int64_t)(fs.f_bavail * fs.f_frsize >> 30)
                           : -1;
+    atomic_store(&w->moved_ms, 0); /* what follows asks the database, not the share */
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(w->cfg->id));
     AUTO(bson_destroy)
     bson_t *update = BCON_NEW("$set", "{", "type", BCON_UTF8(instrument_type_name(w->cfg->type)),

@@ -84,11 +84,14 @@ static int see_pool(void *ctx, const bson_t *doc, struct err *err)
     struct scheduler *s = ctx;
     const char *name = doc_str(doc, "_id", "");
     struct pool *p = find_pool(s, name, strlen(name));
+    if (strlen(name) >= sizeof p->name) {
+        return 0; /* no task can ask for it */
+    }
     if (p == NULL && (p = add_pool(s, name, err)) == NULL) {
         return -1;
     }
-    p->size = doc_i64(doc, "slots", 0);
-    p->size = p->size > MAX_SLOTS ? MAX_SLOTS : p->size;
+    int64_t size = doc_i64(doc, "slots", 0);
+    p->size = size < 0 ? 0 : size > MAX_SLOTS ? MAX_SLOTS : size;
     return pool_reach(p, p->size, err);
 }
 
@@ -344,12 +347,26 @@ static int find_holders(struct scheduler *s, struct doubts *d, struct err *err)
     return db_each(s->db, DB_TASKS, filter, opts, see_holder, d, err);
 }
 
+/* A ready task whose admission was outdated is not as it was read: its turn is in the next pass. */
+static void pass_over_outdated(struct scheduler *s, const struct doubts *d)
+{
+    for (size_t i = 0; i < s->n_open; i++) {
+        struct open_task *t = &s->open[i];
+        for (size_t k = 0; k < d->n && t->state == TASK_READY; k++) {
+            const struct slot *slot = d->at[k].slot;
+            bool outdated = slot->fence - 1 == t->fence && strcmp(slot->task, t->id) == 0;
+            t->not_before_ms = outdated ? INT64_MAX : t->not_before_ms;
+        }
+    }
+}
+
 /* model: reap slot */
 int slots_reap(struct scheduler *s, struct err *err)
 {
     struct doubts d = {0};
     int rc = collect_doubts(s, &d, err);
     if (rc == 0 && d.n > 0) {
+        pass_over_outdated(s, &d);
         rc = change_doubtful(s, DB_TASKS, &d, outdate_admission, false, err) != 0 ||
                      find_holders(s, &d, err) != 0 ||
                      change_doubtful(s, DB_SLOTS, &d, free_slot, true, err) != 0

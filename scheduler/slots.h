@@ -2,8 +2,9 @@
  * slots.h - pools and their slots as the leader remembers them between two full passes. Brain
  * thread only.
  *
- * A slot is a document that only a leader writes. Every write is guarded by what is remembered of
- * it, so what has become wrong takes no effect, and the next pass, a full one, reads anew.
+ * A slot is a document that only a leader writes. Every write is guarded by the task that is
+ * remembered to hold it, so what has become wrong takes no effect, and the next pass, a full one,
+ * reads anew.
  */
 #ifndef SCHEDULER_SLOTS_H
 #define SCHEDULER_SLOTS_H

@@ -23,6 +23,7 @@ static int add_open(void *ctx, const bson_t *doc, struct err *err)
         .wait_ms = doc_i64(doc, "wait_ms", -1),
         .cancel = doc_has(doc, "cancel"),
         .ended = doc_has(doc, "parked.ended"),
+        .fresh = true,
     };
     if (task_state_parse(doc_str(doc, "state", ""), &t.state) != 0) {
         return 0;
@@ -70,9 +71,9 @@ void open_tasks_clear(struct scheduler *s)
 static int add_matching(struct scheduler *s, const bson_t *filter, struct err *err)
 {
     AUTO(bson_destroy)
-    bson_t *opts = BCON_NEW("projection", "{", "input", BCON_INT32(0), "result", BCON_INT32(0),
-                            "kept", BCON_INT32(0), "published", BCON_INT32(0), "error",
-                            BCON_INT32(0), "}");
+    bson_t *opts =
+        BCON_NEW("projection", "{", "input", BCON_INT32(0), "result", BCON_INT32(0), "kept",
+                 BCON_INT32(0), "published", BCON_INT32(0), "error", BCON_INT32(0), "}");
     return db_each(s->db, DB_TASKS, filter, opts, add_open, s, err);
 }
 
@@ -113,6 +114,7 @@ static int keep_untouched(struct scheduler *s, const bson_t *touched, struct err
         if (keyset_has(&keys, t->raw_file)) {
             free_open(t);
         } else {
+            t->fresh = false;
             s->open[kept++] = *t;
         }
     }

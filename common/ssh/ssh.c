@@ -220,43 +220,44 @@ static int log_in_by_password(struct ssh *s, const struct ssh_login *login, stru
     return rc == 0 ? 0 : fail(s, "login by password", err);
 }
 
-/* The first of the agent's keys that the host takes. libssh2 waits for the agent, which is a
- * process of this host, without a deadline. */
-static int try_identities(struct ssh *s, const struct ssh_login *login, LIBSSH2_AGENT *agent,
-                          struct err *err)
+static int log_in_by_agents_key(struct ssh *s, const struct ssh_login *login,
+                                struct agent_signer *signer)
 {
-    struct libssh2_agent_publickey *key = NULL, *before = NULL;
-    int tried = 0;
-    if (libssh2_agent_connect(agent) != 0 || libssh2_agent_list_identities(agent) != 0) {
+    int rc = 0;
+    void *ctx = signer;
+    do {
+        rc = libssh2_userauth_publickey(s->session, login->user, signer->key.data, signer->key.len,
+                                        agent_sign, &ctx);
+    } while (rc == LIBSSH2_ERROR_EAGAIN && wait_socket(s));
+    return rc;
+}
+
+/* The first of the agent's keys that the host takes; RSA keys are of no use (key_file.c). */
+static int log_in_by_agent(struct ssh *s, const struct ssh_login *login, struct err *err)
+{
+    AUTO(agent_close) struct agent *agent = agent_open(s->deadline);
+    if (agent == NULL) {
         return ERR(err, ERR_HOLD, 0,
                    "no SSH agent answers at $SSH_AUTH_SOCK: start one for this process, or set "
                    "[ssh] key_file");
     }
-    for (; libssh2_agent_get_identity(agent, &key, before) == 0; before = key, tried++) {
-        int rc = 0;
-        do {
-            rc = libssh2_agent_userauth(agent, login->user, key);
-        } while (rc == LIBSSH2_ERROR_EAGAIN && wait_socket(s));
-        if (rc == 0) {
+    struct agent_signer signer = {.agent = agent};
+    uint32_t n = 0;
+    int rsa = 0;
+    for (; agent_key(agent, n, &signer.key) && mono_ms() < s->deadline; n++) {
+        if (agent_key_is(signer.key, "ssh-rsa")) {
+            rsa++;
+        } else if (log_in_by_agents_key(s, login, &signer) == 0) {
             return 0;
         }
     }
-    return ERR(err, ERR_HOLD, 0,
-               "%s accepts none of the %d keys of the SSH agent for user %s: ssh-add one that it "
-               "knows",
-               s->name, tried, login->user);
-}
-
-static int log_in_by_agent(struct ssh *s, const struct ssh_login *login, struct err *err)
-{
-    LIBSSH2_AGENT *agent = libssh2_agent_init(s->session);
-    if (agent == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    if (mono_ms() >= s->deadline) {
+        return ERR(err, ERR_HOLD, ETIMEDOUT, "%s: login by agent: no answer in time", s->name);
     }
-    int rc = try_identities(s, login, agent, err);
-    libssh2_agent_disconnect(agent);
-    libssh2_agent_free(agent);
-    return rc;
+    return ERR(err, ERR_HOLD, 0,
+               "%s accepts none of the %u keys of the SSH agent for user %s%s: ssh-add an Ed25519 "
+               "or ECDSA key that it knows",
+               s->name, n, login->user, rsa > 0 ? " (RSA keys are not tried)" : "");
 }
 
 static int log_in(struct ssh *s, const struct ssh_login *login, struct err *err)

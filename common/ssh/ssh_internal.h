@@ -1,6 +1,6 @@
 /*
  * ssh_internal.h - what the files of the SSH room share: ssh.c (session and commands), known_host.c
- * (who is the other side), key_file.c (is this key of any use).
+ * (who is the other side), key_file.c (is this key of any use), agent.c (keys of an SSH agent).
  */
 #ifndef COMMON_SSH_INTERNAL_H
 #define COMMON_SSH_INTERNAL_H
@@ -26,4 +26,26 @@ int host_refuse(LIBSSH2_SESSION *session, const struct ssh_login *login, enum ho
 /* 0 when libssh2 can use the private key in this file; otherwise *err says why not and what to do.
  */
 int key_file_check(const char *path, struct err *err) __attribute__((nonnull, warn_unused_result));
+
+struct ssh_bytes {
+    const unsigned char *data;
+    size_t len;
+};
+
+struct agent; /* opaque; defined in agent.c */
+/* Ask the agent at $SSH_AUTH_SOCK for its keys. NULL when none answers by the deadline (mono_ms),
+ * which also ends every later wait for it. Freed with agent_close. */
+struct agent *agent_open(int64_t deadline) OWNED;
+void agent_close(struct agent *a);
+AUTO_DEFINE(struct agent, agent_close);
+/* The i-th public key, a view into the agent's; false: there are not so many. */
+bool agent_key(const struct agent *a, uint32_t i, struct ssh_bytes *out) __attribute__((nonnull));
+/* Whether it is of this type ("ssh-rsa"). */
+bool agent_key_is(struct ssh_bytes key, const char *type) __attribute__((nonnull));
+struct agent_signer {
+    const struct agent *agent;
+    struct ssh_bytes key;
+};
+/* For libssh2_userauth_publickey; *ctx: a struct agent_signer. */
+LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(agent_sign);
 #endif

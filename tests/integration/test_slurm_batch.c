@@ -171,7 +171,9 @@ static void a_group_cut_anywhere_runs_every_job_once(void **state)
     }
     wait_all(jobs, ids);
     world_remove();
-    for (long cut = whole - 7; cut > whole / 3; cut -= (whole - whole / 3) / 8) {
+    const char *every = getenv("TRAWL_TEST_CUT_STEP"); /* 1: at every byte, which takes hours */
+    long step = every != NULL ? strtol(every, NULL, 10) : (whole - whole / 3) / 8;
+    for (long cut = whole - 7; cut > whole / 3; cut -= step) {
         world_new("a", "true");
         submit_cut(jobs, cut);
         for (int i = 0; i < JOBS; i++) {
@@ -214,9 +216,20 @@ static void the_keys_of_an_agent_open_the_door(void **state)
     world_shell("ssh-keygen -q -t ed25519 -N '' -f '%s/other' && ssh-add -q '%s/other'", world.root,
                 world.root);
     ask_cluster(false, "none of the 1 keys");
+    world_shell("ssh-keygen -q -t rsa -N '' -f '%s/rsa' && ssh-add -q '%s/rsa'", world.root,
+                world.root);
+    ask_cluster(false, "RSA keys are not tried");
+    world_shell("ssh-keygen -q -t ecdsa -N '' -f '%s/ecdsa' && ssh-add -q '%s/ecdsa'", world.root,
+                world.root);
     snprintf(line, sizeof line, "cp '%s' '%s/key' && chmod 600 '%s/key' && ssh-add -q '%s/key'",
              world_env("TRAWL_SSH_KEY_FILE"), world.root, world.root, world.root);
     world_shell("%s", line);
+    ask_cluster(true, "");
+    world.cfg.ssh.connect_ms = 1500;
+    world_shell(". '%s/agent.sh' >/dev/null && kill -STOP $SSH_AGENT_PID", world.root);
+    ask_cluster(false, "no SSH agent answers");
+    world_shell(". '%s/agent.sh' >/dev/null && kill -CONT $SSH_AGENT_PID", world.root);
+    world.cfg.ssh.connect_ms = 10000;
     ask_cluster(true, "");
     world_shell(". '%s/agent.sh' >/dev/null && kill $SSH_AGENT_PID", world.root);
     unsetenv("SSH_AUTH_SOCK");

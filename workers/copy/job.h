@@ -34,7 +34,7 @@ struct copy_job {
 int copy_decode(void *job, const bson_t *task, struct err *err);
 extern const struct worker_step copy_steps[];
 void copy_result(const void *job, bson_t *out);
-/* The task's "published" with what the report says added to it. */
-void copy_published(const struct copy_job *job, bson_t *out);
+/* The task's "published" with what the report says added to it; false: it holds that already. */
+bool copy_published(const struct copy_job *job, bson_t *out);
 void copy_destroy(void *job);
 #endif

@@ -45,15 +45,35 @@ static void put_files(const struct copy_job *job, const char *name, bson_t *out)
     bson_append_array_end(out, &files);
 }
 
-/* The last few: a task's document has a limit, and every one of them replaces the one before. */
+/* The last few contents: a task's document has a limit. */
 #define PUBLISHED_MAX 4
 
-void copy_published(const struct copy_job *job, bson_t *out)
+static bool is_recorded(const bson_t *published, const bson_t *files)
+{
+    bson_t one;
+    bson_iter_t at;
+    bool same = false;
+    for (bool more = bson_iter_init(&at, published) && bson_iter_next(&at); more && !same;
+         more = bson_iter_next(&at)) {
+        same = doc_sub(published, bson_iter_key(&at), &one) && bson_equal(&one, files);
+    }
+    return same;
+}
+
+bool copy_published(const struct copy_job *job, bson_t *out)
 {
     bson_t list, one;
     bson_iter_t at;
     char key[16];
     const char *k;
+    bson_t now = BSON_INITIALIZER;
+    put_files(job, "files", &now);
+    bool known =
+        job->published != NULL && doc_sub(&now, "files", &one) && is_recorded(job->published, &one);
+    bson_destroy(&now);
+    if (known) {
+        return false;
+    }
     uint32_t n = 0, there = job->published != NULL ? bson_count_keys(job->published) : 0;
     BSON_APPEND_ARRAY_BEGIN(out, "published", &list);
     for (bool more = there > 0 && bson_iter_init(&at, job->published) && bson_iter_next(&at); more;
@@ -66,6 +86,7 @@ void copy_published(const struct copy_job *job, bson_t *out)
     bson_uint32_to_string(n, &k, key, sizeof key);
     put_files(job, k, &list);
     bson_append_array_end(out, &list);
+    return true;
 }
 
 void copy_result(const void *arg, bson_t *out)

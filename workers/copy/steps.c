@@ -1,4 +1,5 @@
 /* steps.c - the engine's phases as steps. Each may run twice: the engine finds what is done. */
+#include "common/mono.h"
 #include "workers/copy/job.h"
 
 #define MIB ((int64_t)1 << 20)
@@ -83,6 +84,20 @@ static int copy_step_verify(void *arg, struct err *err)
     return copy_verify(job->copy, err);
 }
 
+/* A proven copy is not thrown away because the database does not answer for a while. */
+static int write_down(struct copy_job *job, const bson_t *fields, struct err *err)
+{
+    enum { AGAIN_MS = 500 };
+    while (run_keep(job->base.run, fields, err) != 0) {
+        if (err->kind == ERR_FENCED || run_check(job->base.run, err) != 0) {
+            return -1;
+        }
+        *err = (struct err){0};
+        mono_sleep_ms(AGAIN_MS);
+    }
+    return 0;
+}
+
 /* Until the task has settled, only this tells a later attempt that what stands under the final
  * names is ours, when the source has changed by then. */
 static int copy_step_record(void *arg, struct err *err)
@@ -92,8 +107,8 @@ static int copy_step_record(void *arg, struct err *err)
         return -1;
     }
     bson_t fields = BSON_INITIALIZER;
-    copy_published(job, &fields);
-    int rc = job->report.already_there ? 0 : run_keep(job->base.run, &fields, err);
+    bool is_new = !job->report.already_there && copy_published(job, &fields);
+    int rc = is_new ? write_down(job, &fields, err) : 0;
     bson_destroy(&fields);
     copy_report_fini(&job->report);
     return rc;
