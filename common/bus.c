@@ -135,9 +135,10 @@ static void *producer_thread(void *arg)
     struct bus *b = arg;
     int64_t looked_at = -BUS_LOOK_MS, asked_at = mono_ms();
     while (!atomic_load(&b->stopping)) {
-        rd_kafka_poll(b->rk, BUS_POLL_MS);
-        replace_after_fatal(b);
         bool well = atomic_load(&b->connected) && !atomic_load(&b->topics_missing);
+        rd_kafka_poll(b->rk, well ? BUS_IDLE_MS : BUS_POLL_MS);
+        replace_after_fatal(b);
+        well = atomic_load(&b->connected) && !atomic_load(&b->topics_missing);
         if (mono_ms() - looked_at >= (well ? BUS_LOOK_MS : BUS_LOOK_BAD_MS)) {
             look_at_broker(b);
             if (mono_ms() - asked_at >= BUS_TOPICS_MS) { /* while there is no worker nobody sends */
@@ -203,6 +204,9 @@ void bus_free(struct bus *b)
     }
     int64_t deadline = mono_ms() + BUS_CLOSE_MS;
     atomic_store(&b->stopping, true);
+    pthread_rwlock_rdlock(&b->swap);
+    bus_client_wake(rd_kafka_queue_get_main(b->rk));
+    pthread_rwlock_unlock(&b->swap);
     pthread_join(b->thread, NULL);
     int64_t left = deadline - mono_ms();
     rd_kafka_flush(b->rk, left > 0 ? (int)left : 0);

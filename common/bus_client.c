@@ -169,6 +169,12 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
     bus_client_let_go(o);
 }
 
+void bus_client_wake(rd_kafka_queue_t *queue)
+{
+    rd_kafka_queue_yield(queue);
+    rd_kafka_queue_destroy(queue); /* our reference */
+}
+
 static int set(rd_kafka_conf_t *conf, const struct bus_setting *s, struct err *err)
 {
     char why[256];

@@ -27,7 +27,8 @@
 
 struct bus_consumer {
     struct bus *bus;
-    rd_kafka_t *rk; /* replaced only by the thread, while no partition is tracked */
+    rd_kafka_t *rk;       /* replaced only by the thread, while no partition is tracked */
+    pthread_mutex_t swap; /* held to replace it, and by others to use it */
     struct bus_track *track;
     bus_msg_fn *on_msg;
     void *ctx;
@@ -54,9 +55,8 @@ struct bus_consumer {
 static const struct bus_setting task_settings[] = {
     CONSUMER_SETTINGS,
     {"enable.auto.commit", "true"},
-    {"auto.commit.interval.ms", "1000"},
+    {"auto.commit.interval.ms", "5000"}, /* what comes again is claimed by nobody */
     {"partition.assignment.strategy", "cooperative-sticky"},
-    {"heartbeat.interval.ms", "300"},
     {0},
 };
 static const struct bus_setting event_settings[] = {
@@ -215,14 +215,26 @@ static void prepare_tasks(rd_kafka_conf_t *conf)
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
 }
 
+#define BEATS_A_SESSION 10
+
+static void replace_client(struct bus_consumer *c, rd_kafka_t *rk)
+{
+    pthread_mutex_lock(&c->swap);
+    c->rk = rk;
+    pthread_mutex_unlock(&c->swap);
+}
+
 static int consumer_open(struct bus_consumer *c, struct err *err)
 {
     const struct bus_setting *rest = c->events ? event_settings : task_settings;
-    char session_ms[24];
+    char session_ms[24], beat_ms[24];
     snprintf(session_ms, sizeof session_ms, "%lld", (long long)c->bus->session_ms);
-    struct bus_setting settings[24] = {{"group.id", c->group}, {"session.timeout.ms", session_ms}};
-    for (size_t i = 0; rest[i].name != NULL && i + 3 < sizeof settings / sizeof *settings; i++) {
-        settings[i + 2] = rest[i];
+    snprintf(beat_ms, sizeof beat_ms, "%lld", (long long)c->bus->session_ms / BEATS_A_SESSION);
+    struct bus_setting settings[24] = {{"group.id", c->group},
+                                       {"session.timeout.ms", session_ms},
+                                       {"heartbeat.interval.ms", beat_ms}};
+    for (size_t i = 0; rest[i].name != NULL && i + 4 < sizeof settings / sizeof *settings; i++) {
+        settings[i + 3] = rest[i];
     }
     rd_kafka_t *rk =
         bus_client_new(c->bus,
@@ -239,7 +251,7 @@ static int consumer_open(struct bus_consumer *c, struct err *err)
         bus_client_destroy(rk, 0);
         return -1;
     }
-    c->rk = rk;
+    replace_client(c, rk);
     return 0;
 }
 
@@ -274,8 +286,9 @@ static void consumer_close(struct bus_consumer *c)
     rd_kafka_error_destroy(failed);
     rd_kafka_queue_destroy(queue);
     bus_track_lose_all(c->track);
-    bus_client_destroy(c->rk, clean ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    c->rk = NULL;
+    rd_kafka_t *old = c->rk;
+    replace_client(c, NULL);
+    bus_client_destroy(old, clean ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
 static void reopen_after_fatal(struct bus_consumer *c)
@@ -328,7 +341,8 @@ static void *consumer_thread(void *arg)
         if (c->events) {
             look_at_events(c);
         }
-        rd_kafka_message_t *m = rd_kafka_consumer_poll(c->rk, BUS_POLL_MS);
+        bool looks = c->events && c->assigned <= 0;
+        rd_kafka_message_t *m = rd_kafka_consumer_poll(c->rk, looks ? BUS_POLL_MS : BUS_IDLE_MS);
         if (m != NULL) {
             hand_over(c, m);
             rd_kafka_message_destroy(m);
@@ -351,6 +365,7 @@ static struct bus_consumer *consumer_new(struct bus *b, bus_msg_fn *on_msg, void
     c->bus = b;
     c->on_msg = on_msg;
     c->ctx = ctx;
+    pthread_mutex_init(&c->swap, NULL);
     return c;
 }
 
@@ -402,6 +417,11 @@ void bus_consumer_stop(struct bus_consumer *c)
 {
     int64_t not_yet = 0;
     atomic_compare_exchange_strong(&c->stop_ms, &not_yet, mono_ms());
+    pthread_mutex_lock(&c->swap);
+    if (c->rk != NULL) {
+        bus_client_wake(rd_kafka_queue_get_consumer(c->rk));
+    }
+    pthread_mutex_unlock(&c->swap);
 }
 
 void bus_consumer_free(struct bus_consumer *c)
@@ -412,6 +432,7 @@ void bus_consumer_free(struct bus_consumer *c)
     bus_consumer_stop(c);
     pthread_join(c->thread, NULL);
     bus_track_free(c->track);
+    pthread_mutex_destroy(&c->swap);
     free(c);
 }
 

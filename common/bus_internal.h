@@ -22,6 +22,7 @@
 #define BUS_TOPIC_MAX   250 /* Kafka allows 249 bytes */
 #define BUS_KINDS_MAX   16
 #define BUS_POLL_MS     100
+#define BUS_IDLE_MS     1000  /* a wait that a message, a report or bus_client_wake ends */
 #define BUS_LOOK_MS     5000  /* how often the broker is looked at when all is well */
 #define BUS_LOOK_BAD_MS 1000  /* and when it is not */
 #define BUS_TOPICS_MS   60000 /* how often it is asked whether the topics are there still */
@@ -73,6 +74,9 @@ struct bus {
 };
 
 /* --- bus_client.c --- */
+
+/* End the wait of whoever polls this queue, or the next one. */
+void bus_client_wake(rd_kafka_queue_t *queue);
 
 struct bus_setting {
     const char *name, *value;

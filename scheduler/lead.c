@@ -75,28 +75,37 @@ static int load_slots(struct scheduler *s, bool anew, struct err *err)
     return anew ? slots_reap(s, err) : 0;
 }
 
-int serve_tasks(struct scheduler *s, const bson_t *touched, struct err *err)
+/* anew: what slots are there is asked, too. */
+static int serve(struct scheduler *s, bool anew, struct err *err)
 {
-    bool anew = touched == NULL || !s->remembers;
-    if (keep_lease(s, err) != 0 || open_tasks_load(s, anew ? NULL : touched, err) != 0) {
-        return -1;
-    }
-    s->remembers = true;
-    return reap_tasks(s, err) != 0 || load_slots(s, anew, err) != 0 || admit_pass(s, err) != 0 ||
-                   dispatch_pass(s, err) != 0
+    return keep_lease(s, err) != 0 || reap_tasks(s, err) != 0 || load_slots(s, anew, err) != 0 ||
+                   admit_pass(s, err) != 0 || dispatch_pass(s, err) != 0
                ? -1
                : 0;
+}
+
+static int load_all(struct scheduler *s, struct err *err)
+{
+    s->remembers = true; /* until something that it says turns out to be wrong */
+    return open_tasks_load(s, NULL, err);
+}
+
+int serve_tasks(struct scheduler *s, const bson_t *touched, struct err *err)
+{
+    bool anew = !s->remembers;
+    return (anew ? load_all(s, err) : open_tasks_load(s, touched, err)) != 0 ? -1
+                                                                             : serve(s, anew, err);
 }
 
 /* Over everything: also what no event tells of. */
 static int full_pass(struct scheduler *s, const struct wake_news *news, struct err *err)
 {
-    if (open_tasks_load(s, NULL, err) != 0 || reap_workers(s, err) != 0) {
+    if (load_all(s, err) != 0 || reap_workers(s, err) != 0) {
         return -1;
     }
     return retire_pass(s, err) != 0 || keep_lease(s, err) != 0 ||
                    plan_pass(s, &news->touched, err) != 0 || plan_pass(s, NULL, err) != 0 ||
-                   serve_tasks(s, NULL, err) != 0
+                   open_tasks_load(s, &news->touched, err) != 0 || serve(s, true, err) != 0
                ? -1
                : 0;
 }

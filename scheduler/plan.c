@@ -351,7 +351,8 @@ static int plan_all(struct plan *p, const bson_t *touched, struct err *err)
             served_ms = mono_ms();
         }
     }
-    return ledger_write(&p->ledger, p->s, err);
+    bool serves = touched == NULL && !bson_empty(&p->planned);
+    return serves ? write_and_serve(p, err) : ledger_write(&p->ledger, p->s, err);
 }
 
 int plan_pass(struct scheduler *s, const bson_t *touched, struct err *err)

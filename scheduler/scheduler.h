@@ -154,8 +154,8 @@ int reap_workers(struct scheduler *s, struct err *err) __attribute__((warn_unuse
 int reap_tasks(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 int admit_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 int dispatch_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
-/* lead.c: read the open tasks again and let them go on: reap, admit, dispatch. Long planning calls
- * it in between, so that nobody waits for a thousand others to be planned. touched as below. */
+/* lead.c: read the open tasks of these raw files again and let all go on: reap, admit, dispatch.
+ * Long planning calls it in between, so that nobody waits for a thousand others to be planned. */
 int serve_tasks(struct scheduler *s, const bson_t *touched, struct err *err)
     __attribute__((warn_unused_result));
 /* Read open tasks into s->open: all of them, or (touched: keys are raw file ids) those of these raw

@@ -133,4 +133,28 @@ def instruments_that_go_away_in_any_way_lose_no_file_and_disturb_no_other():
         check(site, originals, copied=len(ways) + 2)
 
 
+@test
+def a_share_that_hangs_while_it_is_listed_is_told_as_hanging_and_goes_on():
+    with Site("listing", SETTINGS) as site, FaultFs(site.instruments) as share:
+        site.instrument("slow", "thermo", skip_quanting="true", path=f"{share.path}/slow")
+        site.instrument("well", "thermo", skip_quanting="true")
+        originals = Originals()
+        share.rules("hang list slow*")
+        site.start_scheduler()
+        site.start_worker("copy,index")
+        write_file(f"{site.instruments}/slow/a.raw", 50_000, 1)
+        write_file(f"{site.instruments}/well/b.raw", 50_000, 2)
+        site.wait_status("b.raw", "done_not_quanted", 30)
+        wait_until(lambda: (site.db.one("watches", "slow") or {}).get("status") == "hangs", 60, "the share is told as hanging")
+        equal(site.db.one("watches", "well")["status"], "ok", "the other share")
+        equal(site.raw("a.raw"), {}, "what nobody could list")
+        share.rules()
+        site.wait_status("a.raw", "done_not_quanted", 30)
+        wait_until(lambda: site.db.one("watches", "slow")["status"] == "ok", 20, "the share is told as well again")
+        originals.note(f"{site.instruments}/slow")
+        originals.note(f"{site.instruments}/well")
+        site.expect_nothing_left()
+        check(site, originals, copied=2)
+
+
 run()
