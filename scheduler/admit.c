@@ -145,26 +145,44 @@ static int64_t count_taken(const struct pool *p)
     return taken;
 }
 
-/* model: give back. Whose turn it is, for as many slots as are free; a slot that its task has left
- * and for which nobody waits goes back. */
+struct picking {
+    struct scheduler *s;
+    const struct queue *q;
+    const struct pool *p;
+    struct picks *picks;
+    int64_t taken;
+};
+
+static void pick_slot(struct picking *g, int64_t n)
+{
+    struct slot *slot = &g->p->slots[n];
+    bool room = n < g->p->size && g->taken < g->p->size;
+    struct open_task *t = room ? next_in_turn(g->s, g->q, g->p->name) : NULL;
+    if (t == NULL && !slot_is_left(slot)) {
+        return;
+    }
+    struct pick *pick = &g->picks->at[g->picks->n++];
+    *pick = (struct pick){.t = t, .slot = slot};
+    slots_name(g->p, n, pick->name);
+    g->taken += t != NULL;
+}
+
+/* model: give back. Whose turn it is, for as many slots as there is room for. Slots that their
+ * tasks have left come first, to the next task or back to the pool: in no moment of the command are
+ * more taken than before it, or than the size. */
 static void pick_in_pool(struct scheduler *s, const struct queue *q, const struct pool *p,
                          struct picks *picks)
 {
-    int64_t taken = count_taken(p);
+    struct picking g = {.s = s, .q = q, .p = p, .picks = picks, .taken = count_taken(p)};
     for (int64_t n = 0; n < p->n_slots; n++) {
-        struct slot *slot = &p->slots[n];
-        bool left = slot_is_left(slot);
-        if (!left && !slot_is_free(slot)) {
-            continue;
+        if (slot_is_left(&p->slots[n])) {
+            pick_slot(&g, n);
         }
-        struct open_task *t = n < p->size && taken < p->size ? next_in_turn(s, q, p->name) : NULL;
-        if (t == NULL && !left) {
-            continue;
+    }
+    for (int64_t n = 0; n < p->n_slots; n++) {
+        if (slot_is_free(&p->slots[n])) {
+            pick_slot(&g, n);
         }
-        struct pick *pick = &picks->at[picks->n++];
-        *pick = (struct pick){.t = t, .slot = slot};
-        slots_name(p, n, pick->name);
-        taken += t != NULL;
     }
 }
 

@@ -94,6 +94,7 @@ class Driver:
         self.wait(lambda: self.world.state[target] == "up", PATIENCE_S, f"{target} is up again")
         self.world.kill(target)
         self.wait(lambda: self.world.is_gone(target), PATIENCE_S, f"{target} is gone")
+        self.note("killed", target=target)  # the action itself may have waited for the one before
         self.kills += 1
         self.after(a["down_s"], self.start, target)
 

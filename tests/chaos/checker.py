@@ -225,7 +225,7 @@ class Checker:
 
     def slurm_may_forget(self, folder: dict) -> bool:
         wall = os.stat(f"{self.folder}/world.json").st_mtime
-        kills = [wall + at for at, a in self.actions("kill") if a["target"] == "slurmctld"]
+        kills = [wall + e["at"] for e in self.events if e.get("event") == "killed" and e["target"] == "slurmctld"]
         return any(-1 <= at - folder["at"] <= SLURM_FORGETS_S for at in kills)
 
     def check_again(self, by_name: dict, folders: dict) -> None:

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ struct fs {
 struct handle {
     int fd;
     DIR *dir;
+    bool direct; /* past the page cache, which takes a short read for the end of the file */
     char path[];
 };
 
@@ -254,6 +256,7 @@ static int keep(const char *path, int fd, DIR *dir, struct fuse_file_info *fi)
     }
     h->fd = fd;
     h->dir = dir;
+    h->direct = false;
     memcpy(h->path, path + 1, strlen(path));
     fi->fh = (uintptr_t)h;
     return 0;
@@ -313,8 +316,10 @@ static int open_file(const char *path, mode_t mode, struct fuse_file_info *fi)
     int flags = (fi->flags & ~(O_DIRECT | O_APPEND | O_NOFOLLOW)) | O_CLOEXEC;
     int fd = openat(fs_get()->root, find(path, &n), flags, mode);
     int rc = fd < 0 ? -errno : keep(path, fd, NULL, fi);
-    fi->direct_io =
-        rules_shorten(fs_get()->rules, path + 1); /* or the kernel takes it as the end */
+    fi->direct_io = rules_shorten(fs_get()->rules, path + 1);
+    if (rc == 0) {
+        handle_get(fi)->direct = fi->direct_io || (fi->flags & O_DIRECT) != 0;
+    }
     if (rc != 0 && fd >= 0) {
         close(fd);
     }
@@ -337,11 +342,12 @@ static int do_create(const char *path, mode_t mode, struct fuse_file_info *fi)
 static int do_read(const char *path, char *buf, size_t len, off_t at, struct fuse_file_info *fi)
 {
     int64_t where;
-    int rc = before(OP_READ, path, fi, &len);
+    size_t some = len;
+    int rc = before(OP_READ, path, fi, &some);
     if (rc != 0) {
         return rc;
     }
-    ssize_t n = pread(handle_get(fi)->fd, buf, len, at);
+    ssize_t n = pread(handle_get(fi)->fd, buf, handle_get(fi)->direct ? some : len, at);
     if (n > 0 &&
         rules_flip(fs_get()->rules, OP_READ, handle_get(fi)->path, at, (size_t)n, &where)) {
         buf[where - at] ^= 1;
