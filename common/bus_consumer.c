@@ -46,7 +46,7 @@ struct bus_consumer {
 #define CONSUMER_SETTINGS                                                                          \
     {"enable.auto.offset.store", "false"}, {"auto.offset.reset", "earliest"},                      \
         {"allow.auto.create.topics", "false"}, {"fetch.min.bytes", "1"},                           \
-        {"fetch.wait.max.ms", "500"}, {"fetch.error.backoff.ms", "100"},                           \
+        {"fetch.wait.max.ms", "1000"}, {"fetch.error.backoff.ms", "100"},                          \
         {"queued.min.messages", "1000"},                                                           \
     {                                                                                              \
         "queued.max.messages.kbytes", "16384"                                                      \
@@ -215,7 +215,7 @@ static void prepare_tasks(rd_kafka_conf_t *conf)
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
 }
 
-#define BEATS_A_SESSION 10
+#define BEATS_A_SESSION 5
 
 static void replace_client(struct bus_consumer *c, rd_kafka_t *rk)
 {

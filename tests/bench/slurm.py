@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+from smoke import DEFAULTS
 from figures import BIN, Bench, cpu_seconds, interleaved, rss_mib, say
 
 from harness import Site, wait_until
@@ -101,7 +102,7 @@ def ends(cluster: Cluster, worker, ids: list) -> list:
 
 
 def watch(cluster: Cluster) -> None:
-    with Site("slurmbench", {"quant.poll_s": POLL_S, "log.level": "info"}) as site:
+    with Site("slurmbench", settings={**DEFAULTS, "quant.poll_s": POLL_S, "log.level": "info"}) as site:
         site.start_scheduler()  # makes the indexes
         wait_until(lambda: site.db.find("pools"), 60, "the database is prepared")
         site.stop()
