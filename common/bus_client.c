@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "common/bus_internal.h"
 #include "common/mono.h"
@@ -175,6 +176,12 @@ void bus_client_wake(rd_kafka_queue_t *queue)
     rd_kafka_queue_destroy(queue); /* our reference */
 }
 
+/* librdkafka 2.0 rounds the time until its next timer down to a millisecond and then asks for the
+ * rest of it without a pause, in every client, every second. With so much slack its waits end after
+ * the timer. Only time-outs are late by it: what comes by a socket or from us ends a wait at once.
+ */
+#define LIBRARY_SLACK_NS 2000000UL
+
 static int set(rd_kafka_conf_t *conf, const struct bus_setting *s, struct err *err)
 {
     char why[256];
@@ -237,7 +244,10 @@ rd_kafka_t *bus_client_new(struct bus *b, const struct bus_client_new *n, struct
         opaque_free(o);
         return NULL;
     }
+    int slack_ns = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    prctl(PR_SET_TIMERSLACK, LIBRARY_SLACK_NS, 0, 0, 0); /* its threads inherit it */
     rd_kafka_t *rk = rd_kafka_new(n->type, conf, why, sizeof why);
+    prctl(PR_SET_TIMERSLACK, slack_ns, 0, 0, 0);
     if (rk == NULL) {
         rd_kafka_conf_destroy(conf);
         opaque_free(o);
