@@ -215,7 +215,7 @@ static void prepare_tasks(rd_kafka_conf_t *conf)
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
 }
 
-#define BEATS_A_SESSION 5
+#define BEATS_A_SESSION 30
 
 static void replace_client(struct bus_consumer *c, rd_kafka_t *rk)
 {

@@ -183,10 +183,14 @@ sampler=$!
 watch_time
 wait "$child"
 code=$?
-while [ "$signal" != 0 ] && kill -0 "$child" 2>/dev/null; do # a trapped signal ends wait early
+if [ "$signal" != 0 ]; then # a trapped signal ends wait early, with its own number
+    while kill -0 "$child" 2>/dev/null; do
+        wait "$child"
+    done
     wait "$child"
-    code=$?
-done
+    own=$?
+    [ "$own" = 127 ] || code=$own
+fi
 case $signal in
 TERM) signal=15 ;;
 INT) signal=2 ;;
