@@ -48,7 +48,7 @@ struct limit *limit_new(limit_rate_fn *rate, void *ctx, struct err *err) OWNED
     __attribute__((nonnull(1, 3)));
 void limit_free(struct limit *l);
 AUTO_DEFINE(struct limit, limit_free);
-/* A limit_rate_fn: what a struct limit_schedule (ctx) says for now. */
+/* A limit_rate_fn: what a struct limit_schedule (ctx) says of this hour. */
 int64_t limit_by_clock(void *ctx);
 
 struct limit_share;

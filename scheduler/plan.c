@@ -251,11 +251,11 @@ static int plan_one(struct plan *p, const bson_t *rf, struct err *err)
     append_changes(p, rf, &o, tasks.copy, &set);
     int rc = ledger_begin(&p->ledger, doc_str(rf, "_id", ""), err);
     rc = rc == 0 ? plan_tasks(p, rf, &o, &new_ids, err) : rc;
-    bool changes = !bson_empty(&set), waits = o.ended || !bson_empty(&new_ids);
+    bool changes = !bson_empty(&set), has_task = o.ended || !bson_empty(&new_ids);
     rc = rc == 0 ? plan_index(p, rf, o.ended, changes, err) : rc;
     rc = rc == 0 ? write_outcome(p, rf, &set, &new_ids, &o, err) : rc;
-    if (changes && !waits) {
-        wake_raise(&p->s->wake, doc_str(rf, "_id", "")); /* look at what follows from it at once */
+    if (changes && !has_task) { /* whose end wakes us; otherwise what follows is looked at now */
+        wake_raise(&p->s->wake, doc_str(rf, "_id", ""));
     }
     bson_destroy(&set);
     bson_destroy(&new_ids);
