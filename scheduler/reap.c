@@ -12,7 +12,6 @@
 #include "common/mono.h"
 #include "scheduler/scheduler.h"
 
-#define BLIND_MS 5000 /* a longer gap between passes and all silences start anew */
 #define GHOST_MS 5000 /* a worker that is named by a task and has no document */
 
 static struct worker_seen *find_worker(struct scheduler *s, const char *id)
@@ -152,10 +151,16 @@ static bool has_task(const struct scheduler *s, const struct worker_seen *w)
     return false;
 }
 
+/* The database left us without an answer for a good part of a lease: all silences start anew. */
+static bool was_blind(const struct scheduler *s, int64_t now)
+{
+    return now - s->last_pass_ms > s->cfg->scheduler.sweep_ms + s->cfg->worker.lease_ms / 4;
+}
+
 int reap_workers(struct scheduler *s, struct err *err)
 {
     int64_t now = mono_ms();
-    bool blind = now - s->last_pass_ms > BLIND_MS;
+    bool blind = was_blind(s, now);
     for (size_t i = 0; i < s->n_workers; i++) {
         s->workers[i].present = false;
         s->workers[i].seen_ms = blind ? now : s->workers[i].seen_ms;

@@ -4,6 +4,7 @@ from check import *
 
 AWAY_S = float(os.environ.get("TRAWL_TEST_AWAY_S", "20"))
 SERVERS = Servers("store")
+LEASE_MS = 3000
 SLOW_JOB = 'sleep 4\nexec "${0%/*}/real-msqc" "$@"'
 
 
@@ -45,6 +46,30 @@ def everything_goes_on_by_itself_when_the_store_is_back():
         equal(len(site.db.find("metrics", {"raw_file": "job.raw"})), 1, "the job ran once")
         attempts = {t["_id"]: t["attempt"] for t in site.db.find("tasks") if t["kind"] != "index"}
         equal(set(attempts.values()), {1}, f"attempts that counted: {attempts}")
+
+
+@test
+def an_outage_as_long_as_a_workers_lease_loses_no_task():
+    """Whoever cannot beat because the store does not answer is not lost, however long that takes compared with the lease."""
+    SERVERS.up("store")
+    with Site("lease", {"worker.lease_ms": LEASE_MS, "worker.heartbeat_ms": LEASE_MS // 3}, env=SERVERS.settings()) as site:
+        folder = site.instrument("thermo1", "thermo", skip_quanting="true")
+        site.start()
+        site.trawl("pool", "set", "file_copy", "0")
+        write_file(f"{folder}/long.raw", 44 * MIB)
+        site.wait_task("long.raw/copy", "ready")
+        site.db.update("tasks", {"_id": "long.raw/copy"}, {"$set": {"input.limit_bytes_per_s": 2 * MIB}})
+        site.trawl("pool", "set", "file_copy", "1")
+        site.wait_task("long.raw/copy", "running")
+        for share in (0.8, 1.0, 1.2):
+            SERVERS.kill("store")
+            time.sleep(share * LEASE_MS / 1000)
+            SERVERS.up("store")
+            time.sleep(1)
+            equal((site.logs("task_lost"), site.logs("worker_lost")), ([], []), f"lost after {share:g} times the lease")
+        equal(site.task("long.raw/copy")["state"], "running", "the task during the last outage")
+        site.wait_status("long.raw", "done_not_quanted", 60)
+        site.expect_nothing_left()
 
 
 with SERVERS:
