@@ -97,29 +97,39 @@ int serve_tasks(struct scheduler *s, const bson_t *touched, struct err *err)
                                                                              : serve(s, anew, err);
 }
 
-/* Over everything: also what no event tells of. */
-static int full_pass(struct scheduler *s, const struct wake_news *news, struct err *err)
+static int touched_pass(struct scheduler *s, const bson_t *touched, struct err *err)
 {
-    if (load_all(s, err) != 0 || reap_workers(s, err) != 0) {
-        return -1;
+    return plan_pass(s, touched, err) != 0 || serve_tasks(s, touched, err) != 0 ? -1 : 0;
+}
+
+/* What is touched while a full pass runs does not wait for the pass's end. */
+static int attend(struct scheduler *s, struct err *err)
+{
+    struct wake_news news;
+    wake_take(&s->wake, 0, &news);
+    if (news.everything) {
+        wake_raise(&s->wake, NULL);
     }
-    return retire_pass(s, err) != 0 || keep_lease(s, err) != 0 ||
-                   plan_pass(s, &news->touched, err) != 0 || plan_pass(s, NULL, err) != 0 ||
-                   open_tasks_load(s, &news->touched, err) != 0 || serve(s, true, err) != 0
+    int rc = bson_empty(&news.touched) ? 0 : touched_pass(s, &news.touched, err);
+    bson_destroy(&news.touched);
+    return rc;
+}
+
+/* Over everything: also what no event tells of. */
+static int full_pass(struct scheduler *s, struct err *err)
+{
+    return load_all(s, err) != 0 || reap_workers(s, err) != 0 || attend(s, err) != 0 ||
+                   retire_pass(s, err) != 0 || keep_lease(s, err) != 0 || attend(s, err) != 0 ||
+                   plan_pass(s, NULL, err) != 0 || attend(s, err) != 0 || serve(s, true, err) != 0
                ? -1
                : 0;
 }
 
-static int touched_pass(struct scheduler *s, const struct wake_news *news, struct err *err)
-{
-    return plan_pass(s, &news->touched, err) != 0 || serve_tasks(s, &news->touched, err) != 0 ? -1
-                                                                                              : 0;
-}
-
 static int pass(struct scheduler *s, const struct wake_news *news, bool full, struct err *err)
 {
-    if (prepare(s, err) != 0 ||
-        (full ? full_pass(s, news, err) : touched_pass(s, news, err)) != 0) {
+    bool events = !full || !bson_empty(&news->touched);
+    if (prepare(s, err) != 0 || (events && touched_pass(s, &news->touched, err) != 0) ||
+        (full && full_pass(s, err) != 0)) {
         return -1;
     }
     s->last_pass_ms = mono_ms();

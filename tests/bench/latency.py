@@ -6,7 +6,7 @@ import sys
 from engine import BIN, Engine, say
 from figures import Bench
 
-WORKERS, THREADS, SLEEP_MS, TASKS = 4, 2, 50, 1500
+WORKERS, THREADS, SLEEP_MS, TASKS, WARM = 4, 2, 50, 1500, 600
 BUSY = 0.5
 bench = Bench("latency")
 
@@ -18,11 +18,11 @@ def waits_ms(site, prefix: str) -> list:
 
 def main() -> int:
     with Engine("latency", slots=64, threads=THREADS, workers=WORKERS) as engine:
-        engine.drive("warm", 300, 40, SLEEP_MS)
-        engine.wait_done(300)
+        engine.drive("warm", WARM, 80, SLEEP_MS)
+        engine.wait_done(WARM)
         rate = BUSY * WORKERS * THREADS * 1000 / SLEEP_MS
         engine.drive("poisson", TASKS, rate, SLEEP_MS)
-        engine.wait_done(300 + TASKS)
+        engine.wait_done(WARM + TASKS)
         waits = waits_ms(engine.site, "poisson")
         case = f"{WORKERS} workers x {THREADS} threads, {100 * BUSY:.0f} % busy, tasks of {SLEEP_MS} ms"
         bench.figure(case, "p50_ms", statistics.median(waits), "ms")
@@ -30,7 +30,7 @@ def main() -> int:
         spans = []
         for n in range(3):
             engine.drive(f"span{n}", WORKERS * THREADS, 0, 1000)
-            engine.wait_done(300 + TASKS + (n + 1) * WORKERS * THREADS)
+            engine.wait_done(WARM + TASKS + (n + 1) * WORKERS * THREADS)
             tasks = engine.site.db.find("tasks", {"raw_file": {"$regex": f"^span{n}"}})
             spans.append((max(t["ended_at"] for t in tasks) - min(t["ready_at"] for t in tasks)).total_seconds())
         say(f"  makespans, s: {spans}")
