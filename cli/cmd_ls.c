@@ -41,6 +41,20 @@ static void listing_clear(struct listing *l)
     free(l->by_id);
 }
 
+static int check_status(const char *status, struct err *err)
+{
+    for (const char *const *known = facts_statuses; status != NULL && *known != NULL; known++) {
+        if (strcmp(status, *known) == 0) {
+            return 0;
+        }
+    }
+    char meant[SUGGEST_MAX];
+    return status == NULL
+               ? 0
+               : ERR(err, ERR_INVALID, 0, "there is no status '%s'%s see trawl ls --help", status,
+                     suggest_text(status, facts_statuses, "", meant));
+}
+
 static int build_query(const struct args *a, bson_t *filter, bson_t *opts, struct err *err)
 {
     static const struct {
@@ -51,6 +65,9 @@ static int build_query(const struct args *a, bson_t *filter, bson_t *opts, struc
         if (value != NULL) {
             BSON_APPEND_UTF8(filter, equal[i].field, value);
         }
+    }
+    if (check_status(args_get(a, "status"), err) != 0) {
+        return -1;
     }
     int64_t since_ms;
     const char *since = args_get(a, "since");

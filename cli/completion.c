@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/facts.h"
 #include "common/task.h"
 
 /* --- text for the shell --- */
@@ -76,10 +77,6 @@ static const struct {
     const char *words;
 } values[] = {
     {"project set", "STATUS", "active inactive"},
-    {NULL, "STATUS",
-     "queued_for_monitoring monitoring_acquisition monitoring_done copying queued_for_quanting "
-     "quanting done done_not_quanted error copying_failed quanting_failed acquisition_failed "
-     "ignored"},
     {NULL, "KIND", KINDS},
     {NULL, "TYPE", "alphadia diann msqc skyline custom"},
     {NULL, "ENGINE", "slurm local file"},
@@ -89,6 +86,13 @@ static const struct {
     {NULL, "FILE", "@files"},
 };
 
+static void put_statuses(FILE *out)
+{
+    for (const char *const *name = facts_statuses; *name != NULL; name++) {
+        put_candidate(out, *name, strlen(*name), "");
+    }
+}
+
 /* What an option takes; nothing for what nobody can guess. */
 static void put_value(FILE *out, const char *command, const struct cli_option *o)
 {
@@ -96,6 +100,8 @@ static void put_value(FILE *out, const char *command, const struct cli_option *o
         put_words(out, "@instruments");
     } else if (strcmp(o->value, "STATE") == 0) {
         put_states(out);
+    } else if (strcmp(o->value, "STATUS") == 0 && strcmp(command, "ls") == 0) {
+        put_statuses(out);
     }
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         if (strcmp(o->value, values[i].value) == 0 &&

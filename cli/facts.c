@@ -6,6 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const facts_statuses[] = {"queued_for_monitoring",
+                                      "monitoring_acquisition",
+                                      "monitoring_done",
+                                      "checksumming",
+                                      "checksumming_done",
+                                      "copying",
+                                      "copying_done",
+                                      "queued_for_quanting",
+                                      "quanting",
+                                      "done",
+                                      "done_not_quanted",
+                                      "error",
+                                      "quanting_failed",
+                                      "acquisition_failed",
+                                      "ignored",
+                                      NULL};
+
 static struct docs *taken_slots(struct cli *c, struct err *err)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("task", "{", "$ne", BCON_NULL, "}");

@@ -6,6 +6,10 @@
 #include "cli/alive.h"
 #include "cli/why.h"
 
+/* The statuses that a raw file can have, NULL at the end: AlphaKraken's, of which three are only in
+ * databases that it has filled. */
+extern const char *const facts_statuses[];
+
 struct facts {
     struct alive alive;
     struct docs *pools;

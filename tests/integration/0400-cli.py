@@ -108,6 +108,9 @@ def every_list_is_json_and_every_exit_code_is_as_documented():
         equal((row["id"], row["status"]), (name, "done"), "ls")
         equal(row["metrics"]["status"], "ok", "metrics in ls")
         equal(site.ask("ls", "--status", "error"), [], "ls --status error")
+        wrong = site.trawl("ls", "--status", "eror")
+        equal(wrong.code, 2, "exit code of ls --status eror")
+        holds("did you mean 'error'?" in wrong.err, f"the status that was meant: {wrong.err}")
         equal(sorted(t["_id"] for t in site.ask("task", "ls", "--raw-file", name)),
               [f"{name}/copy", f"{name}/index", f"{name}/quant/msqc-v1"], "task ls")
         equal(site.ask("task", "show", f"{name}/copy")["result"]["size"], row["size"], "task show")
