@@ -200,13 +200,23 @@ static int do_statfs(const char *path, struct statvfs *out)
     return 0;
 }
 
+/* What was made belongs to whoever asked for it; the group is the folder's. */
+static int give_away(const char *path)
+{
+    return fchownat(fs_get()->root, path, fuse_get_context()->uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW);
+}
+
 /* --- folders --- */
 
 static int do_mkdir(const char *path, mode_t mode)
 {
     struct name n;
     int rc = before(OP_CREATE, path, NULL, NULL);
-    return rc != 0 ? rc : result(mkdirat(fs_get()->root, find(path, &n), mode));
+    if (rc != 0) {
+        return rc;
+    }
+    rc = result(mkdirat(fs_get()->root, find(path, &n), mode));
+    return rc != 0 ? rc : result(give_away(find(path, &n)));
 }
 
 static int remove_name(const char *path, int flags)
@@ -336,7 +346,8 @@ static int do_create(const char *path, mode_t mode, struct fuse_file_info *fi)
 {
     int rc = before(OP_CREATE, path, NULL, NULL);
     fi->flags |= O_CREAT;
-    return rc != 0 ? rc : open_file(path, mode, fi);
+    rc = rc != 0 ? rc : open_file(path, mode, fi);
+    return rc != 0 ? rc : result(fchown(handle_get(fi)->fd, fuse_get_context()->uid, (gid_t)-1));
 }
 
 static int do_read(const char *path, char *buf, size_t len, off_t at, struct fuse_file_info *fi)

@@ -5,6 +5,7 @@ The cluster and its head node are this file's own. It limits memory and asks for
 
 import contextlib
 import glob
+import tempfile
 
 from check import *
 
@@ -270,6 +271,20 @@ def an_output_without_room_fails_the_job_with_its_reason_and_a_retry_works():
         site.retry(quant(name))
         site.wait_status(name, "done", 40)
         site.stop()
+
+
+@test
+def an_output_over_its_quota_fails_the_job_with_its_reason_and_a_retry_works():
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chmod(folder, 0o2777)
+        with FaultFs(folder) as fs, own_site("quota", **{"location.output.worker": fs.path, "location.output.cluster": fs.path}) as site:
+            fs.rules("error=EDQUOT write *big after=131072")
+            name = acquire(site, "bigresult")
+            failed(site, name, "FAILED: job ", "exit code 1", "Disk quota exceeded")
+            fs.rules()
+            site.retry(quant(name))
+            site.wait_status(name, "done", 40)
+            site.stop()
 
 
 if __name__ == "__main__":

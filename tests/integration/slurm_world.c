@@ -181,6 +181,18 @@ const char *world_env(const char *name)
     return value;
 }
 
+static long number(const char *name, long otherwise)
+{
+    const char *value = getenv(name);
+    return value != NULL ? strtol(value, NULL, 10) : otherwise;
+}
+
+struct cuts world_cuts(struct cuts usual)
+{
+    return (struct cuts){.step = number("TRAWL_TEST_CUT_STEP", usual.step),
+                         .from = number("TRAWL_TEST_CUT_FROM", usual.from)};
+}
+
 void world_shell(const char *format, ...)
 {
     AUTO(free) char *line = NULL;

@@ -41,6 +41,14 @@ double world_metric(const char *name);
 void world_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 const char *world_env(const char *name);
 
+/* Where an answer is cut: each so many bytes, the first so many bytes before its end. By itself as
+ * told here; TRAWL_TEST_CUT_STEP and TRAWL_TEST_CUT_FROM say otherwise: all bytes take an hour, and
+ * several processes can share them. */
+struct cuts {
+    long step, from;
+};
+struct cuts world_cuts(struct cuts usual);
+
 /* Listen on a free port and pass everything on to port; the answer is cut after cut bytes (0:
  * never). Returns the port; the bytes that were answered so far are in *answered. */
 struct proxy;

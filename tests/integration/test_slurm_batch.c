@@ -171,9 +171,8 @@ static void a_group_cut_anywhere_runs_every_job_once(void **state)
     }
     wait_all(jobs, ids);
     world_remove();
-    const char *every = getenv("TRAWL_TEST_CUT_STEP"); /* 1: at every byte, which takes hours */
-    long step = every != NULL ? strtol(every, NULL, 10) : (whole - whole / 3) / 8;
-    for (long cut = whole - 7; cut > whole / 3; cut -= step) {
+    const struct cuts cuts = world_cuts((struct cuts){.step = (whole - whole / 3) / 8, .from = 7});
+    for (long cut = whole - cuts.from; cut > whole / 3; cut -= cuts.step) {
         world_new("a", "true");
         submit_cut(jobs, cut);
         for (int i = 0; i < JOBS; i++) {

@@ -293,6 +293,25 @@ static void the_output_of_another_task_is_not_touched(void **state)
     }
 }
 
+/* Whoever was killed while claiming the folder has left half a mark. */
+static void an_output_that_was_half_claimed_is_nobodys(void **state)
+{
+    (void)state;
+    const struct job_engine *const engines[] = {&engine_local, &engine_file};
+    for (size_t i = 0; i < 2; i++) {
+        char command[1000];
+        struct job_spec spec = new_job("true", command);
+        assert_int_equal(shell("mkdir -p '%s' && printf half >'%s/.trawl-task' && "
+                               "touch '%s/.trawl-00.tmp'",
+                               output, output, output),
+                         0);
+        int64_t id = submitted(engines[i], &spec);
+        if (engines[i]->here) {
+            assert_string_equal(wait_end(engines[i], id, false).state, "COMPLETED");
+        }
+    }
+}
+
 /* --- job files --- */
 
 static void a_job_file_says_all_and_its_status_is_read(void **state)
@@ -366,6 +385,7 @@ int main(void)
         TEST(a_local_job_is_stopped_and_one_that_vanished_is_lost),
         TEST(a_local_job_keeps_to_its_time_and_memory),
         TEST(the_output_of_another_task_is_not_touched),
+        TEST(an_output_that_was_half_claimed_is_nobodys),
         TEST(a_job_file_says_all_and_its_status_is_read),
         TEST(a_job_file_is_withdrawn_and_a_name_is_given_up),
     };

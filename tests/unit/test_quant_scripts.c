@@ -298,9 +298,23 @@ static void an_output_folder_of_another_task_is_refused(void **state)
     (void)state;
     stand_in("squeue", "exit 0");
     stand_in("sbatch", "echo 21");
-    assert_int_equal(shell("mkdir -p 'new/x y/out' && printf other >'new/x y/out/.trawl-task'"), 0);
+    assert_int_equal(shell("mkdir -p 'new/x y/out' && echo other >'new/x y/out/.trawl-task'"), 0);
     struct job_result r = submit();
     assert_true(r.answer == JOB_TAKEN && strstr(r.message, "exists already") != NULL);
+}
+
+/* Whoever was killed while claiming the folder has left half a mark. */
+static void an_output_folder_that_was_half_claimed_is_nobodys(void **state)
+{
+    (void)state;
+    stand_in("squeue", "exit 0");
+    stand_in("sbatch", "echo 23");
+    assert_int_equal(shell("mkdir -p 'new/x y/out' && cd 'new/x y/out' && printf half >.trawl-task "
+                           "&& touch .trawl-00.tmp"),
+                     0);
+    struct job_result r = submit();
+    assert_true(r.answer == JOB_FOUND && r.id == 23);
+    assert_int_equal(shell("[ \"$(cat 'new/x y/out/.trawl-task')\" = task/1 ]"), 0);
 }
 
 static void a_script_that_was_cut_does_nothing(void **state)
@@ -370,6 +384,7 @@ int main(void)
         TEST(an_error_of_sbatch_is_no_proof_that_there_is_no_job),
         TEST(a_name_that_is_not_found_is_closed),
         TEST(an_output_folder_of_another_task_is_refused),
+        TEST(an_output_folder_that_was_half_claimed_is_nobodys),
         TEST(a_script_that_was_cut_does_nothing),
         TEST(the_newer_witnesses_are_asked_only_for_jobs_that_left),
     };

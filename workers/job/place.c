@@ -64,20 +64,26 @@ int place_put(const char *folder, const char *name, const char *text, struct err
     return path != NULL ? fs_write(path, text, strlen(text), err) : -1;
 }
 
-static int stop_at_first(void *ctx, const char *name, struct err *err)
+static int stop_at_content(void *ctx, const char *name, struct err *err)
 {
-    (void)name;
+    if (strncmp(name, ".trawl-", strlen(".trawl-")) == 0) {
+        return 0;
+    }
     *(bool *)ctx = true;
     return ERR(err, ERR_CANCELLED, 0, "one name is enough");
 }
 
-static bool is_empty(const char *folder)
+enum place_owner place_owner_of(const char *folder, const char *owner)
 {
+    char line[LINE_MAX_BYTES];
+    if (place_line(folder, ".trawl-task", line, sizeof line)) {
+        return strcmp(line, owner) == 0 ? PLACE_OURS : PLACE_TAKEN;
+    }
     bool any = false;
     struct err ignored = {0};
-    int rc = fs_each_name(folder, stop_at_first, &any, &ignored);
-    (void)rc;
-    return !any;
+    int rc = fs_each_name(folder, stop_at_content, &any, &ignored);
+    (void)rc; /* a folder that is not there is nobody's */
+    return any ? PLACE_TAKEN : PLACE_FREE;
 }
 
 static int mark(const char *folder, const char *name, const char *word, struct err *err)
@@ -92,21 +98,18 @@ static int mark(const char *folder, const char *name, const char *word, struct e
 
 void place_output(const struct job_spec *spec, struct job_result *out)
 {
-    char owner[LINE_MAX_BYTES];
     struct err why = {0};
     const char *folder = spec->worker_output;
-    bool ours = false;
     *out = (struct job_result){.answer = JOB_UNUSABLE};
     if (fs_mkdirs(folder, &why) == 0) {
-        ours = place_line(folder, ".trawl-task", owner, sizeof owner) &&
-               strcmp(owner, spec->owner) == 0;
-        if (!ours && strcmp(spec->exists_mode, "overwrite") != 0 && !is_empty(folder)) {
+        enum place_owner owner = place_owner_of(folder, spec->owner);
+        if (owner == PLACE_TAKEN && strcmp(spec->exists_mode, "overwrite") != 0) {
             out->answer = JOB_TAKEN;
             snprintf(out->message, sizeof out->message,
                      "%.250s exists already and is not of this task", folder);
             return;
         }
-        if ((ours || mark(folder, ".trawl-task", spec->owner, &why) == 0) &&
+        if ((owner == PLACE_OURS || mark(folder, ".trawl-task", spec->owner, &why) == 0) &&
             mark(folder, ".trawl-job", spec->name, &why) == 0) {
             out->answer = JOB_FOUND;
             return;

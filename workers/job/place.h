@@ -10,6 +10,11 @@
  * had. It falls when the descriptor is closed: here, and in children that have it. */
 int place_lock(const char *path, struct err *err) __attribute__((nonnull, warn_unused_result));
 
+/* Whose an output folder is, by its mark. Nobody's: it is not there or holds nothing but marks of
+ * which none is whole, left by who was killed while claiming it. */
+enum place_owner { PLACE_FREE, PLACE_OURS, PLACE_TAKEN };
+enum place_owner place_owner_of(const char *folder, const char *owner) __attribute__((nonnull));
+
 /* Make the output folder ours: new, empty, ours already, or to be taken over. 0 with out->answer
  * JOB_FOUND, or JOB_TAKEN or JOB_UNUSABLE and why. */
 void place_output(const struct job_spec *spec, struct job_result *out) __attribute__((nonnull));

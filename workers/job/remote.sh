@@ -49,13 +49,20 @@ t_line() { # PATH: into T_LINE
     return 1
 }
 
+# Whether the folder is somebody's: marks of which none is whole are left by who was killed while
+# claiming it, and nobody's.
+t_taken() { # OUTPUT; T_LINE: the task that its mark names
+    local entry
+    for entry in "$1"/*; do
+        [ -z "$T_LINE" ] && [[ ${entry##*/} == .trawl-* ]] || return 0
+    done
+    return 1
+}
 # The output folder is new, empty, ours, or to be taken over. Says why not in T_TEXT.
 t_output() { # OUTPUT MODE TASK NAME
-    local entries
     t_line "$1/.trawl-task"
     if [ "$T_LINE" != "$3" ]; then
-        entries=("$1"/*)
-        if [ "$2" != overwrite ] && [ ${#entries[@]} -gt 0 ]; then
+        if [ "$2" != overwrite ] && t_taken "$1"; then
             T_TEXT="$1 exists already and is not of this task"
             return 17
         fi

@@ -11,6 +11,7 @@
 
 #include "common/fs.h"
 #include "common/path.h"
+#include "workers/job/place.h"
 
 #include "common/ban.h"
 
@@ -18,8 +19,6 @@
 #define LOG_TAIL_BYTES 8192
 #define LOG_TAIL_LINES 50
 #define MARKER_MAX     8192
-
-enum owner { OWNER_NONE, OWNER_US, OWNER_OTHER };
 
 /* The first line of a small file in the folder; NULL when it cannot be read. */
 static char *read_small(const char *folder, const char *name)
@@ -31,26 +30,6 @@ static char *read_small(const char *folder, const char *name)
         text[strcspn(text, "\n")] = '\0';
     }
     return text;
-}
-
-static int stop_at_first(void *ctx, const char *name, struct err *err)
-{
-    (void)name;
-    *(bool *)ctx = true;
-    return ERR(err, ERR_CANCELLED, 0, "one name is enough");
-}
-
-static enum owner owner_of(const char *folder, const char *us)
-{
-    AUTO(free) char *task = read_small(folder, ".trawl-task");
-    if (task != NULL) {
-        return strcmp(task, us) == 0 ? OWNER_US : OWNER_OTHER;
-    }
-    bool any = false;
-    struct err ignored = {0};
-    int rc = fs_each_name(folder, stop_at_first, &any, &ignored);
-    (void)rc; /* a folder that is not there is nobody's */
-    return any ? OWNER_OTHER : OWNER_NONE;
 }
 
 static int set_folder(struct quant_job *job, const char *relative, struct err *err)
@@ -76,7 +55,7 @@ static int choose_next(struct quant_job *job, struct err *err)
         if (set_folder(job, relative, err) != 0) {
             return -1;
         }
-        if (owner_of(job->worker_output, job->owner) != OWNER_OTHER) {
+        if (place_owner_of(job->worker_output, job->owner) != PLACE_TAKEN) {
             free(job->output);
             job->output = TAKE(relative);
             return 0;
@@ -125,7 +104,7 @@ int output_choose(struct quant_job *job, struct err *err)
     if (set_folder(job, job->output, err) != 0) {
         return -1;
     }
-    if (job->job_name[0] != '\0' || owner_of(job->worker_output, job->owner) != OWNER_OTHER) {
+    if (job->job_name[0] != '\0' || place_owner_of(job->worker_output, job->owner) != PLACE_TAKEN) {
         return 0;
     }
     switch (job->exists) {
