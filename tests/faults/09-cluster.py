@@ -273,18 +273,28 @@ def an_output_without_room_fails_the_job_with_its_reason_and_a_retry_works():
         site.stop()
 
 
+@contextlib.contextmanager
+def faulty_disk(folder):
+    """A file system that fails as told in the place of a folder."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as inside, FaultFs(inside) as fs:
+        os.chmod(inside, 0o2777)
+        subprocess.run(["mount", "--bind", fs.path, folder], check=True)
+        try:
+            yield fs
+        finally:
+            subprocess.run(["umount", "-l", folder], check=True)
+
+
 @test
 def an_output_over_its_quota_fails_the_job_with_its_reason_and_a_retry_works():
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        os.chmod(folder, 0o2777)
-        with FaultFs(folder) as fs, own_site("quota", **{"location.output.worker": fs.path, "location.output.cluster": fs.path}) as site:
-            fs.rules("error=EDQUOT write *big after=131072")
-            name = acquire(site, "bigresult")
-            failed(site, name, "FAILED: job ", "exit code 1", "Disk quota exceeded")
-            fs.rules()
-            site.retry(quant(name))
-            site.wait_status(name, "done", 40)
-            site.stop()
+    with own_site("quota") as site, faulty_disk(site.output) as fs:
+        fs.rules("error=EDQUOT write *big after=131072")
+        name = acquire(site, "bigresult")
+        failed(site, name, "FAILED: job ", "exit code 1", "Disk quota exceeded")
+        fs.rules()
+        site.retry(quant(name))
+        site.wait_status(name, "done", 40)
+        site.stop()
 
 
 if __name__ == "__main__":
