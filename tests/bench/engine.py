@@ -38,7 +38,7 @@ class Engine:
         return process
 
     def count(self, collection: str, query: dict) -> int:
-        return int(self.site.db.command({"count": collection, "query": query})["n"])
+        return self.site.db.count(collection, query)
 
     def drive(self, prefix: str, count: int, per_second: float, sleep_ms: int) -> None:
         subprocess.run([f"{BIN}/tests/trawl-task-driver", prefix, str(count), str(per_second), str(sleep_ms)],

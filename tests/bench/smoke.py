@@ -35,7 +35,7 @@ def latency(site) -> None:
 
 
 def count(site, query: dict) -> int:
-    return int(site.db.command({"count": "raw_file", "query": query})["n"])
+    return site.db.count("raw_file", query)
 
 
 def thousand(site, scheduler, worker) -> None:

@@ -113,6 +113,9 @@ class Mongo:
         found = self.find(collection, {"_id": key})
         return found[0] if found else None
 
+    def count(self, collection: str, query: dict = None) -> int:
+        return int(self.command({"count": collection, "query": query or {}})["n"])
+
     def insert(self, collection: str, doc: dict) -> None:
         self.command({"insert": collection, "documents": [doc]})
 

@@ -424,5 +424,6 @@ int main(void)
         cmocka_unit_test(a_silent_head_node_costs_its_time_and_the_next_one_serves),
         cmocka_unit_test(one_session_serves_many_jobs_and_heals),
     };
+    cmocka_set_test_filter(getenv("TRAWL_TEST_ONLY")); /* a pattern of names; NULL: all */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
