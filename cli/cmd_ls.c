@@ -48,11 +48,16 @@ static int check_status(const char *status, struct err *err)
             return 0;
         }
     }
-    char meant[SUGGEST_MAX];
-    return status == NULL
-               ? 0
-               : ERR(err, ERR_INVALID, 0, "there is no status '%s'%s see trawl ls --help", status,
-                     suggest_text(status, facts_statuses, "", meant));
+    if (status == NULL) {
+        return 0;
+    }
+    char meant[SUGGEST_MAX], all[400] = "";
+    for (const char *const *known = facts_statuses; *known != NULL; known++) {
+        size_t len = strlen(all);
+        snprintf(all + len, sizeof all - len, " %s", *known);
+    }
+    return ERR(err, ERR_INVALID, 0, "there is no status '%s'%s there are:%s", status,
+               suggest_text(status, facts_statuses, "", meant), all);
 }
 
 static int build_query(const struct args *a, bson_t *filter, bson_t *opts, struct err *err)

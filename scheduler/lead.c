@@ -102,7 +102,12 @@ static int touched_pass(struct scheduler *s, const bson_t *touched, struct err *
     return plan_pass(s, touched, err) != 0 || serve_tasks(s, touched, err) != 0 ? -1 : 0;
 }
 
-/* What is touched while a full pass runs does not wait for the pass's end. */
+static int some_pass(struct scheduler *s, const bson_t *touched, struct err *err)
+{
+    return bson_empty(touched) ? 0 : touched_pass(s, touched, err);
+}
+
+/* What was touched since goes on between two parts of a full pass. */
 static int attend(struct scheduler *s, struct err *err)
 {
     struct wake_news news;
@@ -110,29 +115,28 @@ static int attend(struct scheduler *s, struct err *err)
     if (news.everything) {
         wake_raise(&s->wake, NULL);
     }
-    int rc = bson_empty(&news.touched) ? 0 : touched_pass(s, &news.touched, err);
+    int rc = some_pass(s, &news.touched, err);
     bson_destroy(&news.touched);
     return rc;
 }
 
 /* Over everything: also what no event tells of. */
-static int full_pass(struct scheduler *s, struct err *err)
+static int full_pass(struct scheduler *s, const bson_t *touched, struct err *err)
 {
-    return load_all(s, err) != 0 || reap_workers(s, err) != 0 || attend(s, err) != 0 ||
+    return load_all(s, err) != 0 || reap_workers(s, err) != 0 || some_pass(s, touched, err) != 0 ||
                    retire_pass(s, err) != 0 || keep_lease(s, err) != 0 || attend(s, err) != 0 ||
                    plan_pass(s, NULL, err) != 0 || attend(s, err) != 0 || serve(s, true, err) != 0
                ? -1
                : 0;
 }
 
-static int pass(struct scheduler *s, const struct wake_news *news, bool full, struct err *err)
+static int pass(struct scheduler *s, const bson_t *touched, bool full, struct err *err)
 {
-    bool events = !full || !bson_empty(&news->touched);
-    if (prepare(s, err) != 0 || (events && touched_pass(s, &news->touched, err) != 0) ||
-        (full && full_pass(s, err) != 0)) {
+    if (prepare(s, err) != 0 ||
+        (full ? full_pass(s, touched, err) : touched_pass(s, touched, err)) != 0) {
         return -1;
     }
-    s->last_pass_ms = mono_ms();
+    reap_tick(s);
     return 0;
 }
 
@@ -146,10 +150,10 @@ static int64_t nap_ms(const struct scheduler *s, int64_t sweep_at)
     return nap > 0 ? nap : 0;
 }
 
-static int64_t lead_once(struct scheduler *s, const struct wake_news *news, bool full)
+static int64_t lead_once(struct scheduler *s, const bson_t *touched, bool full)
 {
     struct err err = {0};
-    if (pass(s, news, full, &err) == 0) {
+    if (pass(s, touched, full, &err) == 0) {
         return 0;
     }
     s->remembers = false;
@@ -183,7 +187,7 @@ void *lead_main(void *arg)
             bool full = news.everything || !s->remembers || mono_ms() >= sweep_at;
             instruments_reload(s->instruments);
             int64_t began = mono_ms();
-            int64_t wait = lead_once(s, &news, full);
+            int64_t wait = lead_once(s, &news.touched, full);
             sweep_at = full ? next_sweep(s, began) : sweep_at;
             retry_at = mono_ms() + wait;
             sweep_at = wait > 0 ? retry_at : sweep_at;

@@ -2,8 +2,8 @@
  * reap.c - what nobody looks after any more: tasks of lost workers, and cancelled tasks that nobody
  * runs.
  *
- * A worker is lost when its beat has stood still for [worker] lease_ms on our own monotonic clock.
- * Time in which the database did not answer us does not count: nobody could beat then.
+ * A worker is lost when its beat has stood still for [worker] lease_ms on a clock of our own that
+ * stands while the database does not answer us: nobody could beat then.
  */
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +33,7 @@ static struct worker_seen *add_worker(struct scheduler *s, const char *id, struc
     }
     s->workers = more;
     struct worker_seen *w = &s->workers[s->n_workers++];
-    *w = (struct worker_seen){.beat = -1, .seen_ms = mono_ms()};
+    *w = (struct worker_seen){.beat = -1, .seen_ms = s->answered_ms};
     snprintf(w->id, sizeof w->id, "%s", id);
     return w;
 }
@@ -83,7 +83,7 @@ static int see_worker(void *ctx, const bson_t *doc, struct err *err)
     int64_t beat = doc_i64(doc, "beat", 0);
     if (beat != w->beat) {
         w->beat = beat;
-        w->seen_ms = mono_ms();
+        w->seen_ms = s->answered_ms;
         read_kinds(doc, w);
     }
     return 0;
@@ -151,19 +151,18 @@ static bool has_task(const struct scheduler *s, const struct worker_seen *w)
     return false;
 }
 
-/* The database left us without an answer for a good part of a lease: all silences start anew. */
-static bool was_blind(const struct scheduler *s, int64_t now)
+void reap_tick(struct scheduler *s)
 {
-    return now - s->last_pass_ms > s->cfg->scheduler.sweep_ms + s->cfg->worker.lease_ms / 4;
+    int64_t now = mono_ms(), most = s->cfg->worker.lease_ms / 6;
+    int64_t passed = now - s->last_pass_ms;
+    s->answered_ms += passed < most ? passed : most;
+    s->last_pass_ms = now;
 }
 
 int reap_workers(struct scheduler *s, struct err *err)
 {
-    int64_t now = mono_ms();
-    bool blind = was_blind(s, now);
     for (size_t i = 0; i < s->n_workers; i++) {
         s->workers[i].present = false;
-        s->workers[i].seen_ms = blind ? now : s->workers[i].seen_ms;
     }
     bson_t all = BSON_INITIALIZER;
     if (db_each(s->db, DB_WORKERS, &all, NULL, see_worker, s, err) != 0 ||
@@ -174,7 +173,7 @@ int reap_workers(struct scheduler *s, struct err *err)
     for (size_t i = 0; i < s->n_workers; i++) {
         struct worker_seen *w = &s->workers[i];
         int64_t patience = w->present ? s->cfg->worker.lease_ms : GHOST_MS;
-        bool lost = mono_ms() - w->seen_ms >= patience;
+        bool lost = s->answered_ms - w->seen_ms >= patience;
         if (lost && bury(s, w, err) != 0) {
             return -1;
         }

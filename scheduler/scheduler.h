@@ -48,7 +48,7 @@ bus_msg_fn wake_on_event; /* ctx: struct scheduler */
 struct worker_seen {
     char id[96];
     int64_t beat;
-    int64_t seen_ms; /* monotonic: when the beat last changed */
+    int64_t seen_ms; /* of answered_ms: when the beat last changed */
     bool present;    /* its document was there in this pass */
     struct {
         char kind[32];
@@ -124,6 +124,7 @@ struct scheduler {
     size_t n_retire;
     int64_t renew_at_ms;    /* monotonic: when the lease is to be renewed */
     int64_t last_pass_ms;   /* monotonic, of the last pass that the database answered */
+    int64_t answered_ms;    /* a clock that stands while the database does not answer */
     int64_t next_expiry_ms; /* wall: when the next not_before passes */
     bool prepared;          /* indexes, pools and default settings are there */
     bool has_topics;
@@ -151,6 +152,8 @@ int plan_pass(struct scheduler *s, const bson_t *touched /* NULL: all unsettled 
  * plan_pass look at raw files whose move or removal has ended. */
 int retire_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 int reap_workers(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
+/* A pass has been answered: s->answered_ms goes on, by no more than a sixth of a worker's lease. */
+void reap_tick(struct scheduler *s);
 int reap_tasks(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 int admit_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 int dispatch_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));

@@ -13,7 +13,7 @@ from figures import BIN, Bench, cpu_seconds, interleaved, rss_mib, say
 
 from harness import Site, wait_until
 
-SUBMIT, ROUNDS = 64, 3
+SUBMIT, ROUNDS = 200, 3
 PARKED = int(os.environ.get("TRAWL_TEST_SLURM_PARKED", "1000"))
 ENDED, POLL_S, CYCLES = 60, 10, 5  # POLL_S is the default of [quant] poll_s
 bench = Bench("slurm")
@@ -35,6 +35,11 @@ class Cluster:
 
     def clear(self) -> None:
         self.ssh('scancel -u "$(id -un)"')
+
+    def commands(self) -> int:
+        """What sshd was told to run since it started."""
+        with open(f"{self.dir}/log/sshd.log", encoding="utf-8", errors="replace") as log:
+            return sum("Starting session: command" in line for line in log)
 
     def requests(self) -> int:
         """What slurmctld was asked by the cluster's user since it started."""
@@ -111,12 +116,13 @@ def watch(cluster: Cluster) -> None:
         worker = site.start_worker("quant")
         wait_until(lambda: worker.log("cluster_login"), 30, "the first look")
         time.sleep(2 * POLL_S)
-        asked, used, began = cluster.requests(), cpu_seconds(worker.pid), time.monotonic()
+        asked, told, used, began = cluster.requests(), cluster.commands(), cpu_seconds(worker.pid), time.monotonic()
         time.sleep(CYCLES * POLL_S)
         cycles = (time.monotonic() - began) / POLL_S
         case = f"{PARKED} parked jobs, a look each {POLL_S} s"
         bench.figure(case, "watch_1000_cpu_ms_per_cycle", 1000 * (cpu_seconds(worker.pid) - used) / cycles, "ms")
-        bench.figure(case, "watch_1000_commands_per_cycle", (cluster.requests() - asked) / cycles, "requests to slurmctld")
+        bench.figure(case, "watch_1000_commands_per_cycle", (cluster.commands() - told) / cycles, "commands over SSH")
+        bench.figure(case, "watch_1000_requests_per_cycle", (cluster.requests() - asked) / cycles, "requests to slurmctld")
         late = ends(cluster, worker, ids)
         bench.figure(case, "watch_1000_sessions", len(worker.log("cluster_login")), "logins")
         bench.figure(case, "end_noticed_p95_s", statistics.quantiles(late, n=20)[-1], "s")

@@ -200,7 +200,7 @@ static int do_statfs(const char *path, struct statvfs *out)
     return 0;
 }
 
-/* What was made belongs to whoever asked for it; the group is the folder's. */
+/* What was made belongs to whoever asked for it; its group is as ours would be. */
 static int give_away(const char *path)
 {
     return fchownat(fs_get()->root, path, fuse_get_context()->uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW);
@@ -342,12 +342,25 @@ static int do_open(const char *path, struct fuse_file_info *fi)
     return rc != 0 ? rc : open_file(path, 0, fi);
 }
 
+static int do_release(const char *path, struct fuse_file_info *fi)
+{
+    struct handle *h = handle_get(fi);
+    (void)path;
+    close(h->fd);
+    free(h);
+    return 0;
+}
+
 static int do_create(const char *path, mode_t mode, struct fuse_file_info *fi)
 {
     int rc = before(OP_CREATE, path, NULL, NULL);
     fi->flags |= O_CREAT;
     rc = rc != 0 ? rc : open_file(path, mode, fi);
-    return rc != 0 ? rc : result(fchown(handle_get(fi)->fd, fuse_get_context()->uid, (gid_t)-1));
+    if (rc == 0 && fchown(handle_get(fi)->fd, fuse_get_context()->uid, (gid_t)-1) != 0) {
+        rc = -errno;
+        do_release(path, fi);
+    }
+    return rc;
 }
 
 static int do_read(const char *path, char *buf, size_t len, off_t at, struct fuse_file_info *fi)
@@ -409,15 +422,6 @@ static int do_fallocate(const char *path, int mode, off_t at, off_t len, struct 
 {
     int rc = before(OP_ALLOC, path, fi, NULL);
     return rc != 0 ? rc : result(fallocate(handle_get(fi)->fd, mode, at, len));
-}
-
-static int do_release(const char *path, struct fuse_file_info *fi)
-{
-    struct handle *h = handle_get(fi);
-    (void)path;
-    close(h->fd);
-    free(h);
-    return 0;
 }
 
 /* --- start --- */

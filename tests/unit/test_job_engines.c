@@ -293,21 +293,35 @@ static void the_output_of_another_task_is_not_touched(void **state)
     }
 }
 
-/* Whoever was killed while claiming the folder has left half a mark. */
-static void an_output_that_was_half_claimed_is_nobodys(void **state)
+static void a_mark_decides_whose_an_output_is(void **state)
 {
     (void)state;
-    const struct job_engine *const engines[] = {&engine_local, &engine_file};
-    for (size_t i = 0; i < 2; i++) {
+    static const struct {
+        const char *make; /* in the folder */
+        bool free;
+    } cases[] = {
+        {"echo other >.trawl-task", false},
+        {"echo other >.trawl-task; touch .trawl-job .trawl-00.tmp", false},
+        {"mkdir .trawl-task", false}, /* cannot be read */
+        {"touch .trawl-00.tmp", true},
+        {"printf half >.trawl-task; touch .trawl-00.tmp", true}, /* killed while claiming it */
+        {"printf half >.trawl-task; touch .trawl-00.tmp mine", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char command[1000];
+        struct err err = {0};
+        int64_t id = 0;
         struct job_spec spec = new_job("true", command);
-        assert_int_equal(shell("mkdir -p '%s' && printf half >'%s/.trawl-task' && "
-                               "touch '%s/.trawl-00.tmp'",
-                               output, output, output),
-                         0);
-        int64_t id = submitted(engines[i], &spec);
-        if (engines[i]->here) {
-            assert_string_equal(wait_end(engines[i], id, false).state, "COMPLETED");
+        assert_int_equal(
+            shell("mkdir -p '%s' && cd '%s' && { %s; }", output, output, cases[i].make), 0);
+        int rc = job_submit(&engine_file, &cfg, &spec, &id, &err);
+        if (rc != (cases[i].free ? 0 : -1)) {
+            fail_msg("%s: %d %s", cases[i].make, rc, err.msg);
+        }
+        if (cases[i].free) {
+            assert_int_equal(shell("[ \"$(cat '%s/.trawl-task')\" = task ]", output), 0);
+        } else {
+            assert_int_equal(err.kind, ERR_INVALID);
         }
     }
 }
@@ -385,7 +399,7 @@ int main(void)
         TEST(a_local_job_is_stopped_and_one_that_vanished_is_lost),
         TEST(a_local_job_keeps_to_its_time_and_memory),
         TEST(the_output_of_another_task_is_not_touched),
-        TEST(an_output_that_was_half_claimed_is_nobodys),
+        TEST(a_mark_decides_whose_an_output_is),
         TEST(a_job_file_says_all_and_its_status_is_read),
         TEST(a_job_file_is_withdrawn_and_a_name_is_given_up),
     };

@@ -293,28 +293,39 @@ static void a_name_that_is_not_found_is_closed(void **state)
     assert_true(r.answer == JOB_NONE && r.id == 0); /* the late one is refused */
 }
 
-static void an_output_folder_of_another_task_is_refused(void **state)
+static void a_mark_decides_whose_an_output_folder_is(void **state)
 {
     (void)state;
+    static const struct {
+        const char *make; /* in the folder */
+        bool free;
+    } cases[] = {
+        {"echo other >.trawl-task", false},
+        {"echo other >.trawl-task; touch .trawl-job .trawl-00.tmp", false},
+        {"mkdir .trawl-task", false}, /* cannot be read */
+        {"printf half >.trawl-task; touch mine", false},
+        {"printf half >.trawl-task; touch .trawl-00.tmp", true}, /* killed while claiming it */
+        {"touch .trawl-00.tmp", true},
+    };
     stand_in("squeue", "exit 0");
     stand_in("sbatch", "echo 21");
-    assert_int_equal(shell("mkdir -p 'new/x y/out' && echo other >'new/x y/out/.trawl-task'"), 0);
-    struct job_result r = submit();
-    assert_true(r.answer == JOB_TAKEN && strstr(r.message, "exists already") != NULL);
-}
-
-/* Whoever was killed while claiming the folder has left half a mark. */
-static void an_output_folder_that_was_half_claimed_is_nobodys(void **state)
-{
-    (void)state;
-    stand_in("squeue", "exit 0");
-    stand_in("sbatch", "echo 23");
-    assert_int_equal(shell("mkdir -p 'new/x y/out' && cd 'new/x y/out' && printf half >.trawl-task "
-                           "&& touch .trawl-00.tmp"),
-                     0);
-    struct job_result r = submit();
-    assert_true(r.answer == JOB_FOUND && r.id == 23);
-    assert_int_equal(shell("[ \"$(cat 'new/x y/out/.trawl-task')\" = task/1 ]"), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        AUTO(free) char *line = NULL;
+        assert_true(
+            asprintf(&line,
+                     "rm -rf jobs new && mkdir -p 'new/x y/out' && cd 'new/x y/out' && { %s; }",
+                     cases[i].make) > 0);
+        assert_int_equal(shell(line), 0);
+        struct job_result r = submit();
+        if (r.answer != (cases[i].free ? JOB_FOUND : JOB_TAKEN)) {
+            fail_msg("%s: %d %s", cases[i].make, (int)r.answer, r.message);
+        }
+        if (cases[i].free) {
+            assert_int_equal(shell("[ \"$(cat 'new/x y/out/.trawl-task')\" = task/1 ]"), 0);
+        } else {
+            assert_non_null(strstr(r.message, "exists already"));
+        }
+    }
 }
 
 static void a_script_that_was_cut_does_nothing(void **state)
@@ -383,8 +394,7 @@ int main(void)
         TEST(sbatch_gets_quoted_values_once),
         TEST(an_error_of_sbatch_is_no_proof_that_there_is_no_job),
         TEST(a_name_that_is_not_found_is_closed),
-        TEST(an_output_folder_of_another_task_is_refused),
-        TEST(an_output_folder_that_was_half_claimed_is_nobodys),
+        TEST(a_mark_decides_whose_an_output_folder_is),
         TEST(a_script_that_was_cut_does_nothing),
         TEST(the_newer_witnesses_are_asked_only_for_jobs_that_left),
     };

@@ -73,16 +73,25 @@ static int stop_at_content(void *ctx, const char *name, struct err *err)
     return ERR(err, ERR_CANCELLED, 0, "one name is enough");
 }
 
+static bool is_unreadable(const char *folder, const char *name)
+{
+    struct err why = {0};
+    AUTO(free) char *path = path_join(folder, name, &why);
+    AUTO(free) char *text = path != NULL ? fs_read(path, LINE_MAX_BYTES, NULL, &why) : NULL;
+    return text == NULL && why.code != ENOENT;
+}
+
 enum place_owner place_owner_of(const char *folder, const char *owner)
 {
     char line[LINE_MAX_BYTES];
     if (place_line(folder, ".trawl-task", line, sizeof line)) {
         return strcmp(line, owner) == 0 ? PLACE_OURS : PLACE_TAKEN;
     }
-    bool any = false;
-    struct err ignored = {0};
-    int rc = fs_each_name(folder, stop_at_content, &any, &ignored);
-    (void)rc; /* a folder that is not there is nobody's */
+    bool any = is_unreadable(folder, ".trawl-task");
+    struct err why = {0};
+    if (!any && fs_each_name(folder, stop_at_content, &any, &why) != 0 && why.code != ENOENT) {
+        return PLACE_TAKEN;
+    }
     return any ? PLACE_TAKEN : PLACE_FREE;
 }
 

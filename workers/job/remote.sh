@@ -49,14 +49,19 @@ t_line() { # PATH: into T_LINE
     return 1
 }
 
-# Whether the folder is somebody's: marks of which none is whole are left by who was killed while
-# claiming it, and nobody's.
-t_taken() { # OUTPUT; T_LINE: the task that its mark names
+# Whether the folder is somebody's. Nobody's is one that holds no more than marks of ours and no
+# whole .trawl-task: whoever was about to claim it was killed. One that cannot be read is somebody's.
+t_taken() { # OUTPUT
     local entry
+    ! t_line "$1/.trawl-task" || return 0
+    [ ! -e "$1/.trawl-task" ] || cat -- "$1/.trawl-task" >/dev/null 2>&1 || return 0
     for entry in "$1"/*; do
-        [ -z "$T_LINE" ] && [[ ${entry##*/} == .trawl-* ]] || return 0
+        [[ ${entry##*/} == .trawl-* ]] || return 0
     done
     return 1
+}
+t_mark() { # PATH LINE: whole or not at all; several may claim a folder side by side
+    printf '%s\n' "$2" >"$1.$BASHPID.tmp" && mv -f -- "$1.$BASHPID.tmp" "$1"
 }
 # The output folder is new, empty, ours, or to be taken over. Says why not in T_TEXT.
 t_output() { # OUTPUT MODE TASK NAME
@@ -66,9 +71,9 @@ t_output() { # OUTPUT MODE TASK NAME
             T_TEXT="$1 exists already and is not of this task"
             return 17
         fi
-        printf '%s\n' "$3" >"$1/.trawl-task" || return 1
+        t_mark "$1/.trawl-task" "$3" || return 1
     fi
-    printf '%s\n' "$4" >"$1/.trawl-job"
+    t_mark "$1/.trawl-job" "$4"
 }
 
 # Few programs are started here, because hundreds of jobs go one after the other.
