@@ -12,6 +12,7 @@
 #include "common/fs.h"
 #include "common/mono.h"
 #include "test.h"
+#include "unit/output_marks.h"
 #include "workers/job/job.h"
 
 static char root[64], none[1] = "", slurm_root[80], output_root[80];
@@ -296,29 +297,18 @@ static void the_output_of_another_task_is_not_touched(void **state)
 static void a_mark_decides_whose_an_output_is(void **state)
 {
     (void)state;
-    static const struct {
-        const char *make; /* in the folder */
-        bool free;
-    } cases[] = {
-        {"echo other >.trawl-task", false},
-        {"echo other >.trawl-task; touch .trawl-job .trawl-00.tmp", false},
-        {"mkdir .trawl-task", false}, /* cannot be read */
-        {"touch .trawl-00.tmp", true},
-        {"printf half >.trawl-task; touch .trawl-00.tmp", true}, /* killed while claiming it */
-        {"printf half >.trawl-task; touch .trawl-00.tmp mine", false},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < OUTPUT_MARKS; i++) {
         char command[1000];
         struct err err = {0};
         int64_t id = 0;
         struct job_spec spec = new_job("true", command);
         assert_int_equal(
-            shell("mkdir -p '%s' && cd '%s' && { %s; }", output, output, cases[i].make), 0);
+            shell("mkdir -p '%s' && cd '%s' && { %s; }", output, output, output_marks[i].make), 0);
         int rc = job_submit(&engine_file, &cfg, &spec, &id, &err);
-        if (rc != (cases[i].free ? 0 : -1)) {
-            fail_msg("%s: %d %s", cases[i].make, rc, err.msg);
+        if (rc != (output_marks[i].free ? 0 : -1)) {
+            fail_msg("%s: %d %s", output_marks[i].make, rc, err.msg);
         }
-        if (cases[i].free) {
+        if (output_marks[i].free) {
             assert_int_equal(shell("[ \"$(cat '%s/.trawl-task')\" = task ]", output), 0);
         } else {
             assert_int_equal(err.kind, ERR_INVALID);

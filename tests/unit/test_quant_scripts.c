@@ -11,6 +11,7 @@
 
 #include "common/fs.h"
 #include "test.h"
+#include "unit/output_marks.h"
 #include "workers/job/slurm.h"
 
 #define WRAPPER TEST_SOURCE_DIR "/workers/job/run_job.sh"
@@ -296,31 +297,20 @@ static void a_name_that_is_not_found_is_closed(void **state)
 static void a_mark_decides_whose_an_output_folder_is(void **state)
 {
     (void)state;
-    static const struct {
-        const char *make; /* in the folder */
-        bool free;
-    } cases[] = {
-        {"echo other >.trawl-task", false},
-        {"echo other >.trawl-task; touch .trawl-job .trawl-00.tmp", false},
-        {"mkdir .trawl-task", false}, /* cannot be read */
-        {"printf half >.trawl-task; touch mine", false},
-        {"printf half >.trawl-task; touch .trawl-00.tmp", true}, /* killed while claiming it */
-        {"touch .trawl-00.tmp", true},
-    };
     stand_in("squeue", "exit 0");
     stand_in("sbatch", "echo 21");
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < OUTPUT_MARKS; i++) {
         AUTO(free) char *line = NULL;
         assert_true(
             asprintf(&line,
                      "rm -rf jobs new && mkdir -p 'new/x y/out' && cd 'new/x y/out' && { %s; }",
-                     cases[i].make) > 0);
+                     output_marks[i].make) > 0);
         assert_int_equal(shell(line), 0);
         struct job_result r = submit();
-        if (r.answer != (cases[i].free ? JOB_FOUND : JOB_TAKEN)) {
-            fail_msg("%s: %d %s", cases[i].make, (int)r.answer, r.message);
+        if (r.answer != (output_marks[i].free ? JOB_FOUND : JOB_TAKEN)) {
+            fail_msg("%s: %d %s", output_marks[i].make, (int)r.answer, r.message);
         }
-        if (cases[i].free) {
+        if (output_marks[i].free) {
             assert_int_equal(shell("[ \"$(cat 'new/x y/out/.trawl-task')\" = task/1 ]"), 0);
         } else {
             assert_non_null(strstr(r.message, "exists already"));
