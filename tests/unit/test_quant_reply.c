@@ -74,11 +74,11 @@ static void all_witnesses_are_read_and_names_must_fit(void **state)
         "trawl|sacct|8|other|COMPLETED|0:0|5\ntrawl|sacct|9|n9|OUT_OF_MEMORY|0:125|93784\n"
         "trawl|scontrol|JobId=10 JobName=n10 UserId=u(1) JobState=NODE_FAIL Reason=x|y "
         "ExitCode=1:9 RunTime=1-00:00:01 Comment= JobState=COMPLETED \n"
-        "trawl|status|7|{\"v\":1,\"job_name\":\"n7\",\"job_id\":7,\"state\":\"COMPLETED\","
+        "trawl|status|7|n7|{\"v\":1,\"job_name\":\"n7\",\"job_id\":7,\"state\":\"COMPLETED\","
         "\"exit_code\":0,\"elapsed_s\":12}\n"
-        "trawl|status|8|{\"v\":1,\"job_name\":\"n8\",\"job_id\":5,\"state\":\"COMPLETED\"}\n"
-        "trawl|status|9|{\"v\":1,\"job_name\":\"n9\",\"job_id\":9,\"state\":\"COMP\n"
-        "trawl|status|10|{\"a\":{}}\ntrawl|error|sacct|1|slurmdbd: Connection refused\n"
+        "trawl|status|8|n8|{\"v\":1,\"job_name\":\"n8\",\"job_id\":5,\"state\":\"COMPLETED\"}\n"
+        "trawl|status|9|n9|{\"v\":1,\"job_name\":\"n9\",\"job_id\":9,\"state\":\"COMP\n"
+        "trawl|status|10|n10|{\"a\":{}}\ntrawl|error|sacct|1|slurmdbd: Connection refused\n"
         "trawl|stray|11|trawl-x-f1|RUNNING\ntrawl|stray|x|n|RUNNING\n"
         "trawl|squeue|999|x|y\ntrawl|sacct\ntrawl||||||||||\n",
         views, 4, &poll);
@@ -101,6 +101,29 @@ static void all_witnesses_are_read_and_names_must_fit(void **state)
     assert_int_equal(poll.n_strays, 1);
     assert_int_equal(poll.strays[0].id, 11);
     assert_string_equal(poll.strays[0].name, "trawl-x-f1");
+    job_poll_fini(&poll);
+}
+
+static void an_id_that_came_round_again_is_not_confused(void **state)
+{
+    (void)state;
+    struct job_watched views[] = {{.view = {.id = 6, .name = "n6"}},
+                                  {.view = {.id = 7, .name = "old"}},
+                                  {.view = {.id = 7, .name = "older"}},
+                                  {.view = {.id = 7, .name = "new"}}};
+    struct job_poll poll;
+    slurm_read_poll(
+        "trawl|sacct|7|new|NODE_FAIL|1:0|207\ntrawl|memory|7|older\n"
+        "trawl|status|7|old|{\"job_name\":\"old\",\"job_id\":7,\"state\":\"FAILED\"}\n"
+        "trawl|status|7|new|{\"job_name\":\"new\",\"job_id\":7,\"state\":\"COMPLETED\"}\n",
+        views, 4, &poll);
+    assert_string_equal(views[0].view.wrapper.state, "");
+    assert_string_equal(views[1].view.wrapper.state, "FAILED");
+    assert_string_equal(views[1].view.sacct.state, "");
+    assert_string_equal(views[2].view.wrapper.state, "");
+    assert_true(views[2].view.over_memory && !views[3].view.over_memory);
+    assert_string_equal(views[3].view.wrapper.state, "COMPLETED");
+    assert_string_equal(views[3].view.sacct.state, "NODE_FAIL");
     job_poll_fini(&poll);
 }
 
@@ -137,6 +160,7 @@ int main(void)
         cmocka_unit_test(a_reply_cut_anywhere_gives_the_whole_id_or_none),
         cmocka_unit_test(a_question_by_name_has_three_answers),
         cmocka_unit_test(all_witnesses_are_read_and_names_must_fit),
+        cmocka_unit_test(an_id_that_came_round_again_is_not_confused),
         cmocka_unit_test(a_cluster_without_accounting_is_no_fault),
         cmocka_unit_test(job_names_are_short_plain_and_their_own),
     };

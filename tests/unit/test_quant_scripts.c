@@ -337,30 +337,38 @@ static void the_newer_witnesses_are_asked_only_for_jobs_that_left(void **state)
     struct err err = {0};
     struct job_poll poll;
     struct job_watched views[] = {{.view = {.id = 1, .name = "n1"}},
-                                  {.view = {.id = 2, .name = "n2"}}};
+                                  {.view = {.id = 2, .name = "n2"}},
+                                  {.view = {.id = 2, .name = "n2-again"}}};
     AUTO(text_fini) struct text t = {0};
-    char folder[100];
+    char folder[100], again[100];
     stand_in("sbatch", "exit 0");
     stand_in("scancel", "printf \"%s \" \"$@\" >$R/cancelled");
     stand_in("squeue", "echo \"1|n1|RUNNING\"; echo \"3|x|RUNNING\"; "
                        "echo \"4|trawl-me-a|PENDING\"; echo \"5|trawl-me-b|COMPLETED\"");
     stand_in("sacct", "echo \"$*\" >>$R/asked; echo \"2|n2|TIMEOUT|0:0|90061\"");
-    assert_int_equal(
-        shell("echo '{\"job_name\":\"n1\",\"job_id\":1,\"state\":\"RUNNING\"}' >job/status.json"),
-        0);
+    assert_int_equal(shell("echo '{\"job_name\":\"n1\",\"job_id\":1,\"state\":\"RUNNING\"}' "
+                           ">job/status.json && mkdir again && echo "
+                           "'{\"job_name\":\"n2-again\",\"job_id\":2,\"state\":\"COMPLETED\"}' "
+                           ">again/status.json"),
+                     0);
     snprintf(folder, sizeof folder, "%s/job", root);
+    snprintf(again, sizeof again, "%s/again", root);
     assert_int_equal(slurm_begin(&t, &err), 0);
     slurm_put_cancel(&t, 2, "n2");
     slurm_put_watch(&t, 1, "n1", folder);
+    slurm_put_watch(&t, 2, "n2-again", again);
     slurm_put_watch(&t, 2, "n2", "/no/where");
     slurm_put_poll(&t, "trawl-me-");
     AUTO(free) char *reply = head_node(&t, &err);
     assert_non_null(reply);
-    slurm_read_poll(reply, views, 2, &poll);
+    slurm_read_poll(reply, views, 3, &poll);
     assert_string_equal(views[0].view.squeue.state, "RUNNING");
     assert_string_equal(views[0].view.wrapper.state, "RUNNING");
     assert_string_equal(views[1].view.sacct.state, "TIMEOUT");
     assert_int_equal(views[1].view.sacct.elapsed_s, 90061);
+    assert_string_equal(views[1].view.wrapper.state, "");
+    assert_string_equal(views[2].view.wrapper.state, "COMPLETED");
+    assert_string_equal(views[2].view.sacct.state, "");
     assert_int_equal(poll.n_strays, 1);
     assert_string_equal(poll.strays[0].name, "trawl-me-a");
     job_poll_fini(&poll);

@@ -149,13 +149,14 @@ t_cancel() { # ID NAME: both must fit, job ids come round again
     text=$(scancel --name="$2" "$1" 2>&1) || t_say cancel "$1" "$(t_flat "$text")"
 }
 
+# By name: ids come round again, and two jobs that are asked about may have the same.
 t_watch() { # ID NAME FOLDER: one more job for t_poll
     t_calls=$((t_calls + 1))
-    t_want[$1]=$2
-    t_folder[$1]=$3
-    t_left[$1]=1
+    t_id[$2]=$1
+    t_folder[$2]=$3
+    t_left[$2]=1
 }
-declare -A t_want t_folder t_left
+declare -A t_id t_folder t_left
 
 t_poll_squeue() { # PREFIX: of our names; jobs that nobody asked about are told, too
     local lines id name state known
@@ -164,9 +165,9 @@ t_poll_squeue() { # PREFIX: of our names; jobs that nobody asked about are told,
         return
     }
     while IFS='|' read -r id name state; do
-        [ -n "$id" ] || continue
+        [ -n "$name" ] || continue
         known=squeue
-        if [ "${t_want[$id]-}" != "$name" ]; then
+        if [ "${t_id[$name]-}" != "$id" ]; then
             [[ $name == "$1"* ]] || continue
             known=stray
         fi
@@ -174,38 +175,40 @@ t_poll_squeue() { # PREFIX: of our names; jobs that nobody asked about are told,
         COMPLETED | FAILED | TIMEOUT | CANCELLED | OUT_OF_MEMORY | DEADLINE | NODE_FAIL | PREEMPTED | BOOT_FAIL)
             [ $known = squeue ] || continue
             ;;
-        *) [ $known != squeue ] || unset "t_left[$id]" ;;
+        *) [ $known != squeue ] || unset "t_left[$name]" ;;
         esac
         t_say $known "$id" "$name" "$state"
     done <<<"$lines"
 }
 t_poll_status() {
-    local id line
-    for id in "${!t_want[@]}"; do
-        if [ -r "${t_folder[$id]}/status.json" ] && IFS= read -r line <"${t_folder[$id]}/status.json"; then
-            printf 'trawl|status|%s|%s\n' "$id" "$line"
-            [[ $line != *'"state":"COMPLETED"'* ]] || unset "t_left[$id]"
+    local name line
+    for name in "${!t_id[@]}"; do
+        if [ -r "${t_folder[$name]}/status.json" ] && IFS= read -r line <"${t_folder[$name]}/status.json"; then
+            printf 'trawl|status|%s|%s|%s\n' "${t_id[$name]}" "$name" "$line"
+            [[ $line != *'"state":"COMPLETED"'* ]] || unset "t_left[$name]"
         fi
     done
 }
 # Where SLURM ends a job for its memory, its state does not always say so, but its log does.
 t_poll_memory() {
-    local id
-    for id in "${!t_left[@]}"; do
-        ! tail -c 4096 -- "${t_folder[$id]%/*}/slurm-$id.out" 2>/dev/null |
-            grep -qE 'oom[-_]kill|xceeded memory limit' || t_say memory "$id"
+    local name
+    for name in "${!t_left[@]}"; do
+        ! tail -c 4096 -- "${t_folder[$name]%/*}/slurm-${t_id[$name]}.out" 2>/dev/null |
+            grep -qE 'oom[-_]kill|xceeded memory limit' || t_say memory "${t_id[$name]}" "$name"
     done
 }
 # What has left the queue without the wrapper's word that all went well: sacct knows why, or scontrol
 # where there is no accounting. A sacct that hangs delays only these.
 t_poll_ended() {
-    local lines line id list=
-    for id in "${!t_left[@]}"; do
-        list+=,$id
+    local lines line id name
+    local -A ids
+    for name in "${!t_left[@]}"; do
+        ids[${t_id[$name]}]=1
     done
-    [ -n "$list" ] || return
+    [ ${#ids[@]} -gt 0 ] || return
     t_poll_memory
-    if lines=$(timeout 20 sacct -X -n -P -j "${list#,}" --format=JobIDRaw,JobName,State,ExitCode,ElapsedRaw 2>&1); then
+    local IFS=,
+    if lines=$(timeout 20 sacct -X -n -P -j "${!ids[*]}" --format=JobIDRaw,JobName,State,ExitCode,ElapsedRaw 2>&1); then
         while IFS= read -r line; do
             [ -z "$line" ] || printf 'trawl|sacct|%s\n' "$line"
         done <<<"$lines"
@@ -215,7 +218,7 @@ t_poll_ended() {
     while IFS= read -r line; do
         id=${line#JobId=}
         id=${id%% *}
-        [ -z "$id" ] || [ -z "${t_want[$id]-}" ] || printf 'trawl|scontrol|%s\n' "$line"
+        [ -z "$id" ] || [ -z "${ids[$id]-}" ] || printf 'trawl|scontrol|%s\n' "$line"
     done <<<"$(scontrol -o show job 2>/dev/null)"
 }
 t_poll() { # PREFIX

@@ -197,7 +197,7 @@ static int compare_views(const void *a, const void *b)
     return x->view.id < y->view.id ? -1 : x->view.id > y->view.id;
 }
 
-/* The view of this id and exactly this name: ids come round again. name may be NULL. */
+/* The view of this id and exactly this name: ids come round again, and two jobs may have one. */
 static struct job_view *find_view(struct job_watched *jobs, size_t n, const struct field *id,
                                   const struct field *name)
 {
@@ -206,8 +206,15 @@ static struct job_view *find_view(struct job_watched *jobs, size_t n, const stru
     }
     struct job_watched key = {.view = {.id = number(id)}};
     struct job_watched *job = bsearch(&key, jobs, n, sizeof *jobs, compare_views);
-    struct job_view *view = job != NULL ? &job->view : NULL;
-    return view != NULL && (name == NULL || is(name, view->name)) ? view : NULL;
+    while (job != NULL && job > jobs && job[-1].view.id == key.view.id) {
+        job--;
+    }
+    for (; job != NULL && job < jobs + n && job->view.id == key.view.id; job++) {
+        if (is(name, job->view.name)) {
+            return &job->view;
+        }
+    }
+    return NULL;
 }
 
 /* "3:0" -> exit code and signal. */
@@ -273,9 +280,10 @@ static void read_scontrol(struct job_watched *jobs, size_t n, const struct line 
 
 static void read_status(struct job_watched *jobs, size_t n, const struct line *line)
 {
-    struct job_view *view = line->n == 3 ? find_view(jobs, n, &line->fields[1], NULL) : NULL;
+    struct job_view *view =
+        line->n == 4 ? find_view(jobs, n, &line->fields[1], &line->fields[2]) : NULL;
     if (view != NULL) {
-        job_status_read(line->fields[2].at, line->fields[2].len, view);
+        job_status_read(line->fields[3].at, line->fields[3].len, view);
     }
 }
 
@@ -320,7 +328,7 @@ static size_t fields_of(const char *reply)
 {
     /* Only these lines end in free text; all others are split to the end. */
     if (strncmp(reply, "trawl|status|", 13) == 0) {
-        return 3;
+        return 4;
     }
     return strncmp(reply, "trawl|scontrol|", 15) == 0 ? 2 : FIELDS_MAX;
 }
@@ -341,8 +349,8 @@ static void read_line(struct job_watched *jobs, size_t n, const struct line *lin
         read_scontrol(jobs, n, line);
     } else if (is(verb, "status")) {
         read_status(jobs, n, line);
-    } else if (is(verb, "memory") && line->n >= 2) {
-        struct job_view *view = find_view(jobs, n, &line->fields[1], NULL);
+    } else if (is(verb, "memory") && line->n >= 3) {
+        struct job_view *view = find_view(jobs, n, &line->fields[1], &line->fields[2]);
         if (view != NULL) {
             view->over_memory = true;
         }
