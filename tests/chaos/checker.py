@@ -274,10 +274,10 @@ class Checker:
         for steps in self.history.values():
             steps.sort()
 
-    def allowed(self, pool: str, at: float) -> int:
-        """The largest size that the pool had, or was about to get, shortly before this moment."""
+    def allowed(self, pool: str, since: float, at: float) -> int:
+        """The largest size that the pool had, or was about to get, between these moments or shortly before them."""
         steps = self.history[pool]
-        first = bisect.bisect_left(steps, (at - LOWERED_S,))
+        first = bisect.bisect_left(steps, (since - LOWERED_S,))
         last = bisect.bisect_right(steps, (at + 0.2, 1 << 30))
         return max((size for _, size in steps[max(0, first - 1):last]), default=0)
 
@@ -286,7 +286,7 @@ class Checker:
         for pool in sample["pools"]:
             held = {s: t for s, t in sample["slots"].items() if s.split("/")[0] == pool}
             earlier = {} if before is None else {s: t for s, t in before["slots"].items() if s.split("/")[0] == pool}
-            size = self.allowed(pool, sample["at"])
+            size = self.allowed(pool, (before or sample)["at"], sample["at"])  # nobody saw what was in between
             new = [s for s, (task, _) in held.items() if earlier.get(s, [None])[0] != task]
             self.expect(len(held) <= size or not new, f"{when} {pool}: {len(held)} of {size} slots are held, {new} newly")
         places = collections.Counter(slot for _, _, slot, _ in sample["tasks"].values() if slot is not None)
