@@ -28,6 +28,13 @@ static void look(struct kind_threads *k, void **keep)
     }
 }
 
+/* From beginning to beginning; a slow look is followed by a rest of its own length. */
+static int64_t next_look_ms(int64_t began, int64_t every_ms)
+{
+    int64_t now = mono_ms();
+    return began + every_ms > 2 * now - began ? began + every_ms : 2 * now - began;
+}
+
 static void tick(struct lease *lease)
 {
     struct err err = {0};
@@ -51,8 +58,9 @@ void *watcher_main(void *arg)
     while (lease != NULL && !runner_stopping(r)) {
         tick(lease);
         if (lease_held(lease) && mono_ms() >= next_ms) {
+            int64_t began = mono_ms();
             look(k, &keep);
-            next_ms = mono_ms() + k->kind->watch_ms(r->cfg);
+            next_ms = next_look_ms(began, k->kind->watch_ms(r->cfg));
         }
         runner_pause(r, next_ms - mono_ms() > 0 && next_ms - mono_ms() < TICK_MS
                             ? next_ms - mono_ms()
