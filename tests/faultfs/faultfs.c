@@ -7,6 +7,7 @@
  * acts at once; the page cache of data works as on a real network file system, and O_DIRECT reaches
  * us. Backing files are opened without it, as our buffers are not aligned. With casefold a name
  * finds a file that differs from it only in ASCII case, as on a share of Windows.
+ * More than 500 lines, because it is one table of small operations that share one state.
  */
 #define FUSE_USE_VERSION 314
 #include <dirent.h>
