@@ -34,18 +34,14 @@ def latency(site) -> None:
     bench.figure("one copy at a time, idle system", "ready_to_start_p50_ms", statistics.median(waits), "ms")
 
 
-def count(site, query: dict) -> int:
-    return site.db.count("raw_file", query)
-
-
 def thousand(site, scheduler, worker) -> None:
     site.instrument("many1", "generic")
     began = time.monotonic()
     site.acquire("generic", "many1", count=FILES, size=3000, gap=0)
     deadline = began + 600
-    while count(site, {"settled": True}) < FILES + 30 and time.monotonic() < deadline:
+    while site.db.count("raw_file", {"settled": True}) < FILES + 30 and time.monotonic() < deadline:
         time.sleep(1)
-    if count(site, {"status": "done", "settled": True}) < FILES + 30:
+    if site.db.count("raw_file", {"status": "done", "settled": True}) < FILES + 30:
         raise RuntimeError(f"not all of {FILES} raw files are done and settled after 600 s")
     bench.figure(f"{FILES} raw files through copy, SLURM, metrics, index", "files_per_s", FILES / (time.monotonic() - began), "1/s")
     bench.figure(f"after {FILES} raw files", "rss_scheduler_mib", rss_mib(scheduler.pid), "MiB")
