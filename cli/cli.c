@@ -2,7 +2,6 @@
 #include "cli/cli.h"
 
 #include <assert.h>
-#include <jansson.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/args.h"
+#include "common/event.h"
 
 const char *cli_exit_help(enum cli_exit e)
 {
@@ -78,10 +78,7 @@ void cli_event(struct cli *c, const char *event, const char *id, const char *raw
 {
     struct err ignored = {0};
     AUTO(bus_free) struct bus *bus = bus_new(c->cfg, "trawl", &ignored);
-    json_t *msg =
-        json_pack("{s:i, s:s, s:s, s:s*}", "v", 1, "event", event, "id", id, "raw_file", raw_file);
-    AUTO(free) char *text = msg != NULL ? json_dumps(msg, JSON_COMPACT) : NULL;
-    json_decref(msg);
+    AUTO(free) char *text = event_encode(event, id, raw_file != NULL ? raw_file : "");
     fflush(c->out); /* bus_free may wait for a broker that is away */
     if (bus != NULL && text != NULL && bus_send_event(bus, id, text, &ignored) != 0) {
         return; /* the scheduler's next sweep sees the change */

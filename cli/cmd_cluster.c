@@ -39,10 +39,47 @@ struct wish {
     bool any, replace;
 };
 
-/* Take over the keys that are wished for; *taken says how many are trusted now. */
-static enum cli_exit take_keys(const struct ssh_login *login, struct ssh_host_key *keys, size_t n,
-                               const struct wish *w, size_t *taken, struct err *err)
+struct taking {
+    struct cli *c;
+    const struct args *args;
+    const struct ssh_login *login;
+    struct wish wish;
+};
+
+struct one_key {
+    const struct ssh_login *login;
+    const struct ssh_host_key *key;
+};
+
+static int note_key(void *ctx, bool *won, bson_t *after, struct err *err)
 {
+    const struct one_key *o = ctx;
+    BCON_APPEND(after, "type", BCON_UTF8(o->key->type), "fingerprint",
+                BCON_UTF8(o->key->fingerprint), "known_hosts", BCON_UTF8(o->login->known_hosts));
+    *won = ssh_host_trust(o->login, o->key, err) == 0;
+    return *won ? 0 : -1;
+}
+
+static int take_key(const struct taking *t, struct ssh_host_key *k, struct err *err)
+{
+    struct one_key one = {t->login, k};
+    AUTO(bson_destroy)
+    bson_t *before = BCON_NEW("fingerprint", BCON_UTF8(k->changed ? "another" : "none"));
+    const struct act act = {t->c, t->args, "cluster trust", t->args->words[0], before};
+    bool won;
+    if (act_run(&act, note_key, &one, &won, err) != 0) {
+        return -1;
+    }
+    k->known = true;
+    k->changed = false;
+    return 0;
+}
+
+/* Take over the keys that are wished for; *taken says how many are trusted now. */
+static enum cli_exit take_keys(const struct taking *t, struct ssh_host_key *keys, size_t n,
+                               size_t *taken, struct err *err)
+{
+    const struct wish *w = &t->wish;
     *taken = 0;
     for (size_t i = 0; i < n; i++) {
         struct ssh_host_key *k = &keys[i];
@@ -51,14 +88,10 @@ static enum cli_exit take_keys(const struct ssh_login *login, struct ssh_host_ke
         if (wanted && k->changed && !w->replace) {
             return cli_fail(err, CLI_REFUSED,
                             "%s has another key of this host (%s now): if that is right, --replace",
-                            login->known_hosts, k->fingerprint);
+                            t->login->known_hosts, k->fingerprint);
         }
-        if (wanted && !k->known) {
-            if (ssh_host_trust(login, k, err) != 0) {
-                return cli_exit_of(err);
-            }
-            k->known = true;
-            k->changed = false;
+        if (wanted && !k->known && take_key(t, k, err) != 0) {
+            return cli_exit_of(err);
         }
         *taken += k->known;
     }
@@ -89,7 +122,8 @@ enum cli_exit cmd_cluster_trust(struct cli *c, const struct args *a, struct err 
     if (ssh_host_keys(&login, keys, &n, err) != 0) {
         return CLI_AWAY;
     }
-    enum cli_exit e = take_keys(&login, keys, n, &wish, &taken, err);
+    const struct taking taking = {c, a, &login, wish};
+    enum cli_exit e = take_keys(&taking, keys, n, &taken, err);
     if (show_keys(c, keys, n, err) != 0 || e != CLI_OK) {
         return e != CLI_OK ? e : cli_exit_of(err);
     }
@@ -175,7 +209,9 @@ enum cli_exit cmd_cluster_cancel(struct cli *c, const struct args *a, struct err
     AUTO(bson_destroy)
     bson_t *update = BCON_NEW("$set", "{", "cancel", "{", "by", BCON_UTF8(cli_who(who, sizeof who)),
                               "at", BCON_DATE_TIME(wall_ms()), "}", "}");
-    const struct act act = {c, a, "cluster cancel", a->words[0], NULL};
+    AUTO(bson_destroy)
+    bson_t *before = BCON_NEW("job_name", BCON_UTF8(doc_str(d->items[0], "raw_file", "")));
+    const struct act act = {c, a, "cluster cancel", a->words[0], before};
     if (act_update(&act, DB_ALERTS, filter, update, &won, err) != 0) {
         return cli_exit_of(err);
     }

@@ -73,11 +73,11 @@ static struct docs *read_entries(const struct reading *r, struct err *err)
 #define VALUE_MAX 160
 
 /* A text or a number; "" for all else and for nothing. */
-static const char *value_of(const bson_t *doc, const char *key, char buf[static VALUE_MAX])
+static const char *value_of(const bson_t *doc, const char *path, char buf[static VALUE_MAX])
 {
-    bson_iter_t at;
+    bson_iter_t top, at;
     buf[0] = '\0';
-    if (!bson_iter_init_find(&at, doc, key)) {
+    if (!bson_iter_init(&top, doc) || !bson_iter_find_descendant(&top, path, &at)) {
         return buf;
     }
     if (BSON_ITER_HOLDS_UTF8(&at)) {
@@ -88,28 +88,42 @@ static const char *value_of(const bson_t *doc, const char *key, char buf[static 
     return buf;
 }
 
-/* "slots 3 -> 0, saved_slots 3": what differs; nested documents are left to the JSON form. */
+struct differences {
+    const bson_t *before, *after;
+    char *buf;
+    size_t room, used;
+};
+
+static void append_difference(struct differences *d, const char *path)
+{
+    char old[VALUE_MAX], new[VALUE_MAX];
+    value_of(d->before, path, old);
+    value_of(d->after, path, new);
+    if (strcmp(old, new) == 0 || d->used >= d->room) {
+        return;
+    }
+    int n = snprintf(d->buf + d->used, d->room - d->used, "%s%s %s%s%s", d->used > 0 ? ", " : "",
+                     path, old, old[0] != '\0' ? " -> " : "", new);
+    d->used += n > 0 ? (size_t)n : 0;
+}
+
+/* "slots 3 -> 0, cancel.by kim@lab": what differs, of a document in it only who did it; the rest is
+ * left to the JSON form. */
 static void changes(const bson_t *entry, char *buf, size_t room)
 {
     bson_t before = BSON_INITIALIZER, after;
     bson_iter_t at;
-    size_t used = 0;
     buf[0] = '\0';
     (void)doc_sub(entry, "before", &before);
     if (!doc_sub(entry, "after", &after) || !bson_iter_init(&at, &after)) {
         return;
     }
-    while (bson_iter_next(&at) && used < room) {
-        const char *key = bson_iter_key(&at);
-        char old[VALUE_MAX], new[VALUE_MAX];
-        value_of(&before, key, old);
-        value_of(&after, key, new);
-        if (strcmp(old, new) == 0) {
-            continue;
-        }
-        int n = snprintf(buf + used, room - used, "%s%s %s%s%s", used > 0 ? ", " : "", key, old,
-                         old[0] != '\0' ? " -> " : "", new);
-        used += n > 0 ? (size_t)n : 0;
+    struct differences d = {&before, &after, buf, room, 0};
+    while (bson_iter_next(&at)) {
+        char path[VALUE_MAX];
+        bool nested = BSON_ITER_HOLDS_DOCUMENT(&at);
+        snprintf(path, sizeof path, "%.100s%s", bson_iter_key(&at), nested ? ".by" : "");
+        append_difference(&d, path);
     }
 }
 

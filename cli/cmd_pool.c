@@ -4,12 +4,14 @@
 #include <limits.h>
 #include <string.h>
 
+#include "cli/alive.h"
 #include "cli/args.h"
 #include "cli/pools.h"
 #include "common/audit.h"
 #include "common/mono.h"
 
-#define LOOK_MS 300 /* between two looks while waiting */
+#define LOOK_MS 300  /* between two looks while waiting */
+#define ACTS_MS 1000 /* how soon a leader goes by a new size */
 
 static struct docs *taken(struct cli *c, struct err *err)
 {
@@ -91,41 +93,85 @@ static int count_used(struct cli *c, const char *pool, int64_t *used, struct err
     return db_count(c->db, DB_SLOTS, filter, used, err);
 }
 
-static void show_wait(const struct cli *c, const char *pool, int64_t used, int64_t slots)
+/* On a terminal one line that changes; elsewhere a line for each change. */
+static void show_wait(const struct cli *c, const struct resize *r, int64_t used, int64_t *shown)
 {
+    int64_t waiting = used > r->slots ? used - r->slots : 0;
     if (c->progress) {
-        fprintf(stderr, "\r%s: %" PRId64 " taken, waiting for %" PRId64 " to end\033[K", pool, used,
-                used > slots ? used - slots : 0);
+        fprintf(stderr, "\r%s: %" PRId64 " taken, waiting for %" PRId64 " to end\033[K", r->pool,
+                used, waiting);
+    } else if (!c->quiet && used != *shown) {
+        fprintf(stderr, "%s: %" PRId64 " taken, waiting for %" PRId64 " to end\n", r->pool, used,
+                waiting);
     }
+    *shown = used;
 }
 
-static enum cli_exit wait_until(struct cli *c, const struct resize *r, struct err *err)
+/* Somebody else may have given it another size meanwhile: then this wait is over. */
+static enum cli_exit still_ours(const struct resize *r, struct err *err)
 {
-    int64_t used = 0;
+    AUTO(bson_destroy) bson_t *pool = NULL;
+    enum cli_exit e = pool_find(r->c, r->pool, &pool, err);
+    if (e != CLI_OK || doc_i64(pool, "slots", -1) == r->slots) {
+        return e;
+    }
+    return cli_fail(err, CLI_REFUSED, "%s was given %" PRId64 " slots by %s meanwhile", r->pool,
+                    doc_i64(pool, "slots", -1), doc_str(pool, "by", "somebody"));
+}
+
+/* A slot whose task has ended is given back by a leader only. */
+static void warn_leaderless(struct cli *c)
+{
+    struct alive alive;
+    struct err ignored = {0};
+    if (alive_look(c, &alive, &ignored) == 0 && alive_leader(&alive) == NULL) {
+        fputs("no scheduler leads, so no slot is given back: start trawl-scheduler\n", stderr);
+    }
+    alive_free(&alive);
+}
+
+/* A leader may admit by the old size for as long as a change takes to act: only what is true after
+ * that counts. */
+static enum cli_exit wait_until_drained(const struct resize *r, int64_t *used, struct err *err)
+{
     int64_t end_ms = r->timeout_s < 0 ? INT64_MAX : mono_ms() + r->timeout_s * 1000;
-    for (;;) {
-        if (count_used(c, r->pool, &used, err) != 0) {
-            return cli_exit_of(err);
+    int64_t acts_ms = mono_ms() + ACTS_MS, shown = -1;
+    for (bool warned = false;;) {
+        enum cli_exit e = still_ours(r, err);
+        if (e != CLI_OK || count_used(r->c, r->pool, used, err) != 0) {
+            return e != CLI_OK ? e : cli_exit_of(err);
         }
-        show_wait(c, r->pool, used, r->slots);
-        if (used <= r->slots || mono_ms() >= end_ms) {
-            break;
+        show_wait(r->c, r, *used, &shown);
+        bool drained = *used <= r->slots && mono_ms() >= acts_ms;
+        if (drained || mono_ms() >= end_ms) {
+            return CLI_OK;
+        }
+        if (!warned && mono_ms() >= acts_ms) {
+            warn_leaderless(r->c);
+            warned = true;
         }
         mono_sleep_ms(LOOK_MS);
     }
-    if (c->progress) {
+}
+
+static enum cli_exit wait_until(const struct resize *r, struct err *err)
+{
+    int64_t used = 0;
+    enum cli_exit e = wait_until_drained(r, &used, err);
+    if (r->c->progress) {
         fputs("\r\033[K", stderr);
     }
-    return used <= r->slots
-               ? CLI_OK
-               : cli_fail(err, CLI_NO,
-                          "%s: %" PRId64 " slots are still taken; trawl why %s tells by whom",
-                          r->pool, used, r->pool);
+    if (e != CLI_OK || used <= r->slots) {
+        return e;
+    }
+    return cli_fail(err, CLI_NO,
+                    "%s: %" PRId64 " slots are still taken; trawl why %s tells by whom", r->pool,
+                    used, r->pool);
 }
 
 static enum cli_exit read_resize(const struct args *a, struct resize *r, struct err *err)
 {
-    static const struct args_number sizes = {"the size of a pool", 0, 100000, 0};
+    static const struct args_number sizes = {"the size of a pool", 0, POOL_MAX_SLOTS, 0};
     static const struct args_number timeouts = {"timeout", 0, INT_MAX, -1};
     r->pool = a->words[0];
     return text_i64(a->words[1], &sizes, &r->slots, err) != 0 ||
@@ -145,7 +191,7 @@ enum cli_exit cmd_pool_set(struct cli *c, const struct args *a, struct err *err)
     }
     cli_event(c, "pool", r.pool, NULL);
     if (args_get(a, "wait") != NULL) {
-        e = wait_until(c, &r, err);
+        e = wait_until(&r, err);
     }
     if (c->json) {
         json_t *answer = json_pack("{s:s, s:I}", "pool", r.pool, "slots", (json_int_t)r.slots);

@@ -64,12 +64,13 @@ static int start(void *ctx, bool *won, bson_t *after, struct err *err)
 {
     const struct starting *s = ctx;
     struct db *db = s->r->c->db;
-    BSON_APPEND_INT64(after, "run", doc_i64(s->t->input, "run", 1));
+    BCON_APPEND(after, "state", BCON_UTF8("ready"), "run",
+                BCON_INT64(doc_i64(s->t->input, "run", 1)));
     if (open_raw_file(s->r, s->t->raw_file, s->id, err) != 0 ||
         task_create(db, s->t, won, err) != 0) {
         return -1;
     }
-    return *won ? 0 : task_reopen(db, s->t, false, won, err);
+    return *won ? 0 : task_reopen(db, s->t, TASK_REOPEN_ENDED, won, err);
 }
 
 static enum cli_exit rerun_task(struct rerun *r, const bson_t *raw, const bson_t *settings,
@@ -81,7 +82,8 @@ static enum cli_exit rerun_task(struct rerun *r, const bson_t *raw, const bson_t
                          .settings = settings_id(settings, name),
                          .instrument = doc_str(raw, "instrument_id", ""),
                          .project = doc_str(raw, "project_id", ""),
-                         .priority = PRIORITY_RERUN};
+                         .priority = PRIORITY_RERUN,
+                         .round = doc_i64(raw, "round", 0)};
     AUTO(free) char *id = task_id(t.raw_file, t.kind, t.settings);
     AUTO(bson_destroy) bson_t *before = NULL;
     if (id == NULL || db_find_id(r->c->db, DB_TASKS, id, &before, err) != 0) {
@@ -103,7 +105,11 @@ static enum cli_exit rerun_task(struct rerun *r, const bson_t *raw, const bson_t
     bool won = false;
     t.input = input;
     struct starting starting = {r, &t, id};
-    const struct act act = {r->c, r->args, "rerun", id, NULL};
+    AUTO(bson_destroy) bson_t *was = bson_new();
+    if (before != NULL) {
+        BCON_APPEND(was, "state", BCON_UTF8(task_state_name(state)), "run", BCON_INT64(run - 1));
+    }
+    const struct act act = {r->c, r->args, "rerun", id, was};
     if (input == NULL || act_run(&act, start, &starting, &won, err) != 0) {
         return input != NULL ? cli_exit_of(err) : cli_fail(err, CLI_AWAY, "out of memory");
     }

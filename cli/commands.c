@@ -160,6 +160,7 @@ static const struct cli_option cluster_trust_options[] = {
     {"fingerprint", "SHA256:…", "take the host's key when it has this fingerprint"},
     {"first-use", NULL, "take whatever keys the host shows now"},
     {"replace", NULL, "in the place of another key that is known"},
+    {"why", "TEXT", "kept in the log"},
     {0},
 };
 static const struct cli_option config_show_options[] = {
@@ -219,8 +220,10 @@ const struct command commands[] = {
          "who has its slots. The JSON form has a stable word for each reason: acquiring, "
          "planning,\n"
          "no_leader, stopped, pool_closed, pool_full, capped (its instrument has as many copies\n"
-         "under way as it may), not_before, held (a share is not there or not proven), no_worker,\n"
-         "workers_busy, queued, unclaimed, running, cancelling, parked (a SLURM job), tasks_open,\n"
+         "under way as it may), not_before, held (a share is not there or not proven, or the "
+         "cluster\n"
+         "does not answer), no_worker, workers_busy, queued, unclaimed, running, cancelling, "
+         "parked (a SLURM job), tasks_open,\n"
          "failed, cancelled, skipped, ignored, done.\n\n"
          "  trawl why file_copy\n"
          "  trawl why run7.d/quant/msqc-v1",
@@ -506,7 +509,7 @@ const struct command commands[] = {
      .options = cluster_trust_options,
      .min_words = 1,
      .max_words = 1,
-     .need = NEED_CONFIG,
+     .need = NEED_DB,
      .run = cmd_cluster_trust},
     {.name = "cluster strays",
      .args = "",

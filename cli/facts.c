@@ -59,10 +59,10 @@ struct docs *facts_open_tasks(struct cli *c, const bson_t *pools, struct err *er
                               "$in", BCON_ARRAY(&names), "}");
     bson_destroy(&names);
     AUTO(bson_destroy)
-    bson_t *opts =
-        BCON_NEW("projection", "{", "kind", BCON_INT32(1), "pool", BCON_INT32(1), "state",
-                 BCON_INT32(1), "priority", BCON_INT32(1), "ready_at", BCON_INT32(1), "not_before",
-                 BCON_INT32(1), "instrument_id", BCON_INT32(1), "project_id", BCON_INT32(1), "}");
+    bson_t *opts = BCON_NEW("projection", "{", "kind", BCON_INT32(1), "pool", BCON_INT32(1),
+                            "state", BCON_INT32(1), "priority", BCON_INT32(1), "ready_at",
+                            BCON_INT32(1), "not_before", BCON_INT32(1), "wait_ms", BCON_INT32(1),
+                            "instrument_id", BCON_INT32(1), "project_id", BCON_INT32(1), "}");
     return docs_read(c->db, &(struct docs_query){DB_TASKS, filter, opts}, err);
 }
 

@@ -71,7 +71,7 @@ static void line_up(struct line *l, const struct queue *q, const bson_t *task)
         size_t group = group_of(l, q, t);
         if (strcmp(doc_str(t, "state", ""), "ready") != 0) {
             l->groups[group].turn.held++;
-        } else if (doc_i64(t, "not_before", 0) <= q->now_ms) {
+        } else if (task_not_before_ms(t, q->now_ms) <= q->now_ms) {
             l->waiting[l->n++] = (struct waiting){
                 .turn = {doc_i64(t, "priority", 0), doc_i64(t, "ready_at", 0), {0}},
                 .group = group,

@@ -171,6 +171,34 @@ static struct parked_job job_of(const bson_t *task)
     return (struct parked_job){"SLURM job", "squeue -j"};
 }
 
+static bool nobody_watches(const struct why_facts *f, const bson_t *task, struct why *out)
+{
+    int64_t free_threads = 0;
+    if (why_threads(f, doc_str(task, "kind", ""), &free_threads) > 0) {
+        return false;
+    }
+    why_next(out, "nobody watches the job: start trawl-worker --kinds %s",
+             doc_str(task, "kind", "?"));
+    return true;
+}
+
+/* Its worker, the watcher of its job or the scheduler ends it: whoever has it. */
+static void why_cancelling(const struct why_facts *f, const bson_t *task, struct why *out)
+{
+    const char *state = doc_str(task, "state", "");
+    why_say(out, WHY_CANCELLING, "%s asked to stop it; it is still %s",
+            doc_str(task, "cancel.by", "somebody"), state);
+    bool job_lives = strcmp(state, "parked") == 0 && !doc_has(task, "parked.ended");
+    if (job_lives && nobody_watches(f, task, out)) {
+        return;
+    }
+    if (!f->led && strcmp(state, "running") != 0) {
+        why_next(out, "no scheduler leads: start trawl-scheduler");
+    } else {
+        why_next(out, "stops by itself at the next safe point");
+    }
+}
+
 static void why_parked(const struct why_facts *f, const bson_t *task, struct why *out)
 {
     const bool ended = doc_has(task, "parked.ended");
@@ -191,10 +219,17 @@ static void why_parked(const struct why_facts *f, const bson_t *task, struct why
     why_say(out, WHY_PARKED, "waits for %s %s%s%s%s%s", kind.what, name,
             cluster[0] != '\0' ? " on " : "", cluster, job_state[0] != '\0' ? ", which is " : "",
             job_state);
-    int64_t free_threads = 0;
-    if (why_threads(f, doc_str(task, "kind", ""), &free_threads) == 0) {
-        why_next(out, "nobody watches the job: start trawl-worker --kinds %s",
-                 doc_str(task, "kind", "?"));
+    if (nobody_watches(f, task, out)) {
+        return;
+    }
+    if (f->watcher != NULL && doc_has(f->watcher, "silent")) {
+        char since[TEXT_SHORT];
+        size_t used = strlen(out->what);
+        text_duration(f->now_ms - doc_i64(f->watcher, "silent.since", f->now_ms), since);
+        snprintf(out->what + used, sizeof out->what - used,
+                 " as far as is known: the cluster does not answer since %s: %.300s", since,
+                 doc_str(f->watcher, "silent.msg", "?"));
+        why_next(out, "goes on by itself when the cluster answers");
     } else {
         why_next(out, "goes on when the job ends (%s %s); to stop it: trawl task cancel %s",
                  kind.look, name, id_of(task));
@@ -257,9 +292,7 @@ void why_task(const struct why_facts *f, const bson_t *task, struct why *out)
     if (task_is_terminal(state)) {
         why_ended(task, state, out);
     } else if (doc_has(task, "cancel")) {
-        why_say(out, WHY_CANCELLING, "%s asked to stop it; it is still %s",
-                doc_str(task, "cancel.by", "somebody"), doc_str(task, "state", ""));
-        why_next(out, "stops by itself at the next safe point");
+        why_cancelling(f, task, out);
     } else if (state == TASK_READY) {
         why_ready(f, task, out);
     } else if (state == TASK_ADMITTED) {

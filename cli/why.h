@@ -21,7 +21,7 @@ enum why_reason {
     WHY_STOPPED,      /* trawl stop */
     WHY_CAPPED,       /* its instrument holds as many slots as it may */
     WHY_NOT_BEFORE,   /* back-off after a failure */
-    WHY_HELD,         /* a location cannot be used */
+    WHY_HELD,         /* a location or the cluster cannot be used */
     WHY_NO_WORKER,    /* no worker of this kind lives */
     WHY_WORKERS_BUSY, /* no thread of this kind is free */
     WHY_QUEUED,       /* there is a slot: the next round of admission */
@@ -47,7 +47,8 @@ struct why_facts {
     const struct instrument *instrument; /* of the raw file; NULL when its file cannot be read */
     const bson_t *watch;                 /* how its share is seen; NULL when it is not */
     struct queue queue;                  /* of the pools that tasks wait for */
-    bool led;                            /* a scheduler leads */
+    const bson_t *watcher; /* the lease of who watches the cluster's jobs; NULL: nobody does */
+    bool led;              /* a scheduler leads */
     int64_t now_ms;
 };
 

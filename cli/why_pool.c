@@ -25,7 +25,7 @@ static int64_t count_ready(const struct why_facts *f, const char *pool, bool due
         const bson_t *t = f->queue.open->items[i];
         n += strcmp(doc_str(t, "pool", ""), pool) == 0 &&
              strcmp(doc_str(t, "state", ""), "ready") == 0 &&
-             (doc_i64(t, "not_before", 0) <= f->now_ms) == due;
+             (task_not_before_ms(t, f->now_ms) <= f->now_ms) == due;
     }
     return n;
 }

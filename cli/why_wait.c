@@ -75,9 +75,18 @@ bool why_pool_holds(const struct why_facts *f, const bson_t *pool, struct why *o
     return false;
 }
 
+/* What holds a task back: its locations, or, when it is to be submitted, the cluster. */
+static const char *held_by(const bson_t *task)
+{
+    bool location = strncmp(doc_str(task, "error.msg", ""), "location ", 9) == 0;
+    bool submits = strcmp(doc_str(task, "kind", ""), "quant") == 0 &&
+                   strcmp(doc_str(task, "error.step", ""), "submit") == 0;
+    return submits && !location ? "the cluster" : "a location";
+}
+
 static bool waits_its_time(const struct why_facts *f, const bson_t *task, struct why *out)
 {
-    int64_t left = doc_i64(task, "not_before", 0) - f->now_ms;
+    int64_t left = task_not_before_ms(task, f->now_ms) - f->now_ms;
     char wait[TEXT_SHORT];
     const char *msg = doc_str(task, "error.msg", "");
     bool held = strcmp(doc_str(task, "error.kind", ""), "hold") == 0;
@@ -86,7 +95,7 @@ static bool waits_its_time(const struct why_facts *f, const bson_t *task, struct
     }
     text_duration(left > 0 ? left : 0, wait);
     if (held) {
-        why_say(out, WHY_HELD, "a location cannot be used: %s", msg);
+        why_say(out, WHY_HELD, "%s cannot be used: %s", held_by(task), msg);
         why_next(out, "put that right; it is tried again by itself in %s", wait);
     } else if (msg[0] == '\0' && retire_is_kind(doc_str(task, "kind", ""))) {
         why_say(out, WHY_NOT_BEFORE, "not before its time, which comes in %s", wait);

@@ -24,6 +24,8 @@ struct config_location {
     char *limit;   /* common/limit.h; only the backup has one */
 };
 
+#define POOL_MAX_SLOTS 4096 /* of one pool; each is a document */
+
 struct config {
     struct {
         char *env; /* local, sandbox, production: also the prefix of every topic */
@@ -57,6 +59,7 @@ struct config {
         int64_t max_attempts;
         int64_t base_ms; /* back-off: random in [0, min(max, base * 2^n)) */
         int64_t max_ms;
+        int64_t max_lost;
     } retry;
     struct { /* sizes of pools that do not exist yet; afterwards MongoDB holds the live value */
         int64_t file_copy, cluster_slots, index, file_move, file_remove, s3_upload;

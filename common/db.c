@@ -203,14 +203,23 @@ static int ensure_index(struct db *db, const struct index *i, struct err *err)
 int db_ensure_indexes(struct db *db, struct err *err)
 {
     static const struct index wanted[] = {
-        {DB_TASKS, "state", "ready_at"}, {DB_TASKS, "state", "ended_at"},
-        {DB_TASKS, "raw_file", NULL},    {DB_TASKS, "unplanned", NULL},
-        {DB_RAW_FILES, "settled", NULL}, {DB_RAW_FILES, "dirty", NULL},
-        {DB_RAW_FILES, "status", NULL},  {DB_RAW_FILES, "instrument_id", NULL},
-        {DB_RAW_FILES, "retire", NULL},  {DB_RAW_FILES, "created_at", NULL},
-        {DB_METRICS, "raw_file", NULL},  {DB_RAW_FILES, "original_name", NULL},
-        {DB_AUDIT, "at", NULL},          {DB_CONTRIBUTIONS, "entity", NULL},
-        {DB_AUDIT, "target", "at"},      {DB_AUDIT, "who", "at"},
+        {DB_TASKS, "state", "ready_at"},
+        {DB_TASKS, "state", "ended_at"},
+        {DB_TASKS, "raw_file", NULL},
+        {DB_TASKS, "unplanned", NULL},
+        {DB_TASKS, "untold", NULL},
+        {DB_RAW_FILES, "settled", NULL},
+        {DB_RAW_FILES, "dirty", NULL},
+        {DB_RAW_FILES, "status", NULL},
+        {DB_RAW_FILES, "instrument_id", NULL},
+        {DB_RAW_FILES, "retire", NULL},
+        {DB_RAW_FILES, "created_at", NULL},
+        {DB_METRICS, "raw_file", NULL},
+        {DB_RAW_FILES, "original_name", NULL},
+        {DB_AUDIT, "at", NULL},
+        {DB_CONTRIBUTIONS, "entity", NULL},
+        {DB_AUDIT, "target", "at"},
+        {DB_AUDIT, "who", "at"},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         if (ensure_index(db, &wanted[i], err) != 0) {

@@ -22,7 +22,7 @@ static const char *const state_names[] = {
 static_assert(sizeof state_names / sizeof *state_names == TASK_STATE_COUNT, "a name for each");
 
 #define BIT(s) (1U << (s))
-/* from -> the set of states it may become. done -> ready is a repeated index of a changed file. */
+/* from -> the set of states it may become. done -> ready: task_reopening. */
 static const unsigned allowed[] = {
     [TASK_READY] = BIT(TASK_ADMITTED) | BIT(TASK_CANCELLED) | BIT(TASK_SKIPPED),
     [TASK_ADMITTED] = BIT(TASK_RUNNING) | BIT(TASK_READY) | BIT(TASK_CANCELLED),
@@ -93,6 +93,12 @@ const char *task_pool(const char *kind)
     return "index";
 }
 
+int64_t task_not_before_ms(const bson_t *task, int64_t now_ms)
+{
+    int64_t wait_ms = doc_i64(task, "wait_ms", 0);
+    return doc_i64(task, "not_before", wait_ms > 0 ? now_ms + wait_ms : 0);
+}
+
 /* --- the pointer in Kafka --- */
 
 #define POINTER_MAX 4096 /* our own messages are below 1 KiB */
@@ -156,8 +162,8 @@ bson_t *task_new_document(const struct task_new *t)
         BCON_UTF8(t->instrument != NULL ? t->instrument : ""), "project_id",
         BCON_UTF8(t->project != NULL ? t->project : ""), "priority", BCON_INT64(t->priority),
         "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "fence", BCON_INT64(0), "epoch",
-        BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL, "created_at",
-        BCON_DATE_TIME(wall_ms()), "ready_at", BCON_DATE_TIME(wall_ms()), "input",
+        BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL, "round", BCON_INT64(t->round),
+        "created_at", BCON_DATE_TIME(wall_ms()), "ready_at", BCON_DATE_TIME(wall_ms()), "input",
         BCON_DOCUMENT(t->input != NULL ? t->input : &empty));
     if (t->not_before_ms > 0) {
         BSON_APPEND_DATE_TIME(doc, "not_before", t->not_before_ms);
@@ -171,30 +177,50 @@ int task_create(struct db *db, const struct task_new *t, bool *made, struct err 
     return db_insert(db, DB_TASKS, doc, made, err);
 }
 
-struct db_change task_reopening(const struct task_new *t, bool only_done)
+static bson_t *ended_in(enum task_reopen from, const char *id, int64_t round)
 {
-    AUTO(free) char *id = task_id(t->raw_file, t->kind, t->settings);
-    bson_t empty = BSON_INITIALIZER;
-    return (struct db_change){
-        .filter = only_done
-                      ? BCON_NEW("_id", BCON_UTF8(id), "state", BCON_UTF8("done"))
-                      : BCON_NEW("_id", BCON_UTF8(id), "state", "{", "$in", "[", BCON_UTF8("done"),
-                                 BCON_UTF8("failed"), BCON_UTF8("dead"), BCON_UTF8("cancelled"),
-                                 BCON_UTF8("skipped"), BCON_UTF8("ignored"), "]", "}"),
-        .update =
-            BCON_NEW("$set", "{", "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "setbacks",
-                     BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL, "priority",
-                     BCON_INT64(t->priority), "ready_at", BCON_DATE_TIME(wall_ms()), "input",
-                     BCON_DOCUMENT(t->input != NULL ? t->input : &empty), "}", "$unset", "{",
-                     "not_before", BCON_BOOL(true), "wait_ms", BCON_BOOL(true), "kept",
-                     BCON_BOOL(true), "parked", BCON_BOOL(true), "cancel", BCON_BOOL(true),
-                     "skipped", BCON_BOOL(true), "ignored", BCON_BOOL(true), "}"),
-    };
+    if (from == TASK_REOPEN_DONE) {
+        return BCON_NEW("_id", BCON_UTF8(id), "state", BCON_UTF8("done"));
+    }
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(id), "state", "{", "$in", "[", BCON_UTF8("done"),
+                              BCON_UTF8("failed"), BCON_UTF8("dead"), BCON_UTF8("cancelled"),
+                              BCON_UTF8("skipped"), BCON_UTF8("ignored"), "]", "}");
+    if (from == TASK_REOPEN_EARLIER) { /* or without a round */
+        BCON_APPEND(filter, "round", "{", "$not", "{", "$gte", BCON_INT64(round), "}", "}");
+    }
+    return filter;
 }
 
-int task_reopen(struct db *db, const struct task_new *t, bool only_done, bool *won, struct err *err)
+struct db_change task_reopening(const struct task_new *t, enum task_reopen from)
 {
-    struct db_change c = task_reopening(t, only_done);
+    AUTO(free) char *id = task_id(t->raw_file, t->kind, t->settings);
+    bson_t empty = BSON_INITIALIZER, set = BSON_INITIALIZER, unset = BSON_INITIALIZER;
+    BCON_APPEND(&set, "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "setbacks",
+                BCON_INT64(0), "lost", BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL,
+                "priority", BCON_INT64(t->priority), "round", BCON_INT64(t->round), "ready_at",
+                BCON_DATE_TIME(wall_ms()), "input",
+                BCON_DOCUMENT(t->input != NULL ? t->input : &empty));
+    BCON_APPEND(&unset, "wait_ms", BCON_BOOL(true), "kept", BCON_BOOL(true), "parked",
+                BCON_BOOL(true), "cancel", BCON_BOOL(true), "result", BCON_BOOL(true), "skipped",
+                BCON_BOOL(true), "ignored", BCON_BOOL(true), "untold", BCON_BOOL(true));
+    if (t->not_before_ms > 0) {
+        BSON_APPEND_DATE_TIME(&set, "not_before", t->not_before_ms);
+    } else {
+        BSON_APPEND_BOOL(&unset, "not_before", true);
+    }
+    struct db_change c = {
+        .filter = ended_in(from, id, t->round),
+        .update = BCON_NEW("$set", BCON_DOCUMENT(&set), "$unset", BCON_DOCUMENT(&unset)),
+    };
+    bson_destroy(&set);
+    bson_destroy(&unset);
+    return c;
+}
+
+int task_reopen(struct db *db, const struct task_new *t, enum task_reopen from, bool *won,
+                struct err *err)
+{
+    struct db_change c = task_reopening(t, from);
     int rc = db_update(db, DB_TASKS, c.filter, c.update, won, err);
     db_change_fini(&c);
     return rc;

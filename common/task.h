@@ -59,11 +59,16 @@ char *task_id(const char *raw_file, const char *kind, const char *settings) OWNE
 /* The pool of a kind: copy -> file_copy, quant -> cluster_slots, …; "index" for unknown kinds. */
 const char *task_pool(const char *kind) __attribute__((nonnull, returns_nonnull));
 
+/* When a ready task may be admitted, as a wall time; 0: at once. A back-off that the leader has not
+ * dated yet begins now. */
+int64_t task_not_before_ms(const bson_t *task, int64_t now_ms) __attribute__((nonnull));
+
 struct task_new {
     const char *raw_file, *kind, *settings /* or NULL */, *instrument, *project;
     int64_t priority;      /* higher goes first: 100 acquisition, 50 reprocessing */
     const bson_t *input;   /* or NULL */
     int64_t not_before_ms; /* wall; 0: at once */
+    int64_t round;         /* of the raw file's acquisition that it belongs to */
 };
 /* In state ready; bson_destroy. */
 bson_t *task_new_document(const struct task_new *t) OWNED __attribute__((nonnull, returns_nonnull));
@@ -71,11 +76,28 @@ bson_t *task_new_document(const struct task_new *t) OWNED __attribute__((nonnull
 int task_create(struct db *db, const struct task_new *t, bool *made, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 
-/* The task of these names runs again from its beginning with this input and priority, from wherever
- * it had ended (only_done: only from done). *won = false: it has not ended, or there is none. */
-struct db_change task_reopening(const struct task_new *t, bool only_done) __attribute__((nonnull));
-int task_reopen(struct db *db, const struct task_new *t, bool only_done, bool *won, struct err *err)
-    __attribute__((nonnull, warn_unused_result));
+/* From where a task may run again. */
+enum task_reopen {
+    TASK_REOPEN_DONE,    /* an index of what has changed; one that failed is not tried for ever */
+    TASK_REOPEN_ENDED,   /* however it ended: an operator's rerun, a move or a removal */
+    TASK_REOPEN_EARLIER, /* it ended in an earlier round: planning twice opens nothing twice */
+    TASK_REOPEN_COUNT
+};
+/* The task of these names runs again from its beginning with this input and priority. */
+struct db_change task_reopening(const struct task_new *t, enum task_reopen from)
+    __attribute__((nonnull));
+/* *won = false: it has not ended like that, or there is none. */
+int task_reopen(struct db *db, const struct task_new *t, enum task_reopen from, bool *won,
+                struct err *err) __attribute__((nonnull, warn_unused_result));
+
+/* Whether a copy failed because its source changed: it is acquired anew, nobody has to look at it.
+ */
+bool task_source_changed(const char *error_msg) __attribute__((nonnull));
+/* What becomes of a task that was lost so often, this time too: ready, or dead at max_lost. */
+enum task_state task_after_loss(int64_t lost, const struct config *cfg) __attribute__((nonnull));
+/* The wait before attempt n+1, random in [0, min(max_ms, base_ms * 2^(n-1))): full jitter keeps a
+ * herd apart. */
+int64_t task_back_off_ms(const struct config *cfg, int64_t attempt) __attribute__((nonnull));
 
 /* --- the worker's side: each is one guarded update; *won = false: somebody newer was there. --- */
 struct task_claim {
@@ -93,8 +115,8 @@ int task_done(struct db *db, const struct task_claim *c, const bson_t *result, b
 int task_park(struct db *db, const struct task_claim *c, const bson_t *parked, bool *won,
               struct err *err) __attribute__((nonnull, warn_unused_result));
 /* Settle a failed attempt by its error's kind: INVALID -> failed; TRANSIENT -> ready with back-off,
- * or dead when max_attempts are used up; HOLD, LOST, YIELD -> ready, the attempt is given back;
- * CANCELLED -> cancelled. *to = the state it got. */
+ * or dead when max_attempts are used up; HOLD, LOST, YIELD -> ready, the attempt is given back
+ * (LOST: task_after_loss); CANCELLED -> cancelled. *to = the state it got. */
 int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, const struct err *why,
               const struct config *cfg, enum task_state *to, bool *won, struct err *err)
     __attribute__((nonnull, warn_unused_result));

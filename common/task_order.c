@@ -67,20 +67,42 @@ int task_cancel(struct db *db, const struct task_order *o, bool *won, struct err
     return db_update(db, DB_TASKS, busy, ask, won, err);
 }
 
+/* Ready as if nothing had been tried. A task that was cancelled while its job may still be there
+ * goes on with that job (kept.given_up: should it have been stopped meanwhile, with a new one). */
+static bson_t *anew(const bson_t *who, bool with_job)
+{
+    bson_t set = BSON_INITIALIZER, unset = BSON_INITIALIZER;
+    BCON_APPEND(&set, "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "setbacks",
+                BCON_INT64(0), "lost", BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL,
+                "ready_at", BCON_DATE_TIME(wall_ms()), "retried", BCON_DOCUMENT(who));
+    BCON_APPEND(&unset, "not_before", BCON_BOOL(true), "wait_ms", BCON_BOOL(true), "cancel",
+                BCON_BOOL(true), "parked", BCON_BOOL(true), "skipped", BCON_BOOL(true), "ignored",
+                BCON_BOOL(true), "untold", BCON_BOOL(true));
+    if (with_job) {
+        BSON_APPEND_BOOL(&set, "kept.given_up", true);
+    } else {
+        BSON_APPEND_BOOL(&unset, "kept", true);
+    }
+    bson_t *update = BCON_NEW("$set", BCON_DOCUMENT(&set), "$unset", BCON_DOCUMENT(&unset));
+    bson_destroy(&set);
+    bson_destroy(&unset);
+    return update;
+}
+
 int task_retry(struct db *db, const struct task_order *o, bool *won, struct err *err)
 {
     AUTO(bson_destroy) bson_t *who = deed(o);
+    AUTO(bson_destroy) bson_t *at_job = in_states(o->task, BIT(TASK_CANCELLED));
+    AUTO(bson_destroy) bson_t *resume = anew(who, true);
+    BCON_APPEND(at_job, "kept.job_name", "{", "$gt", BCON_UTF8(""), "}");
+    if (db_update(db, DB_TASKS, at_job, resume, won, err) != 0 || *won) {
+        return *won ? 0 : -1;
+    }
     AUTO(bson_destroy)
-    bson_t *filter = in_states(o->task, BIT(TASK_FAILED) | BIT(TASK_DEAD) | BIT(TASK_CANCELLED) |
-                                            BIT(TASK_SKIPPED) | BIT(TASK_IGNORED));
-    AUTO(bson_destroy)
-    bson_t *update =
-        BCON_NEW("$set", "{", "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "slot",
-                 BCON_NULL, "worker", BCON_NULL, "ready_at", BCON_DATE_TIME(wall_ms()), "retried",
-                 BCON_DOCUMENT(who), "}", "$unset", "{", "not_before", BCON_BOOL(true), "wait_ms",
-                 BCON_BOOL(true), "cancel", BCON_BOOL(true), "parked", BCON_BOOL(true), "kept",
-                 BCON_BOOL(true), "skipped", BCON_BOOL(true), "ignored", BCON_BOOL(true), "}");
-    return db_update(db, DB_TASKS, filter, update, won, err);
+    bson_t *ended = in_states(o->task, BIT(TASK_FAILED) | BIT(TASK_DEAD) | BIT(TASK_CANCELLED) |
+                                           BIT(TASK_SKIPPED) | BIT(TASK_IGNORED));
+    AUTO(bson_destroy) bson_t *begin = anew(who, false);
+    return db_update(db, DB_TASKS, ended, begin, won, err);
 }
 
 /* The planner has not heard of it: no open task leads it to the raw file. */

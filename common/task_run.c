@@ -64,10 +64,10 @@ int task_done(struct db *db, const struct task_claim *c, const bson_t *result, b
               struct err *err)
 {
     AUTO(bson_destroy)
-    bson_t *update =
-        BCON_NEW("$set", "{", "state", BCON_UTF8("done"), "result", BCON_DOCUMENT(result), "slot",
-                 BCON_NULL, "ended_at", BCON_DATE_TIME(wall_ms()), "}", "$unset", "{", "parked",
-                 BCON_BOOL(true), "error", BCON_BOOL(true), "published", BCON_BOOL(true), "}");
+    bson_t *update = BCON_NEW(
+        "$set", "{", "state", BCON_UTF8("done"), "result", BCON_DOCUMENT(result), "slot", BCON_NULL,
+        "ended_at", BCON_DATE_TIME(wall_ms()), "}", "$unset", "{", "parked", BCON_BOOL(true),
+        "error", BCON_BOOL(true), "published", BCON_BOOL(true), "cancel", BCON_BOOL(true), "}");
     return leave_running(db, c, update, won, err);
 }
 
@@ -82,8 +82,7 @@ int task_park(struct db *db, const struct task_claim *c, const bson_t *parked, b
 
 #define HOLD_MAX_MS 15000
 
-/* Random in [0, min(max, base * 2^(attempt-1))): full jitter keeps a herd apart. */
-static int64_t back_off_ms(const struct config *cfg, int64_t attempt)
+int64_t task_back_off_ms(const struct config *cfg, int64_t attempt)
 {
     int64_t ceiling = cfg->retry.base_ms;
     for (int64_t i = 1; i < attempt && ceiling < cfg->retry.max_ms; i++) {
@@ -93,8 +92,18 @@ static int64_t back_off_ms(const struct config *cfg, int64_t attempt)
     return mono_random(ceiling > 0 ? ceiling : 1);
 }
 
+bool task_source_changed(const char *error_msg)
+{
+    return strstr(error_msg, "source changed:") != NULL;
+}
+
+enum task_state task_after_loss(int64_t lost, const struct config *cfg)
+{
+    return lost >= cfg->retry.max_lost ? TASK_DEAD : TASK_READY;
+}
+
 /* What an error's kind means for the attempt: the next state, and whether the try counts. */
-static enum task_state verdict(const struct err *why, int64_t attempt, const struct config *cfg,
+static enum task_state verdict(const struct err *why, const bson_t *task, const struct config *cfg,
                                bool *counts)
 {
     *counts = true;
@@ -103,8 +112,10 @@ static enum task_state verdict(const struct err *why, int64_t attempt, const str
         return TASK_FAILED;
     case ERR_CANCELLED:
         return TASK_CANCELLED;
-    case ERR_HOLD:
     case ERR_LOST:
+        *counts = false;
+        return task_after_loss(doc_i64(task, "lost", 0) + 1, cfg);
+    case ERR_HOLD:
     case ERR_YIELD:
         *counts = false;
         return TASK_READY;
@@ -115,7 +126,7 @@ static enum task_state verdict(const struct err *why, int64_t attempt, const str
     case ERR_KIND_COUNT:
         break;
     }
-    return attempt >= cfg->retry.max_attempts ? TASK_DEAD : TASK_READY;
+    return doc_i64(task, "attempt", 1) >= cfg->retry.max_attempts ? TASK_DEAD : TASK_READY;
 }
 
 /* How long a task that goes back to ready waits. A hold is looked at again within HOLD_MAX_MS, so
@@ -127,7 +138,7 @@ static int64_t wait_ms(const struct config *cfg, const bson_t *task, const struc
         return 0;
     }
     int64_t tries = counts ? doc_i64(task, "attempt", 1) : doc_i64(task, "setbacks", 0) + 1;
-    int64_t ms = back_off_ms(cfg, tries);
+    int64_t ms = task_back_off_ms(cfg, tries);
     return why->kind == ERR_HOLD && ms > HOLD_MAX_MS ? HOLD_MAX_MS : ms;
 }
 
@@ -136,20 +147,21 @@ int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, con
 {
     int64_t attempt = doc_i64(task, "attempt", 1);
     bool counts;
-    *to = verdict(why, attempt, cfg, &counts);
+    *to = verdict(why, task, cfg, &counts);
     int64_t now = wall_ms();
     bson_t update = BSON_INITIALIZER, set, error, inc;
     BSON_APPEND_DOCUMENT_BEGIN(&update, "$set", &set);
     BSON_APPEND_UTF8(&set, "state", task_state_name(*to));
     BSON_APPEND_NULL(&set, "slot");
     if (*to == TASK_READY) {
-        int64_t wait = wait_ms(cfg, task, why, counts);
-        BSON_APPEND_DATE_TIME(&set, "not_before", now + wait);
-        BSON_APPEND_INT64(&set, "wait_ms", wait);
+        BSON_APPEND_INT64(&set, "wait_ms", wait_ms(cfg, task, why, counts));
         BSON_APPEND_DATE_TIME(&set, "ready_at", now);
         BSON_APPEND_NULL(&set, "worker");
     } else {
         BSON_APPEND_DATE_TIME(&set, "ended_at", now);
+    }
+    if (*to == TASK_DEAD || (*to == TASK_FAILED && !task_source_changed(why->msg))) {
+        BSON_APPEND_BOOL(&set, "untold", true);
     }
     BSON_APPEND_DOCUMENT_BEGIN(&set, "error", &error);
     BCON_APPEND(&error, "kind", BCON_UTF8(err_kind_name(why->kind)), "step",
@@ -161,12 +173,16 @@ int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, con
         BSON_APPEND_DOCUMENT_BEGIN(&update, "$inc", &inc);
         BSON_APPEND_INT64(&inc, "attempt", -1);
         BSON_APPEND_INT64(&inc, "setbacks", 1);
+        if (why->kind == ERR_LOST) {
+            BSON_APPEND_INT64(&inc, "lost", 1);
+        }
         bson_append_document_end(&update, &inc);
     }
     if (*to == TASK_READY) {
         bson_t unset;
         BSON_APPEND_DOCUMENT_BEGIN(&update, "$unset", &unset);
         BSON_APPEND_BOOL(&unset, "parked", true);
+        BSON_APPEND_BOOL(&unset, "not_before", true); /* the leader says when the wait ends */
         if (why->kind == ERR_LOST) { /* the job outside is gone: the next try starts a new one */
             BSON_APPEND_BOOL(&unset, "kept", true);
         }

@@ -18,7 +18,6 @@ import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.bson.ObjectId;
 import de.bwaldvogel.mongo.wire.bson.BsonDecoder;
 import de.bwaldvogel.mongo.wire.bson.BsonEncoder;
-import de.bwaldvogel.mongo.wire.message.MongoMessage;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -84,13 +83,6 @@ public final class LocalMongo {
 
         DurableBackend(MVStore store) {
             super(store);
-        }
-
-        @Override
-        public Document handleMessage(MongoMessage message) {
-            Document reply = super.handleMessage(message);
-            commitAfter(message.getDocument().keySet().iterator().next());
-            return reply;
         }
 
         @Override

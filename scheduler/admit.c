@@ -225,8 +225,12 @@ static int take_slots(struct scheduler *s, struct picks *picks, struct err *err)
 {
     for (size_t i = 0; i < picks->n; i++) {
         struct pick *p = &picks->at[i];
-        int64_t fence = p->t != NULL ? p->t->fence + 1 : p->slot->fence;
-        p->change = slot_change(p->slot, p->name, p->t != NULL ? p->t->id : NULL, fence);
+        struct slot_to to = {.fence = p->slot->fence, .epoch = lease_epoch(s->lease)};
+        if (p->t != NULL) {
+            to.task = p->t->id;
+            to.fence = p->t->fence + 1;
+        }
+        p->change = slot_change(p->slot, p->name, to);
     }
     int rc = change_all(s, DB_SLOTS, picks, err);
     for (size_t i = 0; i < picks->n && rc == 0; i++) {
@@ -310,7 +314,8 @@ static int wake_parked(struct scheduler *s, struct open_task *t, struct err *err
 {
     AUTO(bson_destroy)
     bson_t *filter = BCON_NEW("_id", BCON_UTF8(t->slot), "task", BCON_UTF8(t->id), "fence", "{",
-                              "$lte", BCON_INT64(t->fence + 1), "}");
+                              "$lte", BCON_INT64(t->fence + 1), "}", "epoch", "{", "$lte",
+                              BCON_INT64(lease_epoch(s->lease)), "}");
     AUTO(bson_destroy)
     bson_t *raise = BCON_NEW("$set", "{", "fence", BCON_INT64(t->fence + 1), "}");
     bool won;
@@ -338,47 +343,59 @@ static int wake_parked(struct scheduler *s, struct open_task *t, struct err *err
 
 #define SKEW_MS 1000 /* between clocks of hosts that are well */
 
-/* A back-off that would end later than it is long was dated by another clock than ours, or ours has
- * jumped: it begins anew on our clock. */
-static int date_anew(struct scheduler *s, struct open_task *t, struct err *err)
+/* Who gave a task back says how long it is to wait; the leader says until when, on its own clock,
+ * for hosts' clocks may differ by hours. A back-off that would end later than it is long was dated
+ * by another leader's clock, or ours has jumped: it begins anew. */
+static bool is_to_be_dated(const struct open_task *t)
 {
-    int64_t due = wall_ms() + t->wait_ms;
-    if (t->wait_ms < 0 || t->not_before_ms <= due + SKEW_MS) {
-        return 0;
-    }
-    AUTO(bson_destroy) bson_t *set = BCON_NEW("not_before", BCON_DATE_TIME(due));
-    bool won;
-    if (task_transition(s, t, TASK_READY, set, NULL, &won, err) != 0) {
-        return -1;
-    }
-    t->not_before_ms = won ? due : t->not_before_ms;
-    return 0;
+    return t->state == TASK_READY && t->wait_ms >= 0 &&
+           (t->undated || t->not_before_ms > wall_ms() + t->wait_ms + SKEW_MS);
 }
 
-static int look_at_ready(struct scheduler *s, struct open_task *t, struct err *err)
+static int date_one(struct scheduler *s, struct open_task *t, struct db_change *out,
+                    struct err *err)
 {
-    if (t->not_before_ms <= wall_ms()) {
-        return 0;
+    t->not_before_ms = wall_ms() + t->wait_ms;
+    t->undated = false;
+    AUTO(bson_destroy) bson_t *set = BCON_NEW("not_before", BCON_DATE_TIME(t->not_before_ms));
+    return task_change(s, t, TASK_READY, set, NULL, out, err);
+}
+
+static int date_waits(struct scheduler *s, struct err *err)
+{
+    size_t room = 0, n = 0;
+    for (size_t i = 0; i < s->n_open; i++) {
+        room += is_to_be_dated(&s->open[i]);
     }
-    if (date_anew(s, t, err) != 0) {
-        return -1;
+    AUTO(free) struct db_change *changes = calloc(room + 1, sizeof *changes);
+    int rc = changes != NULL ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    for (size_t i = 0; i < s->n_open && n < room && rc == 0; i++) {
+        if (is_to_be_dated(&s->open[i])) {
+            rc = date_one(s, &s->open[i], &changes[n++], err);
+        }
     }
-    if (t->not_before_ms < s->next_expiry_ms) {
-        s->next_expiry_ms = t->not_before_ms;
+    rc = rc == 0 ? db_update_all(s->db, DB_TASKS, changes, n, err) : rc;
+    while (n > 0) {
+        db_change_fini(&changes[--n]);
     }
-    return 0;
+    return rc;
 }
 
 static int look_at_waiting(struct scheduler *s, struct err *err)
 {
+    int64_t now = wall_ms();
     s->next_expiry_ms = INT64_MAX;
+    if (date_waits(s, err) != 0) {
+        return -1;
+    }
     for (size_t i = 0; i < s->n_open; i++) {
         struct open_task *t = &s->open[i];
         if (t->state == TASK_PARKED && t->ended && wake_parked(s, t, err) != 0) {
             return -1;
         }
-        if (t->state == TASK_READY && look_at_ready(s, t, err) != 0) {
-            return -1;
+        bool waits = t->state == TASK_READY && t->not_before_ms > now;
+        if (waits && t->not_before_ms < s->next_expiry_ms) {
+            s->next_expiry_ms = t->not_before_ms;
         }
     }
     return 0;

@@ -155,6 +155,16 @@ static void count_free(struct scheduler *s)
     }
 }
 
+int64_t dispatch_due_ms(const struct scheduler *s)
+{
+    int64_t due = INT64_MAX;
+    for (size_t i = 0; i < s->n_published; i++) {
+        int64_t late = s->published[i].at_ms + s->cfg->kafka.redispatch_ms;
+        due = late < due ? late : due;
+    }
+    return due;
+}
+
 int dispatch_pass(struct scheduler *s, struct err *err)
 {
     for (size_t i = 0; i < s->n_published; i++) {

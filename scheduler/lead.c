@@ -48,9 +48,12 @@ static void renew(struct scheduler *s)
 }
 
 /* model: lead. Renews the lease in the middle of long passes, too; -1 as soon as another scheduler
- * leads. */
+ * leads, or is to lead because this one stops. */
 static int keep_lease(struct scheduler *s, struct err *err)
 {
+    if (wake_is_stopping(&s->wake)) {
+        return ERR(err, ERR_CANCELLED, 0, "this scheduler stops");
+    }
     if (mono_ms() >= s->renew_at_ms) {
         renew(s);
         int64_t wait = s->cfg->scheduler.lease_ms / 4;
@@ -65,13 +68,16 @@ static int keep_lease(struct scheduler *s, struct err *err)
 /* What slots are there, and which of them are held, by the open tasks. */
 static int load_slots(struct scheduler *s, bool anew, struct err *err)
 {
-    if (anew || mono_ms() - s->slots_read_ms >= POOLS_MS) {
-        if (slots_load(s, err) != 0) {
+    bool first = s->stamped_epoch != lease_epoch(s->lease);
+    if (anew || first || mono_ms() - s->slots_read_ms >= POOLS_MS) {
+        if (slots_load(s, err) != 0 || (first && slots_stamp(s, err) != 0)) {
             return -1;
         }
         s->slots_read_ms = mono_ms();
     }
-    slots_mark(s);
+    if (slots_mark(s, err) != 0) {
+        return -1;
+    }
     return anew ? slots_reap(s, err) : 0;
 }
 
@@ -125,7 +131,8 @@ static int full_pass(struct scheduler *s, const bson_t *touched, struct err *err
 {
     return load_all(s, err) != 0 || reap_workers(s, err) != 0 || some_pass(s, touched, err) != 0 ||
                    retire_pass(s, err) != 0 || keep_lease(s, err) != 0 || attend(s, err) != 0 ||
-                   plan_pass(s, NULL, err) != 0 || attend(s, err) != 0 || serve(s, true, err) != 0
+                   plan_pass(s, NULL, err) != 0 || attend(s, err) != 0 ||
+                   serve(s, true, err) != 0 || letters_pass(s, err) != 0
                ? -1
                : 0;
 }
@@ -140,14 +147,23 @@ static int pass(struct scheduler *s, const bson_t *touched, bool full, struct er
     return 0;
 }
 
-/* How long the brain may sleep: until the sweep, the lease's renewal, or the next not_before. */
-static int64_t nap_ms(const struct scheduler *s, int64_t sweep_at)
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How long the brain may sleep: until the sweep or the lease's renewal, and, when it leads and may
+ * ask the database (retry_at), the next not_before or a message that is to be sent again. */
+static int64_t nap_ms(const struct scheduler *s, int64_t sweep_at, int64_t retry_at)
 {
     int64_t now = mono_ms();
-    int64_t nap = sweep_at < s->renew_at_ms ? sweep_at - now : s->renew_at_ms - now;
-    int64_t expiry = s->next_expiry_ms - wall_ms();
-    nap = expiry < nap && expiry > 0 ? expiry + 1 : nap;
-    return nap > 0 ? nap : 0;
+    int64_t until = earlier(sweep_at, s->renew_at_ms);
+    if (lease_held(s->lease) && retry_at <= now) {
+        int64_t due =
+            s->next_expiry_ms == INT64_MAX ? INT64_MAX : now + s->next_expiry_ms - wall_ms() + 1;
+        until = earlier(until, earlier(due, dispatch_due_ms(s)));
+    }
+    return until > now ? until - now : 0;
 }
 
 static int64_t lead_once(struct scheduler *s, const bson_t *touched, bool full)
@@ -159,7 +175,7 @@ static int64_t lead_once(struct scheduler *s, const bson_t *touched, bool full)
     s->remembers = false;
     static struct log_gate gate;
     uint64_t missed = 0;
-    if (log_gate_open(&gate, &missed)) {
+    if (err.kind != ERR_CANCELLED && log_gate_open(&gate, &missed)) {
         log_err("pass", &err);
     }
     return RETRY_MS;
@@ -180,7 +196,7 @@ void *lead_main(void *arg)
     s->next_expiry_ms = INT64_MAX;
     for (bool go_on = true; go_on;) {
         struct wake_news news;
-        go_on = wake_take(&s->wake, nap_ms(s, sweep_at), &news);
+        go_on = wake_take(&s->wake, nap_ms(s, sweep_at, retry_at), &news);
         struct err standing_by = {0};
         bool leads = keep_lease(s, &standing_by) == 0;
         if (go_on && leads && mono_ms() >= retry_at) {

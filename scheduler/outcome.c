@@ -92,7 +92,7 @@ static void copy_failed(const bson_t *copy, enum task_state state, struct outcom
     const char *why = doc_str(copy, "error.msg", "");
     char buf[WHY_MAX], text[900];
     out->backup_status = "copying_failed";
-    if (state == TASK_FAILED && strstr(why, "source changed:") != NULL) {
+    if (state == TASK_FAILED && task_source_changed(why)) {
         out->status = "monitoring_acquisition";
         out->next = NEXT_MONITOR_AGAIN;
         return;

@@ -139,11 +139,16 @@ static void append_unset(const bson_t *rf, const struct outcome *o, bson_t *upda
 static void make_update(const bson_t *rf, const struct outcome *o, bson_t *set,
                         const bson_t *new_ids, bson_t *update)
 {
-    bool changed = !bson_empty(set);
-    if (changed) {
+    bson_t inc;
+    if (!bson_empty(set)) {
         BSON_APPEND_BOOL(set, "dirty", true);
         BSON_APPEND_DATE_TIME(set, "updated_at_", wall_ms());
-        BCON_APPEND(update, "$inc", "{", "rev", BCON_INT64(1), "}");
+        BSON_APPEND_DOCUMENT_BEGIN(update, "$inc", &inc);
+        BSON_APPEND_INT64(&inc, "rev", 1);
+        if (o->next == NEXT_MONITOR_AGAIN) {
+            BSON_APPEND_INT64(&inc, "round", 1);
+        }
+        bson_append_document_end(update, &inc);
     }
     if (o->remark && o->retire[0] != '\0') {
         BSON_APPEND_UTF8(set, "retire", o->retire);
@@ -212,6 +217,14 @@ static int plan_tasks(struct plan *p, const bson_t *rf, const struct outcome *o,
 
 #define QUANT_MAX 64
 
+/* It ended before the raw file went back to monitoring: what it was about is to be done again. */
+static bool is_outdated(const bson_t *task, const bson_t *rf)
+{
+    enum task_state state = TASK_READY;
+    return doc_i64(task, "round", 0) < doc_i64(rf, "round", 0) &&
+           task_state_parse(doc_str(task, "state", ""), &state) == 0 && task_is_terminal(state);
+}
+
 static size_t collect_tasks(const struct plan *p, const bson_t *rf, struct outcome_tasks *tasks,
                             const bson_t *quant[QUANT_MAX])
 {
@@ -223,6 +236,10 @@ static size_t collect_tasks(const struct plan *p, const bson_t *rf, struct outco
          more; more = bson_iter_next(&at)) {
         const bson_t *t = docset_find(&p->tasks, bson_iter_utf8(&at, NULL));
         const char *kind = t != NULL ? doc_str(t, "kind", "") : "";
+        bool outdated = t != NULL && !retire_is_kind(kind) && is_outdated(t, rf);
+        if (outdated) {
+            continue;
+        }
         if (strcmp(kind, "copy") == 0) {
             tasks->copy = t;
         } else if (strcmp(kind, "quant") == 0 && tasks->n_quant < QUANT_MAX) {

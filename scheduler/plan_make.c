@@ -21,10 +21,9 @@ static int make_task(struct plan *p, const struct task_new *t, struct err *err)
     if (!db_has_key(&p->planned, t->raw_file)) {
         BSON_APPEND_BOOL(&p->planned, t->raw_file, true);
     }
-    /* A copy or job that is planned anew (its source changed) goes on from wherever it had ended;
-     * an index only after it was done, so that one that cannot succeed is not tried for ever. */
-    bool only_done = strcmp(t->kind, "index") == 0;
-    return ledger_task(&p->ledger, task_new_document(t), task_reopening(t, only_done), err);
+    bool index = strcmp(t->kind, "index") == 0;
+    struct db_change reopen = task_reopening(t, index ? TASK_REOPEN_DONE : TASK_REOPEN_EARLIER);
+    return ledger_task(&p->ledger, task_new_document(t), reopen, err);
 }
 
 static struct task_new task_for(const bson_t *rf, const char *kind, const char *settings)
@@ -36,6 +35,7 @@ static struct task_new task_for(const bson_t *rf, const char *kind, const char *
         .instrument = doc_str(rf, "instrument_id", ""),
         .project = doc_str(rf, "project_id", ""),
         .priority = PRIORITY_ACQUISITION,
+        .round = doc_i64(rf, "round", 0),
     };
 }
 

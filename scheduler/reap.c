@@ -101,24 +101,42 @@ static int add_ghosts(struct scheduler *s, struct err *err)
     return 0;
 }
 
-/* model: reap worker */
+/* model: reap worker. The first loss costs a task nothing; should its workers die again and again,
+ * it waits longer each time, and ends. */
 static int return_task(struct scheduler *s, struct open_task *t, struct err *err)
 {
+    int64_t lost = t->lost + 1, now = wall_ms();
+    enum task_state to = task_after_loss(lost, s->cfg);
+    int64_t wait = lost > 1 ? task_back_off_ms(s->cfg, lost) : 0;
+    char msg[96] = "its worker died or was cut off";
+    if (to == TASK_DEAD) {
+        snprintf(msg, sizeof msg, "%lld workers died or were cut off while they ran it",
+                 (long long)lost);
+    }
     AUTO(bson_destroy)
-    bson_t *set =
-        BCON_NEW("fence", BCON_INT64(t->fence + 1), "attempt", BCON_INT64(t->attempt - 1), "slot",
-                 BCON_NULL, "worker", BCON_NULL, "ready_at", BCON_DATE_TIME(wall_ms()), "error",
-                 "{", "kind", BCON_UTF8("lost"), "msg", BCON_UTF8("its worker died or was cut off"),
-                 "at", BCON_DATE_TIME(wall_ms()), "attempt", BCON_INT64(t->attempt), "}");
+    bson_t *set = BCON_NEW("fence", BCON_INT64(t->fence + 1), "attempt", BCON_INT64(t->attempt - 1),
+                           "lost", BCON_INT64(lost), "slot", BCON_NULL, "worker", BCON_NULL,
+                           to == TASK_DEAD ? "ended_at" : "ready_at", BCON_DATE_TIME(now), "error",
+                           "{", "kind", BCON_UTF8("lost"), "msg", BCON_UTF8(msg), "at",
+                           BCON_DATE_TIME(now), "attempt", BCON_INT64(t->attempt), "}");
+    if (to == TASK_DEAD) {
+        BSON_APPEND_BOOL(set, "untold", true);
+    } else {
+        BCON_APPEND(set, "wait_ms", BCON_INT64(wait), "not_before", BCON_DATE_TIME(now + wait));
+    }
     bool won;
-    if (task_transition(s, t, TASK_READY, set, NULL, &won, err) != 0) {
+    if (task_transition(s, t, to, set, NULL, &won, err) != 0) {
         return -1;
     }
     if (won) {
-        log_warn("task_lost", KV("task_id", t->id), KV("worker", t->worker));
-        t->state = TASK_READY;
+        log_warn("task_lost", KV("task_id", t->id), KV("worker", t->worker), KV("times", lost),
+                 KV("state", task_state_name(to)));
+        t->state = to;
         t->fence++;
         t->attempt--;
+        t->lost = lost;
+        t->wait_ms = wait;
+        t->not_before_ms = now + wait;
     }
     return 0;
 }
@@ -187,6 +205,13 @@ int reap_workers(struct scheduler *s, struct err *err)
 
 /* --- cancelled tasks that no worker holds --- */
 
+/* Also one that went back to ready with its cancellation: it takes no slot for that. */
+static bool is_unheld(const struct open_task *t)
+{
+    return t->state == TASK_READY || t->state == TASK_ADMITTED ||
+           (t->state == TASK_PARKED && t->ended);
+}
+
 static int end_cancelled(struct scheduler *s, struct open_task *t, struct err *err)
 {
     AUTO(bson_destroy)
@@ -204,8 +229,7 @@ int reap_tasks(struct scheduler *s, struct err *err)
 {
     for (size_t i = 0; i < s->n_open; i++) {
         struct open_task *t = &s->open[i];
-        bool unheld = t->state == TASK_ADMITTED || (t->state == TASK_PARKED && t->ended);
-        if (t->cancel && unheld && end_cancelled(s, t, err) != 0) {
+        if (t->cancel && is_unheld(t) && end_cancelled(s, t, err) != 0) {
             return -1;
         }
     }

@@ -31,7 +31,7 @@ static int send_back(struct watch *w, const bson_t *rf, bool *won, struct err *e
         BCON_DATE_TIME(wall_ms()), "superseded", BCON_ARRAY(copied ? &files : &none), "}", "$unset",
         "{", "files", BCON_BOOL(true), "file_info", BCON_BOOL(true), "watch.rule", BCON_BOOL(true),
         "backup_base_path", BCON_BOOL(true), "verified_at", BCON_BOOL(true), "backup_damaged",
-        BCON_BOOL(true), "}", "$inc", "{", "rev", BCON_INT64(1), "}");
+        BCON_BOOL(true), "}", "$inc", "{", "rev", BCON_INT64(1), "round", BCON_INT64(1), "}");
     return db_update(w->s->db, DB_RAW_FILES, filter, update, won, err);
 }
 

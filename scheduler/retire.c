@@ -149,26 +149,19 @@ static int compare_marks(struct retiring *r, struct err *err)
 
 /* --- making tasks --- */
 
-/* A task of this name that has ended is opened again; an open one stays as it is. */
+/* A task of this name that has ended is opened again, unless a newer leader has had it; an open one
+ * stays as it is. */
 static int make_or_open(struct retiring *r, const struct task_new *t, struct err *err)
 {
     bool done;
     if (task_create(r->s->db, t, &done, err) != 0 || done) {
         return done ? 0 : -1;
     }
-    AUTO(free) char *id = task_id(t->raw_file, t->kind, NULL);
-    AUTO(bson_destroy)
-    bson_t *filter = BCON_NEW("_id", BCON_UTF8(id), "state", "{", "$in", "[", BCON_UTF8("done"),
-                              BCON_UTF8("failed"), BCON_UTF8("dead"), BCON_UTF8("cancelled"),
-                              BCON_UTF8("skipped"), BCON_UTF8("ignored"), "]", "}");
-    AUTO(bson_destroy)
-    bson_t *update = BCON_NEW(
-        "$set", "{", "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "setbacks",
-        BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL, "ready_at", BCON_DATE_TIME(r->now),
-        "not_before", BCON_DATE_TIME(t->not_before_ms), "input", BCON_DOCUMENT(t->input), "}",
-        "$unset", "{", "kept", BCON_BOOL(true), "cancel", BCON_BOOL(true), "result",
-        BCON_BOOL(true), "skipped", BCON_BOOL(true), "ignored", BCON_BOOL(true), "}");
-    return db_update(r->s->db, DB_TASKS, filter, update, &done, err);
+    struct db_change c = task_reopening(t, TASK_REOPEN_ENDED);
+    BCON_APPEND(c.filter, "epoch", "{", "$lte", BCON_INT64(lease_epoch(r->s->lease)), "}");
+    int rc = db_update(r->s->db, DB_TASKS, c.filter, c.update, &done, err);
+    db_change_fini(&c);
+    return rc;
 }
 
 static int mark(struct retiring *r, const struct task_new *t, const char *before, struct err *err)
@@ -204,6 +197,7 @@ static int plan(struct retiring *r, const bson_t *raw, const struct site *site, 
     t->instrument = site->id;
     t->project = doc_str(raw, "project_id", "");
     t->priority = PRIORITY;
+    t->round = doc_i64(raw, "round", 0);
     t->input = input;
     int rc = make_or_open(r, t, err) != 0 ? -1 : mark(r, t, doc_str(raw, "retire", ""), err);
     t->input = NULL;
@@ -216,8 +210,9 @@ static bson_t *wanted_fields(const char *order, int32_t limit)
                     "backup_status", BCON_INT32(1), "backup_damaged", BCON_INT32(1),
                     "instrument_file_status", BCON_INT32(1), "copied_at", BCON_INT32(1),
                     "created_at", BCON_INT32(1), "size", BCON_INT32(1), "remove_refused",
-                    BCON_INT32(1), "watch.members", BCON_INT32(1), "retire", BCON_INT32(1), "}",
-                    "sort", "{", order, BCON_INT32(1), "}", "limit", BCON_INT64(limit));
+                    BCON_INT32(1), "watch.members", BCON_INT32(1), "retire", BCON_INT32(1), "round",
+                    BCON_INT32(1), "}", "sort", "{", order, BCON_INT32(1), "}", "limit",
+                    BCON_INT64(limit));
 }
 
 /* --- moves --- */

@@ -35,6 +35,7 @@ void wake_init(struct wake *w);
 void wake_fini(struct wake *w);
 void wake_raise(struct wake *w, const char *raw_file /* NULL: everything */);
 void wake_stop(struct wake *w);
+bool wake_is_stopping(struct wake *w);
 /* Wait until raised or timeout; moves touched out (initialised by the callee). Returns false when
  * stopping. */
 struct wake_news {
@@ -66,9 +67,12 @@ struct open_task {
     enum task_state state;
     int64_t fence, attempt, priority, ready_ms, not_before_ms;
     int64_t wait_ms; /* of the back-off that ends at not_before_ms; -1: none */
+    bool undated;    /* nobody has said yet when that back-off ends */
+    int64_t lost;    /* how many workers died while they ran it */
     bool cancel, ended;
-    bool fresh;   /* read in this pass */
-    size_t group; /* of s->groups: who shares fairly with whom */
+    bool fresh;    /* read in this pass */
+    bool repeated; /* the list holds a later reading of it */
+    size_t group;  /* of s->groups: who shares fairly with whom */
 };
 
 /* The open tasks of one pool and one instrument (copies) or project (cluster). */
@@ -118,6 +122,8 @@ struct scheduler {
     int64_t slots_read_ms; /* monotonic */
     int64_t epoch;         /* of the lease under which it was read */
     bool remembers; /* open and pools are what the database said, changed by nobody else since */
+    bool whole;     /* open has every task that holds a slot */
+    int64_t stamped_epoch; /* that all slots have */
     struct published *published;
     size_t n_published;
     struct retire_seen *retire; /* when removals were last under way, for each instrument */
@@ -155,8 +161,12 @@ int reap_workers(struct scheduler *s, struct err *err) __attribute__((warn_unuse
 /* A pass has been answered: s->answered_ms goes on, by no more than a sixth of a worker's lease. */
 void reap_tick(struct scheduler *s);
 int reap_tasks(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
+/* letters.c: tell in <env>.dead what has failed or is dead and was not told yet. */
+int letters_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 int admit_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 int dispatch_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
+/* When the first unclaimed task is to be published again (monotonic); INT64_MAX: none is. */
+int64_t dispatch_due_ms(const struct scheduler *s);
 /* lead.c: read the open tasks of these raw files again and let all go on: reap, admit, dispatch.
  * Long planning calls it in between, so that nobody waits for a thousand others to be planned. */
 int serve_tasks(struct scheduler *s, const bson_t *touched, struct err *err)
@@ -166,6 +176,10 @@ int serve_tasks(struct scheduler *s, const bson_t *touched, struct err *err)
 int open_tasks_load(struct scheduler *s, const bson_t *touched /* NULL: all */, struct err *err)
     __attribute__((warn_unused_result));
 void open_tasks_clear(struct scheduler *s);
+/* Add those of these tasks that hold slots now. All were read by their states, without a snapshot,
+ * so one that went from running to parked meanwhile may be missing. */
+int open_tasks_add_holders(struct scheduler *s, const bson_t *ids /* an array */, struct err *err)
+    __attribute__((warn_unused_result));
 /* The scheduler's own transitions of tasks, guarded by state, fence and epoch; in tasks.c. */
 /* The same, not yet made: for db_update_all. Its proof is that all of set is there. */
 int task_change(struct scheduler *s, const struct open_task *t, enum task_state to,

@@ -11,9 +11,8 @@
 #include <string.h>
 
 #include "common/mono.h"
+#include "common/pool.h"
 #include "scheduler/scheduler.h"
-
-#define MAX_SLOTS 4096
 
 void slots_name(const struct pool *p, int64_t n, char out[static SLOT_NAME_MAX])
 {
@@ -91,7 +90,7 @@ static int see_pool(void *ctx, const bson_t *doc, struct err *err)
         return -1;
     }
     int64_t size = doc_i64(doc, "slots", 0);
-    p->size = size < 0 ? 0 : size > MAX_SLOTS ? MAX_SLOTS : size;
+    p->size = size < 0 ? 0 : size > POOL_MAX_SLOTS ? POOL_MAX_SLOTS : size;
     return pool_reach(p, p->size, err);
 }
 
@@ -101,7 +100,7 @@ static int see_slot(void *ctx, const bson_t *doc, struct err *err)
     const char *name = doc_str(doc, "pool", "");
     struct pool *p = find_pool(s, name, strlen(name));
     int64_t n = doc_i64(doc, "n", -1);
-    if (p == NULL || n < 0 || n >= MAX_SLOTS) {
+    if (p == NULL || n < 0 || n >= POOL_MAX_SLOTS) {
         return 0;
     }
     if (pool_reach(p, n + 1, err) != 0) {
@@ -118,12 +117,13 @@ static int see_slot(void *ctx, const bson_t *doc, struct err *err)
     return task[0] == '\0' || slot->task != NULL ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
 }
 
-static bson_t *new_slot(const struct pool *p, int64_t n)
+static bson_t *new_slot(const struct pool *p, int64_t n, int64_t epoch)
 {
     char id[SLOT_NAME_MAX];
     slots_name(p, n, id);
     return BCON_NEW("_id", BCON_UTF8(id), "pool", BCON_UTF8(p->name), "n", BCON_INT64(n), "task",
-                    BCON_NULL, "fence", BCON_INT64(0), "since", BCON_NULL);
+                    BCON_NULL, "fence", BCON_INT64(0), "since", BCON_NULL, "epoch",
+                    BCON_INT64(epoch));
 }
 
 static int make_missing(struct scheduler *s, struct pool *p, struct err *err)
@@ -136,7 +136,7 @@ static int make_missing(struct scheduler *s, struct pool *p, struct err *err)
     size_t n = 0;
     for (int64_t i = 0; i < p->size; i++) {
         if (!p->slots[i].there) {
-            docs[n++] = new_slot(p, i);
+            docs[n++] = new_slot(p, i, lease_epoch(s->lease));
         }
     }
     int rc = db_insert_all(s->db, DB_SLOTS, docs, n, made, err);
@@ -182,7 +182,7 @@ void slots_clear(struct scheduler *s)
     s->n_pools = 0;
 }
 
-void slots_mark(struct scheduler *s)
+static void mark_held(struct scheduler *s)
 {
     for (size_t i = 0; i < s->n_pools; i++) {
         for (int64_t n = 0; n < s->pools[i].n_slots; n++) {
@@ -199,28 +199,90 @@ void slots_mark(struct scheduler *s)
     }
 }
 
+static void append_unheld(const struct scheduler *s, bson_t *ids)
+{
+    uint32_t found = 0;
+    for (size_t i = 0; i < s->n_pools; i++) {
+        for (int64_t n = 0; n < s->pools[i].n_slots; n++) {
+            const struct slot *slot = &s->pools[i].slots[n];
+            if (slot->there && slot->task != NULL && !slot->held) {
+                char key[16];
+                const char *k;
+                size_t len = bson_uint32_to_string(found++, &k, key, sizeof key);
+                bson_append_utf8(ids, k, (int)len, slot->task, -1);
+            }
+        }
+    }
+}
+
+int slots_mark(struct scheduler *s, struct err *err)
+{
+    bson_t ids = BSON_INITIALIZER;
+    int rc = 0;
+    mark_held(s);
+    if (!s->whole) {
+        append_unheld(s, &ids);
+    }
+    if (!bson_empty(&ids)) {
+        rc = open_tasks_add_holders(s, &ids, err);
+        mark_held(s);
+    }
+    s->whole = rc == 0;
+    bson_destroy(&ids);
+    return rc;
+}
+
 /* --- writing --- */
 
-struct db_change slot_change(const struct slot *slot, const char *name, const char *task,
-                             int64_t fence)
+struct db_change slot_change(const struct slot *slot, const char *name, struct slot_to to)
 {
-    struct db_change c = {.filter = BCON_NEW("_id", BCON_UTF8(name)),
-                          .update = bson_new(),
-                          .proof = BCON_NEW("_id", BCON_UTF8(name), "fence", BCON_INT64(fence))};
+    struct db_change c = {
+        .filter = BCON_NEW("_id", BCON_UTF8(name), "epoch", "{", "$lte", BCON_INT64(to.epoch), "}"),
+        .update = bson_new(),
+        .proof = BCON_NEW("_id", BCON_UTF8(name), "fence", BCON_INT64(to.fence), "epoch",
+                          BCON_INT64(to.epoch))};
     if (slot->task == NULL) {
         BSON_APPEND_NULL(c.filter, "task");
     } else {
         BCON_APPEND(c.filter, "task", BCON_UTF8(slot->task), "fence", BCON_INT64(slot->fence));
     }
-    if (task == NULL) {
+    if (to.task == NULL) {
         BCON_APPEND(c.update, "$set", "{", "task", BCON_NULL, "since", BCON_NULL, "}");
         BSON_APPEND_NULL(c.proof, "task");
     } else {
-        BCON_APPEND(c.update, "$set", "{", "task", BCON_UTF8(task), "fence", BCON_INT64(fence),
-                    "since", BCON_DATE_TIME(wall_ms()), "}");
-        BSON_APPEND_UTF8(c.proof, "task", task);
+        BCON_APPEND(c.update, "$set", "{", "task", BCON_UTF8(to.task), "fence",
+                    BCON_INT64(to.fence), "since", BCON_DATE_TIME(wall_ms()), "}");
+        BSON_APPEND_UTF8(c.proof, "task", to.task);
     }
     return c;
+}
+
+int slots_stamp(struct scheduler *s, struct err *err)
+{
+    int64_t epoch = lease_epoch(s->lease);
+    size_t room = 1, n = 0;
+    for (size_t i = 0; i < s->n_pools; i++) {
+        room += (size_t)s->pools[i].n_slots;
+    }
+    AUTO(free) struct db_change *changes = calloc(room, sizeof *changes);
+    if (changes == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    for (size_t i = 0; i < s->n_pools; i++) {
+        for (int64_t k = 0; k < s->pools[i].n_slots; k++) {
+            char name[SLOT_NAME_MAX];
+            slots_name(&s->pools[i], k, name);
+            changes[n++] = (struct db_change){
+                .filter = BCON_NEW("_id", BCON_UTF8(name)),
+                .update = BCON_NEW("$max", "{", "epoch", BCON_INT64(epoch), "}")};
+        }
+    }
+    int rc = db_update_all(s->db, DB_SLOTS, changes, n, err);
+    while (n > 0) {
+        db_change_fini(&changes[--n]);
+    }
+    s->stamped_epoch = rc == 0 ? epoch : s->stamped_epoch;
+    return rc;
 }
 
 int slot_changed(struct scheduler *s, struct slot *slot, const char *task, int64_t fence, bool won,
@@ -241,6 +303,7 @@ int slot_changed(struct scheduler *s, struct slot *slot, const char *task, int64
 /* --- slots that no task names back --- */
 
 struct doubtful {
+    const struct scheduler *s;
     struct slot *slot;
     char name[SLOT_NAME_MAX];
     bool held;
@@ -264,7 +327,7 @@ static int collect_doubts(const struct scheduler *s, struct doubts *d, struct er
                 return ERR(err, ERR_TRANSIENT, 0, "out of memory");
             }
             d->at = more;
-            d->at[d->n] = (struct doubtful){.slot = slot};
+            d->at[d->n] = (struct doubtful){.s = s, .slot = slot};
             slots_name(p, n, d->at[d->n++].name);
         }
     }
@@ -283,7 +346,8 @@ static struct db_change outdate_admission(const struct doubtful *d)
 
 static struct db_change free_slot(const struct doubtful *d)
 {
-    return slot_change(d->slot, d->name, NULL, d->slot->fence);
+    return slot_change(d->slot, d->name,
+                       (struct slot_to){NULL, d->slot->fence, lease_epoch(d->s->lease)});
 }
 
 /* One command for all that are not held; tells it when told says so. */

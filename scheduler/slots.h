@@ -35,8 +35,12 @@ struct pool {
 /* Read all pools and slots; makes the slots that are missing. */
 int slots_load(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 void slots_clear(struct scheduler *s);
-/* Learn from s->open which slots are held. */
-void slots_mark(struct scheduler *s);
+/* Learn from s->open which slots are held. After all tasks were read, those that hold a slot and
+ * are missing are asked for by name: no slot counts as left because of a gap in the list. */
+int slots_mark(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
+/* Once a lease, after slots_load: all slots get this leader's epoch, so that an older one that
+ * wakes up takes none. */
+int slots_stamp(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 /* Free the slots that no task names back and to which an admission may still be on its way. Asks
  * the database, so it belongs to full passes, after slots_mark. */
 int slots_reap(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
@@ -49,8 +53,11 @@ bool slot_is_left(const struct slot *slot);
 bool slot_is_free(const struct slot *slot);
 /* From free or left to the task (its next fence), or, without one, to free. Not yet made: for
  * db_update_all; after it slot_changed says how it went. */
-struct db_change slot_change(const struct slot *slot, const char *name, const char *task,
-                             int64_t fence);
+struct slot_to {
+    const char *task;
+    int64_t fence, epoch;
+};
+struct db_change slot_change(const struct slot *slot, const char *name, struct slot_to to);
 /* -1 when memory is short. Without won the slot is not known any more. */
 int slot_changed(struct scheduler *s, struct slot *slot, const char *task, int64_t fence, bool won,
                  struct err *err) __attribute__((warn_unused_result));

@@ -21,6 +21,8 @@ static int add_open(void *ctx, const bson_t *doc, struct err *err)
         .ready_ms = doc_i64(doc, "ready_at", 0),
         .not_before_ms = doc_i64(doc, "not_before", 0),
         .wait_ms = doc_i64(doc, "wait_ms", -1),
+        .undated = doc_has(doc, "wait_ms") && !doc_has(doc, "not_before"),
+        .lost = doc_i64(doc, "lost", 0),
         .cancel = doc_has(doc, "cancel"),
         .ended = doc_has(doc, "parked.ended"),
         .fresh = true,
@@ -68,22 +70,74 @@ void open_tasks_clear(struct scheduler *s)
     s->n_open = s->open_room = 0;
 }
 
-static int add_matching(struct scheduler *s, const bson_t *filter, struct err *err)
+/* index: the field of the index to read by, or NULL. */
+static int add_matching(struct scheduler *s, const bson_t *filter, const char *index,
+                        struct err *err)
 {
     AUTO(bson_destroy)
     bson_t *opts =
         BCON_NEW("projection", "{", "input", BCON_INT32(0), "result", BCON_INT32(0), "kept",
                  BCON_INT32(0), "published", BCON_INT32(0), "error", BCON_INT32(0), "}");
+    if (index != NULL) {
+        BCON_APPEND(opts, "hint", "{", index, BCON_INT32(1), "}");
+    }
     return db_each(s->db, DB_TASKS, filter, opts, add_open, s, err);
+}
+
+static int by_id_latest_first(const void *a, const void *b)
+{
+    const struct open_task *x = *(struct open_task *const *)a, *y = *(struct open_task *const *)b;
+    int order = strcmp(x->id, y->id);
+    if (order != 0) {
+        return order;
+    }
+    return x->fence != y->fence ? (x->fence < y->fence) - (x->fence > y->fence)
+                                : (x->state < y->state) - (x->state > y->state);
+}
+
+/* MongoDB's cursors are no snapshot: a task that moves on while the list is read may come twice. */
+static int drop_repeated(struct scheduler *s, struct err *err)
+{
+    AUTO(free) struct open_task **by_id = calloc(s->n_open + 1, sizeof *by_id);
+    size_t kept = 0;
+    if (by_id == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    for (size_t i = 0; i < s->n_open; i++) {
+        by_id[i] = &s->open[i];
+    }
+    qsort(by_id, s->n_open, sizeof *by_id, by_id_latest_first);
+    for (size_t i = 1; i < s->n_open; i++) {
+        by_id[i]->repeated = strcmp(by_id[i]->id, by_id[i - 1]->id) == 0;
+    }
+    for (size_t i = 0; i < s->n_open; i++) {
+        if (s->open[i].repeated) {
+            free_open(&s->open[i]);
+        } else {
+            s->open[kept++] = s->open[i];
+        }
+    }
+    s->n_open = kept;
+    return 0;
 }
 
 static int load_all(struct scheduler *s, struct err *err)
 {
+    s->whole = false;
     open_tasks_clear(s);
     AUTO(bson_destroy)
     bson_t *filter = BCON_NEW("state", "{", "$in", "[", BCON_UTF8("ready"), BCON_UTF8("admitted"),
                               BCON_UTF8("running"), BCON_UTF8("parked"), "]", "}");
-    return add_matching(s, filter, err);
+    return add_matching(s, filter, NULL, err) == 0 ? drop_repeated(s, err) : -1;
+}
+
+int open_tasks_add_holders(struct scheduler *s, const bson_t *ids, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *filter =
+        BCON_NEW("_id", "{", "$in", BCON_ARRAY(ids), "}", "state", "{", "$in", "[",
+                 BCON_UTF8("admitted"), BCON_UTF8("running"), BCON_UTF8("parked"), "]", "}");
+    return add_matching(s, filter, NULL, err) == 0 ? drop_repeated(s, err) : -1;
 }
 
 static int keys_of(const bson_t *doc, struct keyset *out, struct err *err)
@@ -138,7 +192,7 @@ static int load_touched(struct scheduler *s, const bson_t *touched, struct err *
                             BCON_UTF8("ready"), BCON_UTF8("admitted"), BCON_UTF8("running"),
                             BCON_UTF8("parked"), "]", "}");
     bson_destroy(&ids);
-    return add_matching(s, open, err);
+    return add_matching(s, open, "raw_file", err); /* not by state: none can slip through */
 }
 
 int open_tasks_load(struct scheduler *s, const bson_t *touched, struct err *err)

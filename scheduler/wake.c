@@ -1,10 +1,10 @@
 /* wake.c - flags that wake the brain. A lost event costs nothing: the sweep recomputes. */
 #include <string.h>
 
+#include "common/event.h"
+#include "common/log.h"
 #include "common/mono.h"
 #include "scheduler/scheduler.h"
-
-#define MESSAGE_MAX 4096
 
 void wake_init(struct wake *w)
 {
@@ -46,6 +46,14 @@ void wake_stop(struct wake *w)
     pthread_mutex_unlock(&w->lock);
 }
 
+bool wake_is_stopping(struct wake *w)
+{
+    pthread_mutex_lock(&w->lock);
+    bool stop = w->stop;
+    pthread_mutex_unlock(&w->lock);
+    return stop;
+}
+
 bool wake_take(struct wake *w, int64_t timeout_ms, struct wake_news *news)
 {
     int64_t until = mono_ms() + timeout_ms;
@@ -61,17 +69,27 @@ bool wake_take(struct wake *w, int64_t timeout_ms, struct wake_news *news)
     return go_on;
 }
 
+static void tell_bad(const struct err *why)
+{
+    static struct log_gate gate;
+    uint64_t missed = 0;
+    if (log_gate_open(&gate, &missed)) {
+        log_warn("bad_event", KV("why", why->msg), KV("missed", missed));
+    }
+}
+
 void wake_on_event(void *ctx, struct bus_msg *msg)
 {
     struct scheduler *s = ctx;
-    bson_error_t e;
-    AUTO(bson_destroy)
-    bson_t *doc = msg->len > 0 && msg->len < MESSAGE_MAX
-                      ? bson_new_from_json(msg->data, (ssize_t)msg->len, &e)
-                      : NULL;
+    struct err err = {0};
+    struct event event;
+    bool good = event_decode(msg->data, msg->len, &event, &err) == 0;
+    if (!good) {
+        tell_bad(&err);
+    }
     pthread_mutex_lock(&s->wake.lock); /* held while s->events is being set */
-    if (doc != NULL) {
-        raise_locked(&s->wake, doc_str(doc, "raw_file", NULL));
+    if (good) {
+        raise_locked(&s->wake, event.raw_file);
     }
     struct bus_consumer *events = s->events;
     pthread_mutex_unlock(&s->wake.lock);

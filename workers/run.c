@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/event.h"
 #include "common/log.h"
 #include "common/mono.h"
 #include "workers/runner.h"
@@ -146,30 +147,11 @@ static int settle_once(struct run *run, struct settlement *s, bool *won, struct 
 
 static void tell(struct run *run)
 {
-    bson_t doc = BSON_INITIALIZER;
-    BCON_APPEND(&doc, "v", BCON_INT32(1), "event", BCON_UTF8("task"), "id",
-                BCON_UTF8(run->claim.task), "raw_file",
-                BCON_UTF8(doc_str(run->task, "raw_file", "")), "kind", BCON_UTF8(run->kind->name),
-                "worker", BCON_UTF8(run->claim.worker));
-    AUTO(free) char *json = bson_as_relaxed_extended_json(&doc, NULL);
-    bson_destroy(&doc);
     struct err err = {0};
-    if (bus_send_event(run->runner->bus, run->claim.task, json, &err) != 0) {
+    AUTO(free)
+    char *json = event_encode("task", run->claim.task, doc_str(run->task, "raw_file", ""));
+    if (json != NULL && bus_send_event(run->runner->bus, run->claim.task, json, &err) != 0) {
         log_debug("event_not_sent", KV("why", err.msg)); /* the scheduler's sweep finds it */
-    }
-}
-
-static void tell_dead(struct run *run, const struct settlement *s)
-{
-    bson_t doc = BSON_INITIALIZER;
-    BCON_APPEND(&doc, "v", BCON_INT32(1), "task", BCON_UTF8(run->claim.task), "kind",
-                BCON_UTF8(run->kind->name), "raw_file",
-                BCON_UTF8(doc_str(run->task, "raw_file", "")), "error", BCON_UTF8(s->why.msg));
-    AUTO(free) char *json = bson_as_relaxed_extended_json(&doc, NULL);
-    bson_destroy(&doc);
-    struct err err = {0};
-    if (bus_send_dead(run->runner->bus, run->claim.task, json, &err) != 0) {
-        log_err("dead_letter_not_sent", &err);
     }
 }
 
@@ -189,9 +171,6 @@ static void settle(struct run *run, struct settlement *s)
         if (!ask_again(run->runner, "settle", &err)) {
             return;
         }
-    }
-    if (s->state == TASK_DEAD) {
-        tell_dead(run, s);
     }
     tell(run);
     log_info("task_ended", KV("task_id", run->claim.task), KV("kind", run->kind->name),

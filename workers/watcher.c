@@ -12,20 +12,48 @@
 #define LEASE_TTL_MS 10000
 #define TICK_MS      1000
 
-/* model: watch */
-static void look(struct kind_threads *k, void **keep)
+struct watching {
+    struct kind_threads *k;
+    const char *id; /* of the lease */
+    void *keep;     /* the kind's, between two looks */
+    bool silent;    /* the lease's document says since when, and why, nothing can be seen */
+};
+
+/* For people: trawl why tells it of what is parked. */
+static void note_silence(struct watching *w, const struct err *why)
 {
-    struct runner *r = k->runner;
+    bool silent = why->kind != ERR_NONE, won;
+    if (silent == w->silent) {
+        return;
+    }
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(w->id), "holder", BCON_UTF8(w->k->runner->id));
+    AUTO(bson_destroy)
+    bson_t *update = silent
+                         ? BCON_NEW("$set", "{", "silent", "{", "since", BCON_DATE_TIME(wall_ms()),
+                                    "msg", BCON_UTF8(why->msg), "}", "}")
+                         : BCON_NEW("$unset", "{", "silent", BCON_BOOL(true), "}");
+    struct err err = {0};
+    if (db_update(w->k->runner->db, DB_LEASES, filter, update, &won, &err) == 0 && won) {
+        w->silent = silent;
+    }
+}
+
+/* model: watch */
+static void look(struct watching *w)
+{
+    struct runner *r = w->k->runner;
     struct job_base base = {.cfg = r->cfg, .db = r->db, .worker = r->id};
     struct err err = {0};
-    if (k->kind->watch(keep, &base, &err) != 0) {
+    if (w->k->kind->watch(&w->keep, &base, &err) != 0) {
         static struct log_gate gate;
         uint64_t missed = 0;
         if (log_gate_open(&gate, &missed)) {
-            err_context(&err, "watching %s", k->kind->name);
+            err_context(&err, "watching %s", w->k->kind->name);
             log_err("watch", &err);
         }
     }
+    note_silence(w, &err);
 }
 
 /* From beginning to beginning; a slow look is followed by a rest of its own length. */
@@ -53,21 +81,22 @@ void *watcher_main(void *arg)
     snprintf(id, sizeof id, "watch/%s", k->kind->name);
     struct err err = {0};
     AUTO(lease_free) struct lease *lease = lease_new(r->db, id, r->id, LEASE_TTL_MS, &err);
-    void *keep = NULL;
+    /* An earlier holder may have left its word. */
+    struct watching w = {.k = k, .id = id, .silent = true};
     int64_t next_ms = 0;
     while (lease != NULL && !runner_stopping(r)) {
         tick(lease);
         if (lease_held(lease) && mono_ms() >= next_ms) {
             int64_t began = mono_ms();
-            look(k, &keep);
+            look(&w);
             next_ms = next_look_ms(began, k->kind->watch_ms(r->cfg));
         }
         runner_pause(r, next_ms - mono_ms() > 0 && next_ms - mono_ms() < TICK_MS
                             ? next_ms - mono_ms()
                             : TICK_MS);
     }
-    if (keep != NULL) {
-        k->kind->watch_free(keep);
+    if (w.keep != NULL) {
+        k->kind->watch_free(w.keep);
     }
     if (lease != NULL) {
         lease_release(lease);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "common/bus.h"
+#include "common/event.h"
 #include "common/mono.h"
 #include "common/task.h"
 
@@ -41,8 +42,7 @@ static bson_t *make(const struct driver *d, long n, char raw_file[static 64])
 
 static int tell(const struct driver *d, const char *raw_file, struct err *err)
 {
-    char json[160];
-    snprintf(json, sizeof json, "{\"v\":1,\"event\":\"task\",\"raw_file\":\"%s\"}", raw_file);
+    AUTO(free) char *json = event_encode("task", raw_file, raw_file);
     return bus_send_event(d->bus, raw_file, json, err);
 }
 

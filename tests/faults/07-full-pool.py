@@ -91,7 +91,7 @@ def a_disk_that_always_damages_the_copy_gets_no_final_name():
         equal(list(watcher.seen), [], "final names")
         check_files(site.backup, originals)
         fs.rules()
-        equal(site.trawl("task", "retry", "a.raw/copy").code, 0, "an operator's retry")
+        site.retry("a.raw/copy")
         site.wait_status("a.raw", "done_not_quanted", 30)
         site.expect_nothing_left()
         check(site, originals, copied=1)

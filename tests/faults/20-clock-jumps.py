@@ -76,4 +76,24 @@ def a_scheduler_whose_clock_jumps_an_hour_delays_no_task():
     jumps("scheduler")
 
 
+@test
+def a_worker_whose_clock_is_an_hour_behind_waits_between_two_tries():
+    with Site("behind", {"retry.max_ms": 1000}) as site:
+        folder = site.instrument("thermo1", "thermo", skip_quanting="true")
+        clock = Clock(site.dir)
+        clock.jump(-HOUR)
+        site.start_scheduler()
+        site.start_process("trawl-worker", "--kinds", "copy,index", env=clock.env)
+        os.rename(site.backup, f"{site.backup}.away")
+        write_file(f"{folder}/a.raw", MIB, 1)
+        wait_until(lambda: site.task("a.raw/copy").get("setbacks", 0) >= 1, 20, "the copy is held")
+        began = time.monotonic()
+        wait_until(lambda: site.task("a.raw/copy")["setbacks"] >= 11, 40, "it was held ten more times")
+        took = time.monotonic() - began
+        holds(took > 1, f"ten random waits of up to a second took {took:.2f} s")
+        os.rename(f"{site.backup}.away", site.backup)
+        site.wait_status("a.raw", "done_not_quanted", 30)
+        site.expect_nothing_left()
+
+
 run()

@@ -114,6 +114,9 @@ def a_head_node_that_is_not_in_known_hosts_gets_no_job():
             lines = file.read().splitlines()
         equal(lines, [f"elsewhere {other[0]} {other[1]}", entry.strip()], "known_hosts")
         trust(0)
+        entry, = site.ask("log", "--target", host)
+        equal((entry["verb"], entry["before"]["fingerprint"], entry["after"]["fingerprint"]),
+              ("cluster trust", "another", key["fingerprint"]), "trawl log")
         goes_on(site, name)
 
 

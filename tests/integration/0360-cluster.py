@@ -1,5 +1,7 @@
 """The cluster and the tasks are compared both ways: jobs that no task knows, and tasks whose job is not there."""
 
+import glob
+
 from harness import *
 
 
@@ -42,6 +44,45 @@ def a_job_that_no_task_knows_is_shown_and_stopped_only_on_a_word():
             on_cluster(site, "scancel", str(stray), str(other))
         equal(site.trawl("task", "cancel", f"{name}/quant/msqc-v1").code, 0, "cancel the task")
         site.wait_task(f"{name}/quant/msqc-v1", "cancelled")
+        site.expect_nothing_left()
+
+
+def put_back(site, task):
+    """As if its worker had handed it back between the submission and the parking. Nobody of ours runs."""
+    site.db.update("tasks", {"_id": task}, {"$set": {"state": "ready", "slot": None, "worker": None}, "$unset": {"parked": True}})
+    equal(site.trawl("task", "cancel", task).code, 0, "cancel")
+    equal(site.task(task)["state"], "cancelled", "it waits for nothing, so it ends at once")
+
+
+@test
+def a_job_whose_task_was_cancelled_before_it_was_parked_is_stopped_or_taken_up_again():
+    with Site("givenup") as site:
+        go = f"{site.software}/go"
+        os.rename(f"{site.software}/trawl-msqc", f"{site.software}/real-msqc")
+        site.install_software(f'until [ -e {go} ]; do sleep 0.2; done\nexec "${{0%/*}}/real-msqc" "$@"')
+        site.instrument("gen1", "generic")
+        site.start()
+        name = site.acquire("generic", "gen1")[0]["name"]
+        task = f"{name}/quant/msqc-v1"
+        job = site.wait_task(task, "parked", 30)["kept"]["job_id"]
+
+        site.stop()
+        put_back(site, task)
+        equal(site.trawl("task", "retry", task).code, 0, "retry")
+        site.start()
+        equal(site.wait_task(task, "parked", 30)["parked"]["job_id"], job, "the job that a retry goes on with")
+
+        site.stop()
+        put_back(site, task)
+        site.start()
+        wait_until(lambda: not in_queue(site, job), 30, "the job of a cancelled task is stopped")
+        equal(site.db.find("alerts", {"kind": "stray_job"}), [], "alerts: nobody has to do anything")
+        with open(go, "w", encoding="ascii"):
+            pass
+        equal(site.trawl("task", "retry", task).code, 0, "retry")
+        done = site.wait_task(task, "done", 60)
+        holds(done["result"]["job_id"] != job, f"the retry had to submit a new job: {done['result']}")
+        equal(len(glob.glob(f"{site.slurm}/jobs/*/trawl-*")), 2, "jobs that were submitted")
         site.expect_nothing_left()
 
 

@@ -1,6 +1,7 @@
 /*
  * strays.c - the sweep. A name is kept in its task before the job is submitted, so a job that waits
- * or runs and that no open task has kept is nobody's: its task was ended, or its database restored.
+ * or runs and that no task has kept is nobody's: its database was restored, or its task began anew.
+ * One whose task was cancelled before it was parked is stopped here.
  */
 #include "workers/job/strays.h"
 
@@ -14,19 +15,38 @@
 
 #include "common/ban.h"
 
-static int is_kept(struct db *db, const char *name, bool *kept, struct err *err)
+/* Whether a task in one of these states (an array) has kept the name. */
+static int is_kept(struct db *db, const char *name, const bson_t *states, bool *kept,
+                   struct err *err)
 {
     int64_t n = 0;
     AUTO(bson_destroy)
     bson_t *filter =
-        BCON_NEW("kept.job_name", BCON_UTF8(name), "state", "{", "$in", "[", BCON_UTF8("ready"),
-                 BCON_UTF8("admitted"), BCON_UTF8("running"), BCON_UTF8("parked"), "]", "}");
-    if (filter == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
-    }
-    int rc = db_count(db, DB_TASKS, filter, &n, err);
+        BCON_NEW("kept.job_name", BCON_UTF8(name), "state", "{", "$in", BCON_ARRAY(states), "}");
+    int rc = filter != NULL ? db_count(db, DB_TASKS, filter, &n, err)
+                            : ERR(err, ERR_TRANSIENT, errno, "out of memory");
     *kept = n > 0;
     return rc;
+}
+
+/* Whose a job is, by its name: an open task's, or of one that somebody has cancelled or skipped,
+ * who wants it stopped; else nobody's. */
+struct owner {
+    bool open, given_up;
+};
+
+static int find_owner(struct db *db, const char *name, struct owner *out, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *open = BCON_NEW("0", BCON_UTF8("ready"), "1", BCON_UTF8("admitted"), "2",
+                            BCON_UTF8("running"), "3", BCON_UTF8("parked"));
+    AUTO(bson_destroy)
+    bson_t *given_up = BCON_NEW("0", BCON_UTF8("cancelled"), "1", BCON_UTF8("skipped"));
+    *out = (struct owner){0};
+    if (is_kept(db, name, open, &out->open, err) != 0) {
+        return -1;
+    }
+    return out->open ? 0 : is_kept(db, name, given_up, &out->given_up, err);
 }
 
 struct open_alerts {
@@ -127,7 +147,7 @@ static bool given_up(const struct open_alerts *o, const char *name)
     return false;
 }
 
-/* A second word with the cluster, only for those that an operator has given up. */
+/* A second word with the cluster, only for those that somebody has given up. */
 static int stop(const struct config *c, struct job_watched *jobs, size_t n, struct err *err)
 {
     struct job_poll ignored = {0};
@@ -153,13 +173,14 @@ int strays_note(const struct config *c, struct db *db, const struct job_poll *po
     }
     for (size_t i = 0; i < poll->n_strays; i++) {
         const struct job_stray *s = &poll->strays[i];
-        bool kept = false;
+        struct owner owner;
         const struct alert known = {"stray_job", s->name, "", "the sweep of the cluster"};
-        if (is_kept(db, s->name, &kept, err) != 0 ||
-            (kept ? alert_close(db, &known, err) : open_alert(db, s, err)) != 0) {
+        if (find_owner(db, s->name, &owner, err) != 0 ||
+            (owner.open || owner.given_up ? alert_close(db, &known, err)
+                                          : open_alert(db, s, err)) != 0) {
             return -1;
         }
-        if (!kept && given_up(&alerts, s->name)) {
+        if (!owner.open && (owner.given_up || given_up(&alerts, s->name))) {
             jobs[n++] =
                 (struct job_watched){.view = {.id = s->id, .name = s->name}, .cancel = true};
         }

@@ -250,22 +250,12 @@ static int collect(const struct watch *w, struct view_set *v, struct err *err)
     return 0;
 }
 
-static void tell_silence(const struct job_poll *poll)
-{
-    static struct log_gate gate;
-    uint64_t missed = 0;
-    if (poll->message[0] != '\0' && log_gate_open(&gate, &missed)) {
-        log_warn("cluster_silent", KV("msg", poll->message), KV("missed", missed));
-    }
-}
-
 /* When the queue did not answer, its silence about a job is no sign that the job has left it: only
  * the wrapper's own word and the accounting count. */
 static int settle_all(struct watch *w, const struct view_set *v, const struct job_poll *poll,
                       struct db *db, struct err *err)
 {
     struct err first = {0};
-    tell_silence(poll);
     for (size_t i = 0; i < v->n; i++) {
         struct err why = {0};
         if (settle(w, v->parked[i], &v->jobs[i].view, poll, db, &why) != 0) {
@@ -306,6 +296,9 @@ static int look(struct watch *w, const struct job_engine *e, const struct job_ba
     int rc = e->look(base->cfg, v.jobs, v.n, &poll, err);
     rc = rc == 0 ? settle_all(w, &v, &poll, base->db, err) : err_context(err, "watching jobs");
     rc = rc == 0 && e == &engine_slurm ? strays_note(base->cfg, base->db, &poll, err) : rc;
+    if (rc == 0 && poll.message[0] != '\0') { /* not all of it did answer */
+        rc = ERR(err, ERR_HOLD, 0, "%s", poll.message);
+    }
     job_poll_fini(&poll);
     return rc;
 }

@@ -3,8 +3,11 @@
 #include "workers/quant/files.h"
 
 static const struct worker_step quant_steps[] = {
-    {"prepare", quant_prepare}, {"submit", quant_submit}, {"wait", quant_wait},
-    {"collect", quant_collect}, {"store", quant_store},   {0},
+    {"prepare", quant_prepare},
+    {"submit", quant_submit},
+    {"collect", quant_collect},
+    {"store", quant_store},
+    {0},
 };
 
 /* Looked at for what is there already, and for the results. */

@@ -37,7 +37,8 @@ struct quant_job {
     /* kept and parked */
     int64_t job_id; /* 0: not submitted */
     char job_name[JOB_NAME_MAX];
-    bool ended; /* the watcher has seen the end, below */
+    bool given_up; /* its task was cancelled: the sweep may have stopped it */
+    bool ended;    /* the watcher has seen the end, below */
     struct job_outcome outcome;
     /* prepare */
     char *worker_output, *cluster_output, *folder;
@@ -56,7 +57,6 @@ void quant_parked(const void *job, bson_t *out) __attribute__((nonnull));
 /* The steps, in their order; steps.c says what each finds done when it runs again. */
 int quant_prepare(void *job, struct err *err) __attribute__((nonnull, warn_unused_result));
 int quant_submit(void *job, struct err *err) __attribute__((nonnull, warn_unused_result));
-int quant_wait(void *job, struct err *err) __attribute__((nonnull, warn_unused_result));
 int quant_collect(void *job, struct err *err) __attribute__((nonnull, warn_unused_result));
 int quant_store(void *job, struct err *err) __attribute__((nonnull, warn_unused_result));
 

@@ -3,9 +3,10 @@
  *
  *   prepare  pure but for looking; chooses the output folder
  *   submit   a job that was kept is not submitted again; a name that was kept without a job is
- * asked for (and closed) before a new one is used wait     parks the task until the watcher has
- * noted the end collect  reads the results; a job that ended badly is spent: a retry submits a new
- * one store    the metrics document has a name of its own for each job
+ *            asked for (and closed) before a new one is used; parks the task until the watcher has
+ *            noted the end
+ *   collect  reads the results; a job that ended badly is spent: a retry submits a new one
+ *   store    the metrics document has a name of its own for each job
  *
  * The name is kept before sbatch runs, so a job is never without somebody who knows its name.
  */
@@ -92,30 +93,28 @@ static int ask_by_name(struct quant_job *job, struct err *err)
     return job_ask(job->engine, job->base.cfg, &spec, &job->job_id, err);
 }
 
-int quant_submit(void *p, struct err *err)
+/* The task has a job afterwards. */
+static int have_job(struct quant_job *job, struct err *err)
 {
-    struct quant_job *job = p;
     if (job->job_name[0] != '\0' && set_folder(job, err) != 0) {
+        return -1;
+    }
+    if (job->job_id == 0 && job->job_name[0] != '\0' && ask_by_name(job, err) != 0) {
         return -1;
     }
     if (job->job_id != 0) {
         return job->ended ? 0 : keep_job(job, err);
     }
-    if (job->job_name[0] != '\0') {
-        if (ask_by_name(job, err) != 0) {
-            return -1;
-        }
-        if (job->job_id != 0) {
-            return keep_job(job, err);
-        }
-    }
     return run_check(job->base.run, err) == 0 ? submit_new(job, err) : -1;
 }
 
-int quant_wait(void *p, struct err *err)
+/* Parks in the same step: a task that is cancelled now has its job stopped by the watcher. */
+int quant_submit(void *p, struct err *err)
 {
-    const struct quant_job *job = p;
-    (void)err;
+    struct quant_job *job = p;
+    if (have_job(job, err) != 0) {
+        return -1;
+    }
     return job->ended ? 0 : STEP_PARK;
 }
 
@@ -170,7 +169,7 @@ static enum err_kind failure_kind(const struct quant_job *job)
     case JOB_LOST:
         return ERR_LOST;
     case JOB_CANCELLED:
-        return job->cancel ? ERR_CANCELLED : ERR_INVALID;
+        return job->cancel ? ERR_CANCELLED : job->given_up ? ERR_LOST : ERR_INVALID;
     case JOB_SUCCEEDED: /* without results */
     case JOB_FAILED:
         return ERR_INVALID;
@@ -241,7 +240,7 @@ static int fail_job(struct quant_job *job, const char *why, struct err *err)
 static const char *state_reason(const struct quant_job *job)
 {
     enum job_fate fate = states_fate(job->outcome.state);
-    if (fate == JOB_CANCELLED && !job->cancel) {
+    if (fate == JOB_CANCELLED && !job->cancel && !job->given_up) {
         return "cancelled on the cluster, not by Trawl";
     }
     return fate == JOB_UNKNOWN ? "the cluster does not know how it ended" : "";

@@ -151,6 +151,7 @@ static int decode_kept(struct quant_job *job, const bson_t *task, struct err *er
     }
     job->job_id = doc_i64(task, "kept.job_id", 0);
     job->job_id = job->job_id > 0 ? job->job_id : 0;
+    job->given_up = doc_bool(task, "kept.given_up", false);
     struct job_outcome *o = &job->outcome;
     job->ended = job->job_id > 0 && doc_has(task, "parked.ended") &&
                  strcmp(doc_str(task, "parked.job_name", ""), job->job_name) == 0;
