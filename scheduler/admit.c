@@ -136,15 +136,6 @@ struct picks {
     size_t n;
 };
 
-static int64_t count_taken(const struct pool *p)
-{
-    int64_t taken = 0; /* also above the size, after the pool was made smaller */
-    for (int64_t n = 0; n < p->n_slots; n++) {
-        taken += p->slots[n].there && p->slots[n].task != NULL && !slot_is_left(&p->slots[n]);
-    }
-    return taken;
-}
-
 struct picking {
     struct scheduler *s;
     const struct queue *q;
@@ -173,7 +164,7 @@ static void pick_slot(struct picking *g, int64_t n)
 static void pick_in_pool(struct scheduler *s, const struct queue *q, const struct pool *p,
                          struct picks *picks)
 {
-    struct picking g = {.s = s, .q = q, .p = p, .picks = picks, .taken = count_taken(p)};
+    struct picking g = {.s = s, .q = q, .p = p, .picks = picks, .taken = slots_taken(p)};
     for (int64_t n = 0; n < p->n_slots; n++) {
         if (slot_is_left(&p->slots[n])) {
             pick_slot(&g, n);

@@ -85,7 +85,8 @@ static int load_slots(struct scheduler *s, bool anew, struct err *err)
 static int serve(struct scheduler *s, bool anew, struct err *err)
 {
     return keep_lease(s, err) != 0 || reap_tasks(s, err) != 0 || load_slots(s, anew, err) != 0 ||
-                   admit_pass(s, err) != 0 || dispatch_pass(s, err) != 0
+                   withdraw_pass(s, err) != 0 || admit_pass(s, err) != 0 ||
+                   dispatch_pass(s, err) != 0
                ? -1
                : 0;
 }

@@ -163,6 +163,8 @@ void reap_tick(struct scheduler *s);
 int reap_tasks(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 /* letters.c: tell in <env>.dead what has failed or is dead and was not told yet. */
 int letters_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
+/* withdraw.c: give back what was admitted and nobody has claimed where a pool was made smaller. */
+int withdraw_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 int admit_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 int dispatch_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 /* When the first unclaimed task is to be published again (monotonic); INT64_MAX: none is. */

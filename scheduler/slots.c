@@ -47,6 +47,15 @@ bool slot_is_free(const struct slot *slot)
     return slot->there && slot->task == NULL;
 }
 
+int64_t slots_taken(const struct pool *p)
+{
+    int64_t taken = 0;
+    for (int64_t n = 0; n < p->n_slots; n++) {
+        taken += p->slots[n].there && p->slots[n].task != NULL && !slot_is_left(&p->slots[n]);
+    }
+    return taken;
+}
+
 /* --- reading --- */
 
 static int pool_reach(struct pool *p, int64_t n_slots, struct err *err)

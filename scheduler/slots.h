@@ -51,6 +51,8 @@ void slots_name(const struct pool *p, int64_t n, char out[static SLOT_NAME_MAX])
 /* Whether it is taken, but its task has left it. */
 bool slot_is_left(const struct slot *slot);
 bool slot_is_free(const struct slot *slot);
+/* How many are taken and not left; more than the size after the pool was made smaller. */
+int64_t slots_taken(const struct pool *p);
 /* From free or left to the task (its next fence), or, without one, to free. Not yet made: for
  * db_update_all; after it slot_changed says how it went. */
 struct slot_to {

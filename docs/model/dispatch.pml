@@ -112,6 +112,7 @@ ltl every_task_ends { <> !ANY(UNDONE) }
 #define LEADS       (leader == me) /* model: lead */
 #define IS_LOST(i)  (task[i].state == RUNNING && LOST(task[i].worker))
 #define WOKEN(i)    (task[i].state == PARKED && task[i].ended)
+#define ADMITTED_ONLY(i) (task[i].state == ADMITTED)
 #define WAITS(i)    (task[i].state == READY && i <= known)
 #define REACHED(w, i) (worker[w].hold[i] == HANDED && worker[w].fence[i] == task[i].fence)
 #define UNSENT(i)                                                                                  \
@@ -279,6 +280,24 @@ begin:
               :: task[t].state == PARKED && task[t].fence == f - 1 ->
                  task[t].state = ADMITTED; task[t].fence = f; task[t].ended = false;
                  printf("scheduler %d: wake: task %d, fence %d\n", me, t, f)
+              :: else
+              fi
+              FORGET
+          }
+       OR_CRASH
+       fi
+
+    :: atomic { /* model: withdraw, after the pool was made smaller */
+           LEADS && faults_left > 0 && ANY(ADMITTED_ONLY) ->
+           faults_left--; PICK(ADMITTED_ONLY); f = task[t].fence
+       }
+       if
+       :: atomic {
+              true ->
+              if
+              :: task[t].state == ADMITTED && task[t].fence == f ->
+                 task[t].state = READY; task[t].fence = f + 1; task[t].slot = NONE;
+                 printf("scheduler %d: withdraw: task %d is ready, fence %d\n", me, t, f + 1)
               :: else
               fi
               FORGET

@@ -254,6 +254,70 @@ static void a_ready_task_that_is_to_be_cancelled_ends_without_a_slot(void **stat
     end(&s);
 }
 
+static void resize_pool(int64_t slots)
+{
+    struct err err = {0};
+    bool won;
+    AUTO(bson_destroy) bson_t *me = BCON_NEW("_id", POOL);
+    AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", "{", "slots", BCON_INT64(slots), "}");
+    must(db_update(db, DB_POOLS, me, update, &won, &err), &err);
+    assert_true(won);
+}
+
+static void withdraw(struct scheduler *s)
+{
+    struct err err = {0};
+    look(s);
+    must(withdraw_pass(s, &err), &err);
+    admit(s);
+}
+
+static void what_nobody_has_claimed_goes_back_when_its_pool_is_made_smaller(void **state)
+{
+    (void)state;
+    pool(1);
+    task("{}");
+    struct scheduler s = leader("a");
+    look(&s);
+    admit(&s);
+    withdraw(&s);
+    expect_text(DB_TASKS, "a.raw/index", "state", "admitted"); /* there is room for it */
+    resize_pool(0);
+    withdraw(&s);
+    expect_text(DB_TASKS, "a.raw/index", "state", "ready");
+    expect_text(DB_SLOTS, POOL "/0", "task", "");
+    AUTO(bson_destroy) bson_t *found = doc(DB_TASKS, "a.raw/index");
+    assert_int_equal(doc_i64(found, "fence", 0), 2); /* its message claims nothing */
+    assert_int_equal(doc_i64(found, "attempt", -1), 0);
+    resize_pool(1);
+    withdraw(&s);
+    expect_text(DB_TASKS, "a.raw/index", "state", "admitted");
+    end(&s);
+}
+
+static void what_runs_keeps_its_slot_when_its_pool_is_made_smaller(void **state)
+{
+    (void)state;
+    static const char *const holders[] = {
+        "{\"state\": \"running\", \"fence\": 1, \"slot\": \"" POOL "/0\"}",
+        "{\"state\": \"admitted\", \"fence\": 1, \"slot\": \"" POOL
+        "/0\", \"parked\": {\"ended\": {}}}",
+    };
+    pool(0);
+    put(DB_SLOTS, BCON_NEW("_id", POOL "/0", "pool", POOL, "n", BCON_INT64(0), "task",
+                           "a.raw/index", "fence", BCON_INT64(1)));
+    struct scheduler s = leader("a");
+    for (size_t i = 0; i < sizeof holders / sizeof *holders; i++) {
+        AUTO(bson_destroy) bson_t *me = BCON_NEW("_id", "a.raw/index");
+        struct err err = {0};
+        task(holders[i]);
+        withdraw(&s);
+        expect_text(DB_SLOTS, POOL "/0", "task", "a.raw/index");
+        must(db_delete(db, DB_TASKS, me, NULL, &err), &err);
+    }
+    end(&s);
+}
+
 static bool reopen(int64_t round, enum task_reopen from)
 {
     struct task_new t = index_task;
@@ -300,6 +364,9 @@ static int run(void)
         cmocka_unit_test_setup(a_wait_begins_on_the_leaders_clock, clear),
         cmocka_unit_test_setup(a_task_that_is_lost_again_and_again_is_dead, clear),
         cmocka_unit_test_setup(a_ready_task_that_is_to_be_cancelled_ends_without_a_slot, clear),
+        cmocka_unit_test_setup(what_nobody_has_claimed_goes_back_when_its_pool_is_made_smaller,
+                               clear),
+        cmocka_unit_test_setup(what_runs_keeps_its_slot_when_its_pool_is_made_smaller, clear),
         cmocka_unit_test_setup(planning_twice_opens_nothing_twice, clear),
         cmocka_unit_test_setup(a_task_from_before_rounds_is_of_an_earlier_one, clear),
     };

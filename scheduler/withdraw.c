@@ -1,0 +1,93 @@
+/*
+ * withdraw.c - pools that were made smaller. What runs goes on to its end, and so does a task that
+ * only has to take up what its job has left; of those that no worker has claimed yet as many go
+ * back to ready as slots are taken too many. A stop is a pool of size 0: nothing begins after it.
+ */
+#include <string.h>
+
+#include "common/log.h"
+#include "scheduler/scheduler.h"
+
+static bool may_go_back(const struct open_task *t, const struct pool *p)
+{
+    return t->state == TASK_ADMITTED && !t->ended && strcmp(t->pool, p->name) == 0;
+}
+
+/* The attempt has not begun, so it does not count; ready_at stays, and with it the task's turn. */
+static int go_back(struct scheduler *s, const struct open_task *t, struct db_change *out,
+                   struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *set = BCON_NEW("fence", BCON_INT64(t->fence + 1), "attempt", BCON_INT64(t->attempt - 1),
+                           "slot", BCON_NULL);
+    return task_change(s, t, TASK_READY, set, NULL, out, err);
+}
+
+static void has_gone_back(struct scheduler *s, struct open_task *t)
+{
+    struct slot *slot = slots_find(s, t->slot);
+    if (slot != NULL) {
+        slot->held = false; /* left: the next admission gives it back */
+    }
+    log_info("task_withdrawn", KV("task_id", t->id), KV("pool", t->pool));
+    t->slot[0] = '\0';
+    t->state = TASK_READY;
+    t->fence++;
+    t->attempt--;
+}
+
+struct withdrawal {
+    struct open_task **tasks;
+    struct db_change *changes;
+    size_t n;
+};
+
+static int change_all(struct scheduler *s, struct withdrawal *w, struct err *err)
+{
+    int rc = db_update_all(s->db, DB_TASKS, w->changes, w->n, err);
+    for (size_t i = 0; i < w->n && rc == 0; i++) {
+        if (w->changes[i].won) {
+            has_gone_back(s, w->tasks[i]);
+        } else {
+            s->remembers = false; /* a worker was faster */
+        }
+    }
+    return rc;
+}
+
+/* model: withdraw */
+static int withdraw_from(struct scheduler *s, const struct pool *p, struct err *err)
+{
+    int64_t surplus = slots_taken(p) - p->size;
+    if (surplus <= 0) {
+        return 0;
+    }
+    AUTO(free) struct open_task **tasks = calloc((size_t)surplus, sizeof(struct open_task *));
+    AUTO(free) struct db_change *changes = calloc((size_t)surplus, sizeof *changes);
+    if (tasks == NULL || changes == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    struct withdrawal w = {tasks, changes, 0};
+    int rc = 0;
+    for (size_t i = 0; i < s->n_open && w.n < (size_t)surplus && rc == 0; i++) {
+        if (may_go_back(&s->open[i], p)) {
+            tasks[w.n] = &s->open[i];
+            rc = go_back(s, &s->open[i], &changes[w.n++], err);
+        }
+    }
+    rc = rc == 0 ? change_all(s, &w, err) : rc;
+    for (size_t i = 0; i < w.n; i++) {
+        db_change_fini(&changes[i]);
+    }
+    return rc;
+}
+
+int withdraw_pass(struct scheduler *s, struct err *err)
+{
+    for (size_t i = 0; i < s->n_pools; i++) {
+        if (withdraw_from(s, &s->pools[i], err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
