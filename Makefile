@@ -8,14 +8,14 @@ TEST_JOBS ?= 4
 .PHONY: help deps build demo up down status test unit chaos bench install format clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {gsub(/\$$\$$/, "$$"); printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo 'variables: PRESET=release|debug|asan|tsan  RAW=<folder> (demo)  BENCH=smoke|copy|watch|tasks|latency|slurm (bench)  SEED=n KILLS=n (chaos)  PREFIX=<folder> (install)'
 
 deps: ## install what is missing to build and to run the local world (root or sudo)
 	@local/deps
 
 build: deps ## compile into build/$(PRESET)
-	@cmake --preset $(PRESET) -DWERROR=$(if $(CI),ON,OFF) >build/.configure.log 2>&1 || { mkdir -p build; cmake --preset $(PRESET); }
+	@mkdir -p build && { cmake --preset $(PRESET) -DWERROR=$(if $(CI),ON,OFF) >build/.configure.log 2>&1 || { cat build/.configure.log; exit 1; }; }
 	@cmake --build --preset $(PRESET) -j $(JOBS)
 
 demo: build ## the whole pipeline with real servers and simulated instruments; RAW=<folder> takes real files

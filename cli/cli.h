@@ -53,6 +53,7 @@ struct command {
     const struct cli_option *options; /* ends with {0}; may be NULL */
     size_t min_words, max_words;
     enum cli_need need;
+    bool destructive; /* ends or discards work: somebody must have said in which environment */
     enum cli_exit (*run)(struct cli *c, const struct args *a, struct err *err);
 };
 extern const struct command commands[];          /* ends with {0} */

@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/facts.h"
+#include "common/pool.h"
 #include "common/task.h"
 
 /* --- text for the shell --- */
@@ -64,10 +65,8 @@ static void put_states(FILE *out)
 
 static void put_pools(FILE *out)
 {
-    static const char *const kinds[] = {"copy", "quant", "index", "move", "remove"};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        const char *pool = task_pool(kinds[i]);
-        put_candidate(out, pool, strlen(pool), "");
+    for (const char *const *pool = pool_names; *pool != NULL; pool++) {
+        put_candidate(out, *pool, strlen(*pool), "");
     }
 }
 

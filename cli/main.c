@@ -55,6 +55,12 @@ static enum cli_exit provide(struct cli *c, const struct command *cmd, struct er
     if (cmd->need >= NEED_DB && c->cfg != NULL) {
         c->db = db_new(c->cfg, "trawl", err);
     }
+    if (err->kind == ERR_NONE && cmd->destructive && !config_env_is_chosen(c->cfg)) {
+        return cli_fail(err, CLI_USAGE,
+                        "%s ends or discards work: say in which environment, as in ENV=production, "
+                        "or env in [trawl] of trawl.ini",
+                        cmd->name);
+    }
     return err->kind == ERR_NONE ? CLI_OK : CLI_USAGE;
 }
 

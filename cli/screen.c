@@ -116,6 +116,15 @@ struct screen_size screen_size(void)
     return (struct screen_size){size.ws_row, size.ws_col};
 }
 
+static int count_lines(const char *text)
+{
+    int lines = 0;
+    for (; *text != '\0'; text += strcspn(text, "\n") + (text[strcspn(text, "\n")] == '\n')) {
+        lines++;
+    }
+    return lines;
+}
+
 void screen_show(const char *text)
 {
     char *frame = NULL;
@@ -126,10 +135,14 @@ void screen_show(const char *text)
         return;
     }
     fputs(HOME, out);
-    for (int row = 0; row < rows && *text != '\0'; row++) {
+    int hidden = count_lines(text) - rows;
+    for (int row = 0; row < rows - (hidden > 0) && *text != '\0'; row++) {
         size_t line = strcspn(text, "\n");
         fprintf(out, "%s%.*s" REST, row > 0 ? "\r\n" : "", (int)line, text);
         text += line + (text[line] == '\n');
+    }
+    if (hidden > 0) {
+        fprintf(out, "\r\n... %d more lines on a taller terminal; q ends" REST, hidden + 1);
     }
     fputs(BELOW, out);
     if (fclose(out) == 0) {

@@ -77,6 +77,8 @@ static void say(struct cli *c, const struct steering *s, const char *id, const c
     text_put(c->out, id);
     if (won && strcmp(state, s->steer->past) == 0) {
         fprintf(c->out, ": %s\n", state);
+    } else if (won && s->steer == &steer_cancel) {
+        fprintf(c->out, ": stops at its next safe point, still %s\n", state);
     } else if (won) {
         fprintf(c->out, ": %s, now %s\n", s->steer->past, state);
     } else {

@@ -80,6 +80,37 @@ static int64_t bytes_of(const struct top *t)
     return bytes;
 }
 
+struct copying {
+    int64_t copies, bytes_per_s;
+};
+
+/* Each from its start to its worker's last word, both on that worker's clock. */
+static void add_copies(const bson_t *worker, struct copying *sum)
+{
+    bson_t runs, run;
+    bson_iter_t at;
+    for (bool more =
+             doc_sub(worker, "running", &runs) && bson_iter_init(&at, &runs) && bson_iter_next(&at);
+         more; more = bson_iter_next(&at)) {
+        if (!doc_sub(&runs, bson_iter_key(&at), &run) ||
+            strcmp(doc_str(&run, "kind", ""), "copy") != 0) {
+            continue;
+        }
+        int64_t ms = doc_i64(worker, "at", 0) - doc_i64(&run, "started", 0);
+        sum->copies++;
+        sum->bytes_per_s += ms > 0 ? doc_i64(&run, "done", 0) * 1000 / ms : 0;
+    }
+}
+
+static struct copying copying_now(const struct top *t)
+{
+    struct copying sum = {0};
+    for (size_t i = 0; i < t->workers->n; i++) {
+        add_copies(t->workers->items[i], &sum);
+    }
+    return sum;
+}
+
 static void print_rates(struct cli *c, const struct top *t)
 {
     char size[TEXT_SHORT];
@@ -93,7 +124,13 @@ static void print_rates(struct cli *c, const struct top *t)
     if (t->ended->n == 0) {
         fputs("no task ended", c->out);
     }
-    fprintf(c->out, "; %s copied\n", text_size(bytes_of(t), size));
+    fprintf(c->out, "; %s copied", text_size(bytes_of(t), size));
+    const struct copying now = copying_now(t);
+    if (now.copies > 0) {
+        fprintf(c->out, "; now %" PRId64 " cop%s at %s/s", now.copies,
+                now.copies == 1 ? "y" : "ies", text_size(now.bytes_per_s, size));
+    }
+    fputc('\n', c->out);
 }
 
 /* --- the tables --- */
@@ -175,7 +212,9 @@ static int print_workers(struct cli *c, const struct top *t, struct err *err)
                    text_age(t->now_ms - silence, t->now_ms, beat));
     }
     if (table == NULL || n == 0) {
-        style_put(c->out, STYLE_BAD, c->color, n == 0 ? "\nno worker is alive\n" : "");
+        fputc('\n', c->out);
+        style_put(c->out, STYLE_BAD, c->color, n == 0 ? "no worker is alive" : "");
+        fputc('\n', c->out);
         return table == NULL ? -1 : 0;
     }
     if (print_table(c, table, err) != 0) {
@@ -267,11 +306,12 @@ json_t *top_json(const struct cli *c, const struct top *t)
 {
     const bson_t *leader = leader_of(c, t);
     const struct stopped stop = pools_stopped(t->pools);
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:I}", "at",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:I}", "at",
                      json_date(t->now_ms), "leader",
                      json_text(leader != NULL ? doc_str(leader, "holder", "") : ""), "stopped",
                      stopped_json(&stop), "pools", pools_json(t), "ended_last_minute",
-                     ended_json(t), "bytes_copied_last_minute", (json_int_t)bytes_of(t), "workers",
+                     ended_json(t), "bytes_copied_last_minute", (json_int_t)bytes_of(t),
+                     "bytes_copied_per_s", (json_int_t)copying_now(t).bytes_per_s, "workers",
                      json_of_docs(t->workers), "waits_longest", json_of_docs(t->oldest),
                      "failed_last", json_of_docs(t->errors), "alerts", (json_int_t)t->n_alerts);
 }

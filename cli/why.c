@@ -110,6 +110,15 @@ static void why_admitted(const struct why_facts *f, const bson_t *task, struct w
         return;
     }
     text_duration(f->now_ms - doc_i64(task, "admitted_at", f->now_ms), wait);
+    int64_t free_threads = 0;
+    int64_t threads = why_threads(f, doc_str(task, "kind", "?"), &free_threads);
+    if (free_threads <= 0) {
+        why_say(out, WHY_WORKERS_BUSY,
+                "admitted %s ago; all %" PRId64 " threads that run %s are busy", wait, threads,
+                doc_str(task, "kind", "?"));
+        why_next(out, "goes on when one is free; another trawl-worker would take it at once");
+        return;
+    }
     why_say(out, WHY_UNCLAIMED, "admitted %s ago, no worker has claimed it yet", wait);
     why_next(out, "it is published again every second until a worker with a free thread takes it");
 }
@@ -310,7 +319,7 @@ static size_t count_tasks(const struct docs *tasks, bool open)
     for (size_t i = 0; i < tasks->n; i++) {
         enum task_state s;
         if (task_state_parse(doc_str(tasks->items[i], "state", ""), &s) == 0) {
-            bool failed = s == TASK_FAILED || s == TASK_DEAD;
+            bool failed = s == TASK_FAILED || s == TASK_DEAD || s == TASK_CANCELLED;
             n += open ? !task_is_terminal(s) : failed;
         }
     }
@@ -338,7 +347,7 @@ static void why_ended_raw_file(const bson_t *raw, const struct docs *tasks, stru
     } else if (is_error(status)) {
         why_say(out, WHY_FAILED, "%s%s%s", status, details[0] != '\0' ? ": " : "", details);
         why_next(out, "%s",
-                 count_tasks(tasks, false) > 0 ? "retry the failed task"
+                 count_tasks(tasks, false) > 0 ? "retry the task that failed or was cancelled"
                                                : "look at the file on the instrument");
     } else {
         why_say(out, WHY_DONE, "%s: nothing is left to do", status);

@@ -42,8 +42,8 @@ void why_pool(const struct why_facts *f, const bson_t *pool, struct why *out)
         return;
     }
     if (due == 0) {
-        why_say(out, WHY_DONE, "%" PRId64 " of %" PRId64 " slots are taken, and nothing waits",
-                used, slots);
+        why_say(out, WHY_DONE, "%" PRId64 " of %" PRId64 " slots are taken, and nothing waits%s",
+                used, slots, later > 0 ? " for one" : "");
         if (later > 0) {
             why_next(out, "%" PRId64 " wait for their time: trawl task ls --state ready", later);
         }

@@ -159,6 +159,12 @@ void why_ready(const struct why_facts *f, const bson_t *task, struct why *out)
     bool placed = queue_place(&f->queue, task, &place);
     if (pool != NULL && why_pool_holds(f, pool, out)) {
         say_place(&place, out);
+        if (placed && place.held >= place.cap) { /* a larger pool alone would not help */
+            size_t used = strlen(out->what);
+            snprintf(out->what + used, sizeof out->what - used,
+                     "; besides, %s has as many under way as it may, %" PRId64,
+                     doc_str(task, "instrument_id", "?"), place.cap);
+        }
         return;
     }
     if ((placed && cap_holds(&place, task, out)) || why_nobody_runs(f, kind, out)) {

@@ -328,3 +328,10 @@ const char *config_cluster_path(const struct config_location *l)
 {
     return l->cluster != NULL && *l->cluster != '\0' ? l->cluster : l->worker;
 }
+
+bool config_env_is_chosen(const struct config *c)
+{
+    const struct config_box *box = (const struct config_box *)c; /* its first member */
+    return box->origin[config_find(&config_keys, "trawl", "env") - config_keys.at].layer !=
+           CONFIG_FROM_DEFAULT;
+}

@@ -164,6 +164,8 @@ void instrument_free(struct instrument *i);
 AUTO_DEFINE(struct instrument, instrument_free);
 const char *instrument_type_name(enum instrument_type t) __attribute__((returns_nonnull));
 
+/* Whether somebody said which environment this is: a file or a variable, not the default. */
+bool config_env_is_chosen(const struct config *c) __attribute__((nonnull));
 /* Print what is in force, secrets masked; with origin the layer (file:line, environment, default).
  */
 void config_show(const struct config *c, bool origin, bool json, FILE *out)

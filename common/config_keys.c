@@ -83,8 +83,9 @@ static const struct config_key main_keys[] = {
     {AT(pool, s3_upload), INT("2", 0, POOL_MAX_SLOTS), HELP("Slots of uploading.")},
     LOCATION(location.backup, "Folder of the raw files' copies"),
     {AT(location.backup, limit), TEXT(""),
-     HELP("How fast all copies of one worker process together may write there: MiB/s, or by hours "
-          "of the local day, as in 08-18:50,18-08:0. 0, and hours that are not named: no limit.")},
+     HELP("How fast all copies of one worker process together may go: MiB/s, or by hours of the "
+          "local day, as in 08-18:50,18-08:0. 0, and hours that are not named: no limit. What is "
+          "read counts: a copy that goes on elsewhere reads at this rate what it has, too.")},
     LOCATION(location.output, "Folder of the results"),
     LOCATION(location.settings, "Folder of the settings' files"),
     LOCATION(location.slurm, "Folder of the job scripts"),

@@ -150,7 +150,8 @@ static int add_kinds(struct runner *r, const char *list, struct err *err)
         }
         if (found == NULL || find_kind(r, name) != NULL || r->n_kinds == RUNNER_MAX_KINDS) {
             return ERR(err, ERR_INVALID, 0, "--kinds: '%s' is %s", name,
-                       found == NULL ? "no kind of task (copy, quant, index)" : "named twice");
+                       found == NULL ? "no kind of task (copy, quant, index, move, remove)"
+                                     : "named twice");
         }
         int64_t n = found->threads(r->cfg);
         struct kind_threads *k = &r->kinds[r->n_kinds++];

@@ -313,7 +313,7 @@ static void raw_files_say_what_none_of_their_tasks_says(void **state)
     out = explain_raw(&f, RAW("ignored"), NULL);
     expect(&out, WHY_IGNORED, "because", "");
     out = explain_raw(&f, RAW("error"), copy("failed"));
-    expect(&out, WHY_FAILED, "error: because", "retry the failed task");
+    expect(&out, WHY_FAILED, "error: because", "retry the task that failed");
     out = explain_raw(&f, RAW("acquisition_failed"), NULL);
     expect(&out, WHY_FAILED, "because", "on the instrument");
     f.led = false;
