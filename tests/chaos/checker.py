@@ -24,6 +24,7 @@ WORK = re.compile(r"\.(part|chunks|tmp)$")
 LOWERED_S = 1.5  # a change of a pool's size acts within a second
 SLURM_FORGETS_S = 15  # what slurmctld was told so shortly before it was killed may be forgotten
 ACCOUNTING_S = 20
+BEATS_S = 3
 ENDED_WELL, UNENDED = "COMPLETED", ("PENDING", "RUNNING", "COMPLETING")
 
 
@@ -142,8 +143,17 @@ class Checker:
                             f"{name} is done and has still slot {task.get('slot')}, {sorted(task)}")
         slots = [s["_id"] for s in self.db.find("slots") if s["task"] is not None]
         self.expect(not slots, f"slots that are still taken: {slots}")
-        running = [r["task"] for w in self.db.find("workers") for r in w.get("running", [])]
+        running = self.running()
         self.expect(not running, f"workers still run {running}")
+
+    def running(self) -> list:
+        """What workers say they run: a task that has just ended is in their word until they beat again."""
+        end = time.monotonic() + BEATS_S
+        while True:
+            running = [r["task"] for w in self.db.find("workers") for r in w.get("running", [])]
+            if not running or time.monotonic() > end:
+                return running
+            time.sleep(0.1)
 
     def check_results(self) -> None:
         metrics = {m["_id"]: m for m in self.db.find("metrics")}
