@@ -1,6 +1,6 @@
 /*
- * letters.c - what is dead is also told in <env>.dead: by the leader, from the tasks that say that
- * it was not told yet. Told at least once: whoever dies in between tells it again.
+ * letters.c - what trawl dead ls lists is also told in <env>.dead: by the leader, from the tasks
+ * that say that it was not told yet. Told at least once: whoever dies in between tells it again.
  */
 #include "common/log.h"
 #include "scheduler/docset.h"

@@ -256,11 +256,13 @@ struct db_change slot_change(const struct slot *slot, const char *name, struct s
         BCON_APPEND(c.filter, "task", BCON_UTF8(slot->task), "fence", BCON_INT64(slot->fence));
     }
     if (to.task == NULL) {
-        BCON_APPEND(c.update, "$set", "{", "task", BCON_NULL, "since", BCON_NULL, "}");
+        BCON_APPEND(c.update, "$set", "{", "task", BCON_NULL, "since", BCON_NULL, "epoch",
+                    BCON_INT64(to.epoch), "}");
         BSON_APPEND_NULL(c.proof, "task");
     } else {
         BCON_APPEND(c.update, "$set", "{", "task", BCON_UTF8(to.task), "fence",
-                    BCON_INT64(to.fence), "since", BCON_DATE_TIME(wall_ms()), "}");
+                    BCON_INT64(to.fence), "since", BCON_DATE_TIME(wall_ms()), "epoch",
+                    BCON_INT64(to.epoch), "}");
         BSON_APPEND_UTF8(c.proof, "task", to.task);
     }
     return c;
