@@ -155,8 +155,10 @@ int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, con
     BSON_APPEND_NULL(&set, "slot");
     if (*to == TASK_READY) {
         BSON_APPEND_INT64(&set, "wait_ms", wait_ms(cfg, task, why, counts));
-        BSON_APPEND_DATE_TIME(&set, "ready_at", now);
         BSON_APPEND_NULL(&set, "worker");
+        if (counts) { /* else its turn stays what it was */
+            BSON_APPEND_DATE_TIME(&set, "ready_at", now);
+        }
     } else {
         BSON_APPEND_DATE_TIME(&set, "ended_at", now);
     }

@@ -116,11 +116,10 @@ static int return_task(struct scheduler *s, struct open_task *t, struct err *err
     AUTO(bson_destroy)
     bson_t *set = BCON_NEW("fence", BCON_INT64(t->fence + 1), "attempt", BCON_INT64(t->attempt - 1),
                            "lost", BCON_INT64(lost), "slot", BCON_NULL, "worker", BCON_NULL,
-                           to == TASK_DEAD ? "ended_at" : "ready_at", BCON_DATE_TIME(now), "error",
-                           "{", "kind", BCON_UTF8("lost"), "msg", BCON_UTF8(msg), "at",
+                           "error", "{", "kind", BCON_UTF8("lost"), "msg", BCON_UTF8(msg), "at",
                            BCON_DATE_TIME(now), "attempt", BCON_INT64(t->attempt), "}");
     if (to == TASK_DEAD) {
-        BSON_APPEND_BOOL(set, "untold", true);
+        BCON_APPEND(set, "ended_at", BCON_DATE_TIME(now), "untold", BCON_BOOL(true));
     } else {
         BCON_APPEND(set, "wait_ms", BCON_INT64(wait), "not_before", BCON_DATE_TIME(now + wait));
     }

@@ -219,6 +219,7 @@ static void a_task_that_is_lost_again_and_again_is_dead(void **state)
              "\"lost\": %d}",
              (int)cfg->retry.max_lost - 2);
     task(fields);
+    AUTO(bson_destroy) bson_t *before = doc(DB_TASKS, "a.raw/index");
     struct scheduler s = leader("a");
     struct err err = {0};
     for (int round = 0; round < 2; round++) {
@@ -229,6 +230,7 @@ static void a_task_that_is_lost_again_and_again_is_dead(void **state)
         AUTO(bson_destroy) bson_t *found = doc(DB_TASKS, "a.raw/index");
         assert_string_equal(doc_str(found, "state", ""), round == 0 ? "ready" : "dead");
         assert_int_equal(doc_i64(found, "lost", 0), cfg->retry.max_lost - 1 + round);
+        assert_int_equal(doc_i64(found, "ready_at", 0), doc_i64(before, "ready_at", 1));
         assert_true(doc_bool(found, "untold", false) == (round == 1));
         AUTO(bson_destroy) bson_t *me = BCON_NEW("_id", "a.raw/index");
         AUTO(bson_destroy)
