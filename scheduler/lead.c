@@ -259,7 +259,6 @@ static void forget_everything(struct scheduler *s)
 {
     open_tasks_clear(s);
     slots_clear(s);
-    settings_book_clear(&s->book);
     for (size_t i = 0; i < s->n_published; i++) {
         free(s->published[i].task);
     }

@@ -343,19 +343,6 @@ static int write_and_serve(struct plan *p, struct err *err)
     return 0;
 }
 
-#define BOOK_MS 250 /* how long an assignment of settings may be an old one */
-
-static int open_book(struct scheduler *s, bool anew, struct err *err)
-{
-    if (!anew && s->book_read_ms != 0 && mono_ms() - s->book_read_ms < BOOK_MS) {
-        return 0;
-    }
-    settings_book_clear(&s->book);
-    int rc = settings_book_load(&s->book, s->db, err);
-    s->book_read_ms = rc == 0 ? mono_ms() : 0;
-    return rc;
-}
-
 static int plan_all(struct plan *p, const bson_t *touched, struct err *err)
 {
     if (load_files(p, touched, err) != 0 || (touched == NULL && unsettle(p, err) != 0)) {
@@ -365,7 +352,7 @@ static int plan_all(struct plan *p, const bson_t *touched, struct err *err)
         return 0;
     }
     if (docset_load_tasks(&p->tasks, &p->files, p->s->db, err) != 0 ||
-        open_book(p->s, touched == NULL, err) != 0 ||
+        settings_book_load(&p->book, p->s->db, err) != 0 ||
         (touched == NULL && plan_note_indexing(p, err) != 0)) {
         return -1;
     }
@@ -395,6 +382,7 @@ int plan_pass(struct scheduler *s, const bson_t *touched, struct err *err)
     ledger_clear(&p.ledger);
     docset_clear(&p.files);
     docset_clear(&p.tasks);
+    settings_book_clear(&p.book);
     bson_destroy(&p.planned);
     keyset_clear(&p.indexing);
     return rc;

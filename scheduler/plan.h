@@ -4,6 +4,7 @@
  */
 #ifndef SCHEDULER_PLAN_H
 #define SCHEDULER_PLAN_H
+#include "common/resolve.h"
 #include "scheduler/docset.h"
 #include "scheduler/keyset.h"
 #include "scheduler/ledger.h"
@@ -12,6 +13,7 @@
 struct plan {
     struct scheduler *s;
     struct docset files, tasks;
+    struct settings_book book;
     struct ledger ledger;
     struct keyset indexing; /* raw files with an open index task, of s->open as just read */
     bson_t planned;         /* keys: raw files whose tasks were made since they were last served */

@@ -101,7 +101,7 @@ int plan_quant(struct plan *p, const bson_t *rf, const bson_t *settings, bson_t 
 size_t plan_resolve(struct plan *p, const bson_t *rf, const bson_t *out[RESOLVE_MAX])
 {
     struct resolve_for f;
-    return resolve_raw_file(&p->s->book, rf, vendor_of(p, rf), &f, out);
+    return resolve_raw_file(&p->book, rf, vendor_of(p, rf), &f, out);
 }
 
 /* A changed raw file is indexed once it has been left alone for linger_ms, or at once when it

@@ -17,7 +17,6 @@
 #include "common/db.h"
 #include "common/lease.h"
 #include "common/mounts.h"
-#include "common/resolve.h"
 #include "common/retire.h"
 #include "common/task.h"
 #include "common/turn.h"
@@ -127,8 +126,6 @@ struct scheduler {
     int64_t stamped_epoch; /* that all slots have */
     struct published *published;
     size_t n_published;
-    struct settings_book book;  /* which settings quantify what, as planning read it last */
-    int64_t book_read_ms;       /* monotonic; 0: never */
     struct retire_seen *retire; /* when removals were last under way, for each instrument */
     size_t n_retire;
     int64_t renew_at_ms;    /* monotonic: when the lease is to be renewed */
