@@ -116,7 +116,8 @@ static enum cli_exit still_ours(const struct resize *r, struct err *err)
         return e;
     }
     return cli_fail(err, CLI_REFUSED, "%s was given %" PRId64 " slots by %s meanwhile", r->pool,
-                    doc_i64(pool, "slots", -1), doc_str(pool, "by", "somebody"));
+                    doc_i64(pool, "slots", -1),
+                    doc_str(pool, pool_is_stopped(pool) ? "stop.by" : "by", "somebody"));
 }
 
 /* A slot whose task has ended is given back by a leader only. */
@@ -132,7 +133,8 @@ static void warn_leaderless(struct cli *c)
 
 /* A leader may admit by the old size for as long as a change takes to act: only what is true after
  * that counts. */
-static enum cli_exit wait_until_drained(const struct resize *r, int64_t *used, struct err *err)
+static enum cli_exit wait_until_drained(const struct resize *r, int64_t *used, bool *drained,
+                                        struct err *err)
 {
     int64_t end_ms = r->timeout_s < 0 ? INT64_MAX : mono_ms() + r->timeout_s * 1000;
     int64_t acts_ms = mono_ms() + ACTS_MS, shown = -1;
@@ -142,8 +144,8 @@ static enum cli_exit wait_until_drained(const struct resize *r, int64_t *used, s
             return e != CLI_OK ? e : cli_exit_of(err);
         }
         show_wait(r->c, r, *used, &shown);
-        bool drained = *used <= r->slots && mono_ms() >= acts_ms;
-        if (drained || mono_ms() >= end_ms) {
+        *drained = *used <= r->slots && mono_ms() >= acts_ms;
+        if (*drained || mono_ms() >= end_ms) {
             return CLI_OK;
         }
         if (!warned && mono_ms() >= acts_ms) {
@@ -157,16 +159,22 @@ static enum cli_exit wait_until_drained(const struct resize *r, int64_t *used, s
 static enum cli_exit wait_until(const struct resize *r, struct err *err)
 {
     int64_t used = 0;
-    enum cli_exit e = wait_until_drained(r, &used, err);
+    bool drained = false;
+    enum cli_exit e = wait_until_drained(r, &used, &drained, err);
     if (r->c->progress) {
         fputs("\r\033[K", stderr);
     }
-    if (e != CLI_OK || used <= r->slots) {
+    if (e != CLI_OK || drained) {
         return e;
     }
-    return cli_fail(err, CLI_NO,
-                    "%s: %" PRId64 " slots are still taken; trawl why %s tells by whom", r->pool,
-                    used, r->pool);
+    return used <= r->slots
+               ? cli_fail(err, CLI_NO,
+                          "%s: no more than %" PRId64 " slots are taken, but a new size "
+                          "acts after a second only: wait longer",
+                          r->pool, r->slots)
+               : cli_fail(err, CLI_NO,
+                          "%s: %" PRId64 " slots are still taken; trawl why %s tells by whom",
+                          r->pool, used, r->pool);
 }
 
 static enum cli_exit read_resize(const struct args *a, struct resize *r, struct err *err)

@@ -131,7 +131,8 @@ static enum cli_exit rerun_file(struct rerun *r, const char *name, struct err *e
     if (e != CLI_OK) {
         return e;
     }
-    if (strcmp(doc_str(raw, "backup_status", ""), "copying_done") != 0) {
+    /* Without files it is acquired and copied anew. */
+    if (strcmp(doc_str(raw, "backup_status", ""), "copying_done") != 0 || !doc_has(raw, "files")) {
         return cli_fail(err, CLI_REFUSED,
                         "%s has no backup yet: it is quantified once it is copied",
                         doc_str(raw, "_id", ""));

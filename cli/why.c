@@ -231,7 +231,8 @@ static void why_parked(const struct why_facts *f, const bson_t *task, struct why
     if (nobody_watches(f, task, out)) {
         return;
     }
-    if (f->watcher != NULL && doc_has(f->watcher, "silent")) {
+    bool on_cluster = strcmp(doc_str(task, "parked.engine", "slurm"), "slurm") == 0;
+    if (on_cluster && f->watcher != NULL && doc_has(f->watcher, "silent")) {
         char since[TEXT_SHORT];
         size_t used = strlen(out->what);
         text_duration(f->now_ms - doc_i64(f->watcher, "silent.since", f->now_ms), since);

@@ -282,18 +282,3 @@ void bus_stats(const struct bus *b, struct bus_stats *out)
                               .received = atomic_load(&b->received),
                               .connected = atomic_load(&b->connected)};
 }
-
-int bus_flush(const struct bus *b, const struct bus_stats *since, int64_t timeout_ms,
-              struct err *err)
-{
-    int64_t until = mono_ms() + timeout_ms;
-    struct bus_stats now;
-    for (bus_stats(b, &now); now.delivered + now.failed < now.sent && mono_ms() < until;
-         bus_stats(b, &now)) {
-        mono_sleep_ms(2);
-    }
-    if (now.failed > since->failed || now.delivered + now.failed < now.sent) {
-        return ERR(err, ERR_TRANSIENT, 0, "Kafka has not taken all messages");
-    }
-    return 0;
-}

@@ -79,8 +79,4 @@ struct bus_stats {
     bool connected; /* the last metadata or delivery attempt reached a broker */
 };
 void bus_stats(const struct bus *b, struct bus_stats *out) __attribute__((nonnull));
-/* Wait until everything that was queued is delivered; TRANSIENT when it is not by then, or when a
- * message has failed since these figures were taken. */
-int bus_flush(const struct bus *b, const struct bus_stats *since, int64_t timeout_ms,
-              struct err *err) __attribute__((nonnull, warn_unused_result));
 #endif

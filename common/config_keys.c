@@ -70,8 +70,8 @@ static const struct config_key main_keys[] = {
      HELP("Back-off before attempt n+1: random, below base_ms * 2^n and below max_ms.")},
     {AT(retry, max_ms), INT("300000", 1, 24 * HOUR_MS), HELP("The longest back-off.")},
     {AT(retry, max_lost), INT("10", 1, 1000),
-     HELP("A task whose workers or nodes died so often while they ran it is dead until somebody "
-          "retries it: it may be what kills them.")},
+     HELP("A task whose workers died so often while they ran it is dead until somebody retries it: "
+          "it may be what kills them.")},
     {AT(pool, file_copy), INT("3", 0, POOL_MAX_SLOTS),
      HELP("Slots of copying. All sizes here are of pools that do not exist yet: afterwards "
           "MongoDB holds the size, and `trawl pool set` changes it.")},

@@ -93,8 +93,6 @@ int task_reopen(struct db *db, const struct task_new *t, enum task_reopen from, 
 /* Whether a copy failed because its source changed: it is acquired anew, nobody has to look at it.
  */
 bool task_source_changed(const char *error_msg) __attribute__((nonnull));
-/* What becomes of a task that was lost so often, this time too: ready, or dead at max_lost. */
-enum task_state task_after_loss(int64_t lost, const struct config *cfg) __attribute__((nonnull));
 /* The wait before attempt n+1, random in [0, min(max_ms, base_ms * 2^(n-1))): full jitter keeps a
  * herd apart. */
 int64_t task_back_off_ms(const struct config *cfg, int64_t attempt) __attribute__((nonnull));
@@ -115,8 +113,8 @@ int task_done(struct db *db, const struct task_claim *c, const bson_t *result, b
 int task_park(struct db *db, const struct task_claim *c, const bson_t *parked, bool *won,
               struct err *err) __attribute__((nonnull, warn_unused_result));
 /* Settle a failed attempt by its error's kind: INVALID -> failed; TRANSIENT -> ready with back-off,
- * or dead when max_attempts are used up; HOLD, LOST, YIELD -> ready, the attempt is given back
- * (LOST: task_after_loss); CANCELLED -> cancelled. *to = the state it got. */
+ * or dead when max_attempts are used up; HOLD, LOST, YIELD -> ready, the attempt is given back;
+ * CANCELLED -> cancelled. *to = the state it got. */
 int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, const struct err *why,
               const struct config *cfg, enum task_state *to, bool *won, struct err *err)
     __attribute__((nonnull, warn_unused_result));

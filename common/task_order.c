@@ -67,8 +67,8 @@ int task_cancel(struct db *db, const struct task_order *o, bool *won, struct err
     return db_update(db, DB_TASKS, busy, ask, won, err);
 }
 
-/* Ready as if nothing had been tried. A task that was cancelled while its job may still be there
- * goes on with that job (kept.given_up: should it have been stopped meanwhile, with a new one). */
+/* Ready as if nothing had been tried. One whose job may still be there goes on with that job
+ * (kept.given_up: should it have been stopped meanwhile, with a new one). */
 static bson_t *anew(const bson_t *who, bool with_job)
 {
     bson_t set = BSON_INITIALIZER, unset = BSON_INITIALIZER;
@@ -92,9 +92,11 @@ static bson_t *anew(const bson_t *who, bool with_job)
 int task_retry(struct db *db, const struct task_order *o, bool *won, struct err *err)
 {
     AUTO(bson_destroy) bson_t *who = deed(o);
-    AUTO(bson_destroy) bson_t *at_job = in_states(o->task, BIT(TASK_CANCELLED));
+    AUTO(bson_destroy)
+    bson_t *at_job = in_states(o->task, BIT(TASK_CANCELLED) | BIT(TASK_SKIPPED) | BIT(TASK_DEAD));
     AUTO(bson_destroy) bson_t *resume = anew(who, true);
-    BCON_APPEND(at_job, "kept.job_name", "{", "$gt", BCON_UTF8(""), "}");
+    BCON_APPEND(at_job, "kept.job_name", "{", "$gt", BCON_UTF8(""), "}", "parked.ended", "{",
+                "$exists", BCON_BOOL(false), "}");
     if (db_update(db, DB_TASKS, at_job, resume, won, err) != 0 || *won) {
         return *won ? 0 : -1;
     }
@@ -111,9 +113,10 @@ static int set_aside(struct db *db, const struct task_order *o, const bson_t *fi
 {
     AUTO(bson_destroy) bson_t *who = deed(o);
     AUTO(bson_destroy)
-    bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8(task_state_name(to)),
-                              task_state_name(to), BCON_DOCUMENT(who), "ended_at",
-                              BCON_DATE_TIME(wall_ms()), "unplanned", BCON_BOOL(true), "}");
+    bson_t *update =
+        BCON_NEW("$set", "{", "state", BCON_UTF8(task_state_name(to)), task_state_name(to),
+                 BCON_DOCUMENT(who), "ended_at", BCON_DATE_TIME(wall_ms()), "unplanned",
+                 BCON_BOOL(true), "}", "$unset", "{", "untold", BCON_BOOL(true), "}");
     return db_update(db, DB_TASKS, filter, update, won, err);
 }
 

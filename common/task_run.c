@@ -97,13 +97,8 @@ bool task_source_changed(const char *error_msg)
     return strstr(error_msg, "source changed:") != NULL;
 }
 
-enum task_state task_after_loss(int64_t lost, const struct config *cfg)
-{
-    return lost >= cfg->retry.max_lost ? TASK_DEAD : TASK_READY;
-}
-
 /* What an error's kind means for the attempt: the next state, and whether the try counts. */
-static enum task_state verdict(const struct err *why, const bson_t *task, const struct config *cfg,
+static enum task_state verdict(const struct err *why, int64_t attempt, const struct config *cfg,
                                bool *counts)
 {
     *counts = true;
@@ -112,10 +107,8 @@ static enum task_state verdict(const struct err *why, const bson_t *task, const 
         return TASK_FAILED;
     case ERR_CANCELLED:
         return TASK_CANCELLED;
-    case ERR_LOST:
-        *counts = false;
-        return task_after_loss(doc_i64(task, "lost", 0) + 1, cfg);
     case ERR_HOLD:
+    case ERR_LOST:
     case ERR_YIELD:
         *counts = false;
         return TASK_READY;
@@ -126,7 +119,7 @@ static enum task_state verdict(const struct err *why, const bson_t *task, const 
     case ERR_KIND_COUNT:
         break;
     }
-    return doc_i64(task, "attempt", 1) >= cfg->retry.max_attempts ? TASK_DEAD : TASK_READY;
+    return attempt >= cfg->retry.max_attempts ? TASK_DEAD : TASK_READY;
 }
 
 /* How long a task that goes back to ready waits. A hold is looked at again within HOLD_MAX_MS, so
@@ -147,7 +140,7 @@ int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, con
 {
     int64_t attempt = doc_i64(task, "attempt", 1);
     bool counts;
-    *to = verdict(why, task, cfg, &counts);
+    *to = verdict(why, attempt, cfg, &counts);
     int64_t now = wall_ms();
     bson_t update = BSON_INITIALIZER, set, error, inc;
     BSON_APPEND_DOCUMENT_BEGIN(&update, "$set", &set);
@@ -175,9 +168,6 @@ int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, con
         BSON_APPEND_DOCUMENT_BEGIN(&update, "$inc", &inc);
         BSON_APPEND_INT64(&inc, "attempt", -1);
         BSON_APPEND_INT64(&inc, "setbacks", 1);
-        if (why->kind == ERR_LOST) {
-            BSON_APPEND_INT64(&inc, "lost", 1);
-        }
         bson_append_document_end(&update, &inc);
     }
     if (*to == TASK_READY) {

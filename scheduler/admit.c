@@ -339,7 +339,7 @@ static int wake_parked(struct scheduler *s, struct open_task *t, struct err *err
  * by another leader's clock, or ours has jumped: it begins anew. */
 static bool is_to_be_dated(const struct open_task *t)
 {
-    return t->state == TASK_READY && t->wait_ms >= 0 &&
+    return t->state == TASK_READY && t->wait_ms >= 0 && t->not_before_ms != INT64_MAX &&
            (t->undated || t->not_before_ms > wall_ms() + t->wait_ms + SKEW_MS);
 }
 

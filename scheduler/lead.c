@@ -174,6 +174,7 @@ static int64_t lead_once(struct scheduler *s, const bson_t *touched, bool full)
         return 0;
     }
     s->remembers = false;
+    s->prepared = false; /* the database may have been restored without our indexes */
     static struct log_gate gate;
     uint64_t missed = 0;
     if (err.kind != ERR_CANCELLED && log_gate_open(&gate, &missed)) {
@@ -259,6 +260,7 @@ static void forget_everything(struct scheduler *s)
 {
     open_tasks_clear(s);
     slots_clear(s);
+    docset_clear(&s->letters);
     for (size_t i = 0; i < s->n_published; i++) {
         free(s->published[i].task);
     }

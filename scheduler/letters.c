@@ -3,11 +3,9 @@
  * that say that it was not told yet. Told at least once: whoever dies in between tells it again.
  */
 #include "common/log.h"
-#include "scheduler/docset.h"
 #include "scheduler/scheduler.h"
 
 #define LETTERS_AT_ONCE 500
-#define DELIVERY_MS     2000
 
 static int send_letter(struct scheduler *s, const bson_t *task, struct err *err)
 {
@@ -22,15 +20,14 @@ static int send_letter(struct scheduler *s, const bson_t *task, struct err *err)
                         : ERR(err, ERR_TRANSIENT, 0, "out of memory");
 }
 
-static int send_letters(struct scheduler *s, const struct docset *dead,
-                        const struct bus_stats *before, struct err *err)
+static int send_letters(struct scheduler *s, const struct docset *dead, struct err *err)
 {
     for (size_t i = 0; i < dead->n; i++) {
         if (send_letter(s, dead->at[i], err) != 0) {
             return -1;
         }
     }
-    return bus_flush(s->bus, before, DELIVERY_MS, err);
+    return 0;
 }
 
 /* Guarded by the fence: a task that is dead once more meanwhile is told once more. */
@@ -53,30 +50,45 @@ static int note_told(struct scheduler *s, const struct docset *dead, struct err 
     return rc;
 }
 
-int letters_pass(struct scheduler *s, struct err *err)
+/* Those that were sent in an earlier pass: once nothing is under way any more, they are told, or,
+ * when any message has failed since, sent again. */
+static int settle_sent(struct scheduler *s, const struct bus_stats *now, struct err *err)
 {
-    struct bus_stats stats;
-    struct docset dead = {0};
-    bus_stats(s->bus, &stats);
-    if (!stats.connected) {
-        return 0;
-    }
+    int rc = now->failed == s->letters_failed ? note_told(s, &s->letters, err) : 0;
+    docset_clear(&s->letters);
+    return rc;
+}
+
+static int find_untold(struct scheduler *s, struct docset *out, struct err *err)
+{
     AUTO(bson_destroy) bson_t *untold = BCON_NEW("untold", BCON_BOOL(true));
     AUTO(bson_destroy)
     bson_t *opts = BCON_NEW("projection", "{", "kind", BCON_INT32(1), "raw_file", BCON_INT32(1),
                             "fence", BCON_INT32(1), "state", BCON_INT32(1), "error", BCON_INT32(1),
                             "}", "limit", BCON_INT64(LETTERS_AT_ONCE));
-    int rc = db_each(s->db, DB_TASKS, untold, opts, docset_add, &dead, err);
+    return db_each(s->db, DB_TASKS, untold, opts, docset_add, out, err);
+}
+
+int letters_pass(struct scheduler *s, struct err *err)
+{
+    struct bus_stats now;
+    bus_stats(s->bus, &now);
+    bool under_way = now.delivered + now.failed < now.sent;
+    if (!now.connected || (s->letters.n > 0 && under_way)) {
+        return 0;
+    }
+    if (settle_sent(s, &now, err) != 0 || find_untold(s, &s->letters, err) != 0) {
+        return -1;
+    }
     struct err why = {0};
-    if (rc == 0 && dead.n > 0 && send_letters(s, &dead, &stats, &why) == 0) {
-        rc = note_told(s, &dead, err);
-    } else if (why.kind != ERR_NONE) { /* Kafka's trouble stops nobody; the next pass tries again */
+    s->letters_failed = now.failed;
+    if (send_letters(s, &s->letters, &why) != 0) { /* the next pass tries again */
+        docset_clear(&s->letters);
         static struct log_gate gate;
         uint64_t missed = 0;
         if (log_gate_open(&gate, &missed)) {
             log_err("dead_letters_not_sent", &why);
         }
     }
-    docset_clear(&dead);
-    return rc;
+    return 0;
 }

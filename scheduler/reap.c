@@ -106,7 +106,7 @@ static int add_ghosts(struct scheduler *s, struct err *err)
 static int return_task(struct scheduler *s, struct open_task *t, struct err *err)
 {
     int64_t lost = t->lost + 1, now = wall_ms();
-    enum task_state to = task_after_loss(lost, s->cfg);
+    enum task_state to = lost >= s->cfg->retry.max_lost ? TASK_DEAD : TASK_READY;
     int64_t wait = lost > 1 ? task_back_off_ms(s->cfg, lost) : 0;
     char msg[96] = "its worker died or was cut off";
     if (to == TASK_DEAD) {

@@ -20,6 +20,7 @@
 #include "common/retire.h"
 #include "common/task.h"
 #include "common/turn.h"
+#include "scheduler/docset.h"
 #include "scheduler/slots.h"
 
 /* What wakes the brain: raised by events and instrument threads, taken by the brain. */
@@ -126,6 +127,8 @@ struct scheduler {
     int64_t stamped_epoch; /* that all slots have */
     struct published *published;
     size_t n_published;
+    struct docset letters;      /* dead letters under way */
+    uint64_t letters_failed;    /* messages that had failed when they were sent */
     struct retire_seen *retire; /* when removals were last under way, for each instrument */
     size_t n_retire;
     int64_t renew_at_ms;    /* monotonic: when the lease is to be renewed */

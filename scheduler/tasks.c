@@ -21,7 +21,7 @@ static int add_open(void *ctx, const bson_t *doc, struct err *err)
         .ready_ms = doc_i64(doc, "ready_at", 0),
         .not_before_ms = doc_i64(doc, "not_before", 0),
         .wait_ms = doc_i64(doc, "wait_ms", -1),
-        .undated = doc_has(doc, "wait_ms") && !doc_has(doc, "not_before"),
+        .undated = doc_i64(doc, "wait_ms", 0) > 0 && !doc_has(doc, "not_before"),
         .lost = doc_i64(doc, "lost", 0),
         .cancel = doc_has(doc, "cancel"),
         .ended = doc_has(doc, "parked.ended"),

@@ -3,6 +3,7 @@
  * only has to take up what its job has left; of those that no worker has claimed yet as many go
  * back to ready as slots are taken too many. A stop is a pool of size 0: nothing begins after it.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -11,6 +12,13 @@
 static bool may_go_back(const struct open_task *t, const struct pool *p)
 {
     return t->state == TASK_ADMITTED && !t->ended && strcmp(t->pool, p->name) == 0;
+}
+
+static int last_turn_first(const void *a, const void *b)
+{
+    const struct open_task *x = *(struct open_task *const *)a, *y = *(struct open_task *const *)b;
+    return x->priority != y->priority ? (x->priority > y->priority) - (x->priority < y->priority)
+                                      : (x->ready_ms < y->ready_ms) - (x->ready_ms > y->ready_ms);
 }
 
 /* The attempt has not begun, so it does not count; ready_at stays, and with it the task's turn. */
@@ -62,18 +70,23 @@ static int withdraw_from(struct scheduler *s, const struct pool *p, struct err *
     if (surplus <= 0) {
         return 0;
     }
-    AUTO(free) struct open_task **tasks = calloc((size_t)surplus, sizeof(struct open_task *));
+    AUTO(free) struct open_task **tasks = calloc(s->n_open + 1, sizeof *tasks);
     AUTO(free) struct db_change *changes = calloc((size_t)surplus, sizeof *changes);
     if (tasks == NULL || changes == NULL) {
         return ERR(err, ERR_TRANSIENT, 0, "out of memory");
     }
+    size_t found = 0;
+    for (size_t i = 0; i < s->n_open; i++) {
+        if (may_go_back(&s->open[i], p)) {
+            tasks[found++] = &s->open[i];
+        }
+    }
+    qsort(tasks, found, sizeof(struct open_task *), last_turn_first);
     struct withdrawal w = {tasks, changes, 0};
     int rc = 0;
-    for (size_t i = 0; i < s->n_open && w.n < (size_t)surplus && rc == 0; i++) {
-        if (may_go_back(&s->open[i], p)) {
-            tasks[w.n] = &s->open[i];
-            rc = go_back(s, &s->open[i], &changes[w.n++], err);
-        }
+    while (w.n < found && w.n < (size_t)surplus && rc == 0) {
+        struct open_task *t = tasks[w.n];
+        rc = go_back(s, t, &changes[w.n++], err);
     }
     rc = rc == 0 ? change_all(s, &w, err) : rc;
     for (size_t i = 0; i < w.n; i++) {

@@ -19,10 +19,10 @@ struct watching {
     bool silent;    /* the lease's document says since when, and why, nothing can be seen */
 };
 
-/* For people: trawl why tells it of what is parked. */
+/* Whatever holds the look back is noted for people: trawl why tells it of what is parked. */
 static void note_silence(struct watching *w, const struct err *why)
 {
-    bool silent = why->kind != ERR_NONE, won;
+    bool silent = why->kind == ERR_HOLD, won;
     if (silent == w->silent) {
         return;
     }

@@ -42,8 +42,15 @@ def a_job_that_no_task_knows_is_shown_and_stopped_only_on_a_word():
             holds(in_queue(site, other) and in_queue(site, parked["job_id"]), "the others run on")
         finally:
             on_cluster(site, "scancel", str(stray), str(other))
-        equal(site.trawl("task", "cancel", f"{name}/quant/msqc-v1").code, 0, "cancel the task")
-        site.wait_task(f"{name}/quant/msqc-v1", "cancelled")
+        task = f"{name}/quant/msqc-v1"
+        equal(site.trawl("task", "cancel", task).code, 0, "cancel the task")
+        site.wait_task(task, "cancelled")
+        equal(site.trawl("task", "retry", task).code, 0, "retry of a task whose job was stopped")
+        again = site.wait_task(task, "parked")
+        holds(again["parked"]["job_id"] != parked["job_id"], f"a new job: {again['parked']}")
+        equal(again.get("setbacks", 0), 0, "it went there straight")
+        equal(site.trawl("task", "cancel", task).code, 0, "cancel the task")
+        site.wait_task(task, "cancelled")
         site.expect_nothing_left()
 
 
@@ -81,6 +88,7 @@ def a_job_whose_task_was_cancelled_before_it_was_parked_is_stopped_or_taken_up_a
             pass
         equal(site.trawl("task", "retry", task).code, 0, "retry")
         done = site.wait_task(task, "done", 60)
+        equal((done["kept"]["given_up"], done.get("lost", 0)), (False, 0), "the new job was given up by nobody, and no worker died")
         holds(done["result"]["job_id"] != job, f"the retry had to submit a new job: {done['result']}")
         equal(len(glob.glob(f"{site.slurm}/jobs/*/trawl-*")), 2, "jobs that were submitted")
         site.expect_nothing_left()

@@ -250,6 +250,16 @@ static int collect(const struct watch *w, struct view_set *v, struct err *err)
     return 0;
 }
 
+/* Of the accounting alone: jobs are seen all the same. */
+static void tell_silence(const struct job_poll *poll)
+{
+    static struct log_gate gate;
+    uint64_t missed = 0;
+    if (poll->message[0] != '\0' && log_gate_open(&gate, &missed)) {
+        log_warn("accounting_silent", KV("msg", poll->message), KV("missed", missed));
+    }
+}
+
 /* When the queue did not answer, its silence about a job is no sign that the job has left it: only
  * the wrapper's own word and the accounting count. */
 static int settle_all(struct watch *w, const struct view_set *v, const struct job_poll *poll,
@@ -296,8 +306,10 @@ static int look(struct watch *w, const struct job_engine *e, const struct job_ba
     int rc = e->look(base->cfg, v.jobs, v.n, &poll, err);
     rc = rc == 0 ? settle_all(w, &v, &poll, base->db, err) : err_context(err, "watching jobs");
     rc = rc == 0 && e == &engine_slurm ? strays_note(base->cfg, base->db, &poll, err) : rc;
-    if (rc == 0 && poll.message[0] != '\0') { /* not all of it did answer */
+    if (rc == 0 && !poll.queue_ok && poll.message[0] != '\0') {
         rc = ERR(err, ERR_HOLD, 0, "%s", poll.message);
+    } else if (rc == 0) {
+        tell_silence(&poll);
     }
     job_poll_fini(&poll);
     return rc;

@@ -50,6 +50,7 @@ static int keep_job(struct quant_job *job, struct err *err)
     BSON_APPEND_INT64(fields, "kept.submitted_fence", job->base.fence);
     BSON_APPEND_UTF8(fields, "kept.output", output);
     BSON_APPEND_UTF8(fields, "kept.engine", job->engine->name);
+    BSON_APPEND_BOOL(fields, "kept.given_up", job->given_up);
     return run_keep(job->base.run, fields, err);
 }
 
@@ -78,6 +79,7 @@ static int set_name(struct quant_job *job, struct err *err)
 static int submit_new(struct quant_job *job, struct err *err)
 {
     AUTO(contract_fini) struct contract c = {0};
+    job->given_up = false;
     if (set_name(job, err) != 0 || contract_make(job, &c, err) != 0 || keep_job(job, err) != 0 ||
         job_submit(job->engine, job->base.cfg, &c.spec, &job->job_id, err) != 0) {
         return -1;
