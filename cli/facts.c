@@ -99,7 +99,7 @@ static const char *number_or_text(const bson_t *doc, const char *path, char buf[
     const char *text = doc_str(doc, path, "");
     int64_t n = doc_i64(doc, path, -1);
     snprintf(buf, 32, "%s", text);
-    if (*text == '\0' && n >= 0) {
+    if (*text == '\0' && n > 0) { /* 0: none yet, or spent */
         snprintf(buf, 32, "%" PRId64, n);
     }
     return buf;
@@ -107,7 +107,8 @@ static const char *number_or_text(const bson_t *doc, const char *path, char buf[
 
 const char *facts_job_id(const bson_t *task, char buf[static 32])
 {
-    static const char *const paths[] = {"result.job_id", "kept.job_id", "parked.job_id"};
+    static const char *const paths[] = {"result.job_id", "kept.job_id", "parked.job_id",
+                                        "kept.last_job_id"};
     buf[0] = '\0';
     for (size_t i = 0; i < sizeof paths / sizeof *paths && buf[0] == '\0'; i++) {
         number_or_text(task, paths[i], buf);
