@@ -12,7 +12,8 @@
 #include "common/mono.h"
 #include "scheduler/scheduler.h"
 
-#define GHOST_MS 5000 /* a worker that is named by a task and has no document */
+#define GHOST_MS     5000  /* a worker that is named by a task and has no document */
+#define LOST_WAIT_MS 15000 /* at most: its workers may have died of something else */
 
 static struct worker_seen *find_worker(struct scheduler *s, const char *id)
 {
@@ -108,6 +109,7 @@ static int return_task(struct scheduler *s, struct open_task *t, struct err *err
     int64_t lost = t->lost + 1, now = wall_ms();
     enum task_state to = lost >= s->cfg->retry.max_lost ? TASK_DEAD : TASK_READY;
     int64_t wait = lost > 1 ? task_back_off_ms(s->cfg, lost) : 0;
+    wait = wait < LOST_WAIT_MS ? wait : LOST_WAIT_MS;
     char msg[96] = "its worker died or was cut off";
     if (to == TASK_DEAD) {
         snprintf(msg, sizeof msg, "%lld workers died or were cut off while they ran it",
