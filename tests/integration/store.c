@@ -21,6 +21,15 @@ void must(int rc, const struct err *err)
     assert_int_equal(rc, 0);
 }
 
+void store_put(const char *coll, bson_t *doc)
+{
+    AUTO(bson_destroy) bson_t *own = doc;
+    struct err err = {0};
+    bool inserted = false;
+    must(db_insert(db, coll, own, &inserted, &err), &err);
+    assert_true(inserted);
+}
+
 static void drop_database(void)
 {
     mongoc_client_t *client = mongoc_client_new(cfg->mongo.uri);

@@ -12,6 +12,8 @@ extern struct db *db;
 
 /* Fails the test with the error's text. */
 void must(int rc, const struct err *err);
+/* Insert a document that is not there yet; takes doc. */
+void store_put(const char *coll, bson_t *doc);
 /* A program's main: run() with cfg and db, then the end of the database; returns the exit code. */
 int store_main(const char *name, int (*run)(void));
 #endif

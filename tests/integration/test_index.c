@@ -13,15 +13,6 @@
 #define RFID "a_P123_01.raw"
 #define TASK RFID "/quant/msqc-v1"
 
-static void put(const char *coll, bson_t *doc)
-{
-    AUTO(bson_destroy) bson_t *own = doc;
-    struct err err = {0};
-    bool inserted = false;
-    must(db_insert(db, coll, own, &inserted, &err), &err);
-    assert_true(inserted);
-}
-
 /* A change of the raw file as the scheduler writes it. */
 static void change(const char *id, const char *field, const char *value)
 {
@@ -37,12 +28,12 @@ static void change(const char *id, const char *field, const char *value)
 
 static void new_raw_file(const char *id, const char *project, const char *instrument, int64_t size)
 {
-    put(DB_RAW_FILES,
-        BCON_NEW("_id", BCON_UTF8(id), "original_name", BCON_UTF8(id), "instrument_id",
-                 BCON_UTF8(instrument), "project_id", BCON_UTF8(project), "status",
-                 BCON_UTF8("copying_done"), "size", BCON_INT64(size), "created_at",
-                 BCON_DATE_TIME(1000 * size), "rev", BCON_INT64(1), "dirty", BCON_BOOL(true),
-                 "tasks", "[", BCON_UTF8(TASK), "]"));
+    store_put(DB_RAW_FILES,
+              BCON_NEW("_id", BCON_UTF8(id), "original_name", BCON_UTF8(id), "instrument_id",
+                       BCON_UTF8(instrument), "project_id", BCON_UTF8(project), "status",
+                       BCON_UTF8("copying_done"), "size", BCON_INT64(size), "created_at",
+                       BCON_DATE_TIME(1000 * size), "rev", BCON_INT64(1), "dirty", BCON_BOOL(true),
+                       "tasks", "[", BCON_UTF8(TASK), "]"));
 }
 
 static void *start(const char *id)
@@ -126,14 +117,14 @@ static int fresh(void **state)
     (void)state;
     empty_collections();
     new_raw_file(RFID, "P123", "astral1", 100);
-    put(DB_TASKS, BCON_NEW("_id", BCON_UTF8(TASK), "kind", BCON_UTF8("quant"), "raw_file",
-                           BCON_UTF8(RFID), "state", BCON_UTF8("done")));
-    put(DB_METRICS,
-        BCON_NEW("_id", BCON_UTF8(TASK "#1"), "raw_file", BCON_UTF8(RFID), "type",
-                 BCON_UTF8("msqc"), "created_at_", BCON_DATE_TIME(10), "ms1_scans", BCON_INT64(7)));
-    put(DB_METRICS,
-        BCON_NEW("_id", BCON_UTF8(TASK "#2"), "raw_file", BCON_UTF8(RFID), "type",
-                 BCON_UTF8("msqc"), "created_at_", BCON_DATE_TIME(20), "ms1_scans", BCON_INT64(9)));
+    store_put(DB_TASKS, BCON_NEW("_id", BCON_UTF8(TASK), "kind", BCON_UTF8("quant"), "raw_file",
+                                 BCON_UTF8(RFID), "state", BCON_UTF8("done")));
+    store_put(DB_METRICS, BCON_NEW("_id", BCON_UTF8(TASK "#1"), "raw_file", BCON_UTF8(RFID), "type",
+                                   BCON_UTF8("msqc"), "created_at_", BCON_DATE_TIME(10),
+                                   "ms1_scans", BCON_INT64(7)));
+    store_put(DB_METRICS, BCON_NEW("_id", BCON_UTF8(TASK "#2"), "raw_file", BCON_UTF8(RFID), "type",
+                                   BCON_UTF8("msqc"), "created_at_", BCON_DATE_TIME(20),
+                                   "ms1_scans", BCON_INT64(9)));
     return 0;
 }
 
@@ -304,8 +295,8 @@ static void index_folds_what_the_server_groups(void **state)
 static void index_of_a_file_without_rev_settles(void **state)
 {
     (void)state;
-    put(DB_RAW_FILES, BCON_NEW("_id", BCON_UTF8("old.raw"), "instrument_id", BCON_UTF8("x"),
-                               "status", BCON_UTF8("done")));
+    store_put(DB_RAW_FILES, BCON_NEW("_id", BCON_UTF8("old.raw"), "instrument_id", BCON_UTF8("x"),
+                                     "status", BCON_UTF8("done")));
     index_now("old.raw");
     expect_sums("instruments/x", 1, 0);
     AUTO(bson_destroy) bson_t *raw = get(DB_RAW_FILES, "old.raw");

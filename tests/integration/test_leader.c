@@ -49,18 +49,9 @@ static int clear(void **state)
     return 0;
 }
 
-static void put(const char *coll, bson_t *doc)
-{
-    AUTO(bson_destroy) bson_t *own = doc;
-    struct err err = {0};
-    bool inserted = false;
-    must(db_insert(db, coll, own, &inserted, &err), &err);
-    assert_true(inserted);
-}
-
 static void pool(int64_t slots)
 {
-    put(DB_POOLS, BCON_NEW("_id", POOL, "slots", BCON_INT64(slots)));
+    store_put(DB_POOLS, BCON_NEW("_id", POOL, "slots", BCON_INT64(slots)));
 }
 
 static const struct task_new index_task = {.raw_file = "a.raw", .kind = "index"};
@@ -150,8 +141,8 @@ static void a_task_that_the_list_missed_keeps_its_slot(void **state)
     (void)state;
     pool(1);
     task("{\"state\": \"parked\", \"fence\": 1, \"slot\": \"" POOL "/0\"}");
-    put(DB_SLOTS, BCON_NEW("_id", POOL "/0", "pool", POOL, "n", BCON_INT64(0), "task",
-                           "a.raw/index", "fence", BCON_INT64(1)));
+    store_put(DB_SLOTS, BCON_NEW("_id", POOL "/0", "pool", POOL, "n", BCON_INT64(0), "task",
+                                 "a.raw/index", "fence", BCON_INT64(1)));
     struct scheduler s = leader("a");
     struct err err = {0};
     look(&s);
@@ -306,8 +297,8 @@ static void what_runs_keeps_its_slot_when_its_pool_is_made_smaller(void **state)
         "/0\", \"parked\": {\"ended\": {}}}",
     };
     pool(0);
-    put(DB_SLOTS, BCON_NEW("_id", POOL "/0", "pool", POOL, "n", BCON_INT64(0), "task",
-                           "a.raw/index", "fence", BCON_INT64(1)));
+    store_put(DB_SLOTS, BCON_NEW("_id", POOL "/0", "pool", POOL, "n", BCON_INT64(0), "task",
+                                 "a.raw/index", "fence", BCON_INT64(1)));
     struct scheduler s = leader("a");
     for (size_t i = 0; i < sizeof holders / sizeof *holders; i++) {
         AUTO(bson_destroy) bson_t *me = BCON_NEW("_id", "a.raw/index");

@@ -50,10 +50,36 @@ static void the_banner_names_the_last_stop_and_how_much_of_it_holds(void **state
     assert_string_equal(text, "2 of 3 pools, by kim@lab 1 min ago: smoke");
 }
 
+static void the_rate_is_that_of_running_copies_on_their_workers_clocks(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct cli c = {0};
+    AUTO(docs_free) struct docs *none = docs_new(&err);
+    AUTO(docs_free) struct docs *workers = docs_new(&err);
+    AUTO(bson_destroy)
+    bson_t *worker =
+        BCON_NEW("_id", "w", "at", BCON_DATE_TIME(100000), "running", "[", "{", "kind", "copy",
+                 "started", BCON_DATE_TIME(96000), "done", BCON_INT64(8000), "}", "{", "kind",
+                 "copy", "started", BCON_DATE_TIME(100000), "done", BCON_INT64(7), "}", "{", "kind",
+                 "index", "started", BCON_DATE_TIME(90000), "done", BCON_INT64(5000), "}", "]");
+    assert_int_equal(docs_add(workers, worker, &err), 0);
+    const struct top t = {.workers = workers,
+                          .leases = none,
+                          .pools = none,
+                          .ended = none,
+                          .oldest = none,
+                          .errors = none};
+    AUTO(json_decref) json_t *json = top_json(&c, &t);
+    assert_non_null(json);
+    assert_int_equal(json_integer_value(json_object_get(json, "bytes_copied_per_s")), 2000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bar_shows_how_full_a_pool_is),
+        cmocka_unit_test(the_rate_is_that_of_running_copies_on_their_workers_clocks),
         cmocka_unit_test(the_banner_names_the_last_stop_and_how_much_of_it_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,6 +34,7 @@ struct world {
     bool led, worker;
     int64_t free, slots; /* slots -1: no pool document */
     bool taken;
+    const bson_t *watcher;
 };
 static const struct world fine = {.led = true, .worker = true, .free = 2, .slots = 1};
 
@@ -48,8 +49,12 @@ static struct why explain(const struct world *w, bson_t *task)
     struct docs *slots =
         list(w->taken ? BCON_NEW("_id", "file_copy/0", "pool", "file_copy", "task", "b.raw/copy")
                       : NULL);
-    const struct why_facts f = {
-        .workers = workers, .pools = pools, .slots = slots, .led = w->led, .now_ms = NOW};
+    const struct why_facts f = {.workers = workers,
+                                .pools = pools,
+                                .slots = slots,
+                                .watcher = w->watcher,
+                                .led = w->led,
+                                .now_ms = NOW};
     why_task(&f, own, &out);
     return out;
 }
@@ -215,6 +220,37 @@ static void parked_tasks_name_their_job(void **state)
     expect(&out, WHY_PARKED, "has ended (COMPLETED)", "");
 }
 
+static void parked_tasks_tell_of_a_cluster_that_is_silent(void **state)
+{
+    (void)state;
+    AUTO(bson_destroy)
+    bson_t *watcher = BCON_NEW("silent", "{", "since", BCON_DATE_TIME(NOW - 240000), "msg",
+                               "no route to head1", "}");
+    struct world silent = fine;
+    silent.watcher = watcher;
+    bson_t *job = copy("parked");
+    BCON_APPEND(job, "parked", "{", "job_id", BCON_INT64(17), "state", "RUNNING", "}");
+    struct why out = explain(&silent, job);
+    expect(&out, WHY_PARKED, "does not answer since 4 min: no route to head1", "by itself");
+    bson_t *process = copy("parked");
+    BCON_APPEND(process, "parked", "{", "engine", "local", "job_id", BCON_INT64(17), "}");
+    out = explain(&silent, process);
+    assert_null(strstr(out.what, "does not answer"));
+}
+
+static void tasks_that_are_to_stop_say_who_is_missing(void **state)
+{
+    (void)state;
+    bson_t *job = copy("parked");
+    BCON_APPEND(job, "parked", "{", "job_id", BCON_INT64(17), "}", "cancel", "{", "by", "kim", "}");
+    struct why out = explain(&(struct world){.led = true, .slots = 1}, job);
+    expect(&out, WHY_CANCELLING, "kim asked to stop it", "nobody watches the job");
+    bson_t *waits = copy("admitted");
+    BCON_APPEND(waits, "cancel", "{", "by", "kim", "}");
+    out = explain(&(struct world){.worker = true, .slots = 1}, waits);
+    expect(&out, WHY_CANCELLING, "still admitted", "no scheduler leads");
+}
+
 static void ended_tasks_say_how_to_go_on(void **state)
 {
     (void)state;
@@ -331,6 +367,8 @@ int main(void)
         cmocka_unit_test(running_tasks_show_where_they_are),
         cmocka_unit_test(admitted_tasks_wait_to_be_claimed),
         cmocka_unit_test(parked_tasks_name_their_job),
+        cmocka_unit_test(parked_tasks_tell_of_a_cluster_that_is_silent),
+        cmocka_unit_test(tasks_that_are_to_stop_say_who_is_missing),
         cmocka_unit_test(ended_tasks_say_how_to_go_on),
         cmocka_unit_test(raw_files_that_grow_name_rule_and_time),
         cmocka_unit_test(raw_files_say_what_none_of_their_tasks_says),
