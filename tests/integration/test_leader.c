@@ -135,6 +135,22 @@ static void an_older_leader_takes_no_slot(void **state)
     end(&new);
 }
 
+/* However long the pass would still take: the next leader waits for the lease. */
+static void a_leader_that_is_to_stop_leaves_its_pass(void **state)
+{
+    (void)state;
+    bson_t nothing = BSON_INITIALIZER;
+    pool(1);
+    struct scheduler s = leader("a");
+    struct err err = {0};
+    atomic_store(&s.leading, true);
+    must(serve_tasks(&s, &nothing, &err), &err);
+    wake_stop(&s.wake);
+    assert_int_equal(serve_tasks(&s, &nothing, &err), -1);
+    assert_int_equal(err.kind, ERR_CANCELLED);
+    end(&s);
+}
+
 /* MongoDB's cursors are no snapshot: a task that goes from running to parked may be in neither. */
 static void a_task_that_the_list_missed_keeps_its_slot(void **state)
 {
@@ -352,6 +368,7 @@ static int run(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_free_slot_goes_to_a_ready_task, clear),
         cmocka_unit_test_setup(an_older_leader_takes_no_slot, clear),
+        cmocka_unit_test_setup(a_leader_that_is_to_stop_leaves_its_pass, clear),
         cmocka_unit_test_setup(a_task_that_the_list_missed_keeps_its_slot, clear),
         cmocka_unit_test_setup(a_task_that_the_list_has_twice_counts_once_as_read_last, clear),
         cmocka_unit_test_setup(a_wait_begins_on_the_leaders_clock, clear),
