@@ -110,6 +110,10 @@ static void append_changes(struct plan *p, const bson_t *rf, const struct outcom
     if (o->copied) {
         append_copied(p, rf, copy, set);
     }
+    if (o->differs != NULL && strcmp(doc_str(rf, "original.why", ""), o->differs) != 0) {
+        BCON_APPEND(set, "original", "{", "state", "differs", "at", BCON_DATE_TIME(wall_ms()), "by",
+                    "remove", "why", BCON_UTF8(o->differs), "}");
+    }
     if (o->kept != NULL) {
         BCON_APPEND(set, "remove_refused", "{", "at", BCON_DATE_TIME(wall_ms()), "why",
                     BCON_UTF8(o->kept), "}");
@@ -126,6 +130,9 @@ static void append_unset(const bson_t *rf, const struct outcome *o, bson_t *upda
         o->instrument_file_status != NULL && strcmp(o->instrument_file_status, "purged") == 0;
     if (purged && doc_has(rf, "remove_refused")) {
         BSON_APPEND_BOOL(&unset, "remove_refused", true);
+    }
+    if (purged && doc_has(rf, "original")) { /* there is none any more */
+        BSON_APPEND_BOOL(&unset, "original", true);
     }
     if (!bson_empty(&unset)) {
         BSON_APPEND_DOCUMENT(update, "$unset", &unset);
@@ -179,14 +186,22 @@ static int write_outcome(struct plan *p, const bson_t *rf, bson_t *set, const bs
     return ledger_raw_file(&p->ledger, &u, err);
 }
 
+/* The whole document: its files become what the next copy may replace. */
 static int send_back(struct plan *p, const bson_t *rf, const struct outcome *o, struct err *err)
 {
+    AUTO(bson_destroy) bson_t *whole = NULL;
+    if (db_find_id(p->s->db, DB_RAW_FILES, doc_str(rf, "_id", ""), &whole, err) != 0) {
+        return -1;
+    }
+    if (whole == NULL || doc_i64(whole, "rev", 0) != doc_i64(rf, "rev", 0)) {
+        return 0; /* it has changed since this pass read it: the next one decides */
+    }
     if (ledger_begin(&p->ledger, doc_str(rf, "_id", ""), err) != 0 ||
         reopen_cancel_jobs(p->s->db, rf, err) != 0 || plan_index(p, rf, false, true, err) != 0) {
         return -1;
     }
     const struct ledger_update u = {
-        .change = reopen_change(rf, o->details),
+        .change = reopen_change(whole, o->details),
         .status = o->status,
         .details = o->details,
         .instrument = doc_str(rf, "instrument_id", ""),
