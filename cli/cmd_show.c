@@ -8,6 +8,7 @@
 #include "cli/find.h"
 #include "cli/table.h"
 #include "cli/text.h"
+#include "common/original.h"
 
 struct shown {
     bson_t *raw;
@@ -90,6 +91,12 @@ static void print_raw(struct cli *c, const bson_t *raw)
     fputc('\n', c->out);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         line(c, fields[i].label, doc_str(raw, fields[i].field, ""));
+    }
+    if (original_is_safe(raw)) {
+        line(c, "original", doc_str(raw, "original.state", ""));
+    } else {
+        char says[ORIGINAL_SAID];
+        line(c, "original", original_says(raw, says));
     }
     line(c, "size", text_size(doc_i64(raw, "size", -1), buf));
     line(c, "created", text_time(doc_i64(raw, "created_at", 0), buf));
