@@ -300,7 +300,7 @@ static int print_table(struct cli *c, const struct listing *l, struct err *err)
         table_cell(t, STYLE_PLAIN, row_id(r));
         table_cell(t, STYLE_PLAIN, doc_str(r->raw, "instrument_id", "-"));
         table_cell(t, STYLE_PLAIN, text_size(doc_i64(r->raw, "size", -1), buf));
-        table_cell(t, style_of_state(status), status);
+        table_cell(t, original_is_safe(r->raw) ? style_of_state(status) : STYLE_BAD, status);
         describe(r, text, sizeof text);
         table_cell(t, original_is_safe(r->raw) ? STYLE_PLAIN : STYLE_BAD, text);
         table_cell(t, STYLE_PLAIN, r->job_task != NULL ? facts_job_id(r->job_task, buf) : "");

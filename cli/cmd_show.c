@@ -84,7 +84,7 @@ static void print_raw(struct cli *c, const bson_t *raw)
                   {"backup", "backup_status"},   {"at", "backup_base_path"}};
     char buf[TEXT_SHORT];
     const char *status = doc_str(raw, "status", "?");
-    enum style s = style_of_state(status);
+    enum style s = original_is_safe(raw) ? style_of_state(status) : STYLE_BAD;
     style_put(c->out, STYLE_BOLD, c->color, doc_str(raw, "_id", "?"));
     fputs("  ", c->out);
     style_put(c->out, s, c->color, status);

@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/alert.h"
 #include "common/log.h"
 #include "common/mono.h"
+#include "common/original.h"
 #include "common/path.h"
 #include "scheduler/outcome.h"
 #include "scheduler/plan.h"
@@ -120,14 +122,18 @@ static void append_changes(struct plan *p, const bson_t *rf, const struct outcom
     }
 }
 
+static bool is_purged(const struct outcome *o)
+{
+    return o->instrument_file_status != NULL && strcmp(o->instrument_file_status, "purged") == 0;
+}
+
 static void append_unset(const bson_t *rf, const struct outcome *o, bson_t *update)
 {
     bson_t unset = BSON_INITIALIZER;
     if (o->remark && o->retire[0] == '\0') {
         BSON_APPEND_BOOL(&unset, "retire", true);
     }
-    bool purged =
-        o->instrument_file_status != NULL && strcmp(o->instrument_file_status, "purged") == 0;
+    bool purged = is_purged(o);
     if (purged && doc_has(rf, "remove_refused")) {
         BSON_APPEND_BOOL(&unset, "remove_refused", true);
     }
@@ -266,6 +272,23 @@ static size_t collect_tasks(const struct plan *p, const bson_t *rf, struct outco
     return tasks->n_quant;
 }
 
+/* Nobody acquires it anew from Backup: a person is told, until it is gone or compared again. */
+static int tell_difference(struct plan *p, const bson_t *rf, const struct outcome *o,
+                           struct err *err)
+{
+    char text[500];
+    snprintf(text, sizeof text, "its original in Backup is not what was backed up: %.300s",
+             o->differs != NULL ? o->differs : "");
+    const struct alert alert = {.kind = ORIGINAL_ALERT,
+                                .raw_file = doc_str(rf, "_id", ""),
+                                .text = text,
+                                .by = "trawl-scheduler"};
+    if (o->differs != NULL) {
+        return alert_open(p->s->db, &alert, err);
+    }
+    return is_purged(o) && doc_has(rf, "original") ? alert_close(p->s->db, &alert, err) : 0;
+}
+
 static int plan_one(struct plan *p, const bson_t *rf, struct err *err)
 {
     const bson_t *quant[QUANT_MAX], *settings[RESOLVE_MAX];
@@ -282,7 +305,9 @@ static int plan_one(struct plan *p, const bson_t *rf, struct err *err)
     }
     bson_t set = BSON_INITIALIZER, new_ids = BSON_INITIALIZER;
     append_changes(p, rf, &o, tasks.copy, &set);
-    int rc = ledger_begin(&p->ledger, doc_str(rf, "_id", ""), err);
+    int rc = tell_difference(p, rf, &o, err) != 0
+                 ? -1
+                 : ledger_begin(&p->ledger, doc_str(rf, "_id", ""), err);
     rc = rc == 0 ? plan_tasks(p, rf, &o, &new_ids, err) : rc;
     bool changes = !bson_empty(&set), has_task = o.ended || !bson_empty(&new_ids);
     rc = rc == 0 ? plan_index(p, rf, o.ended, changes, err) : rc;
