@@ -7,7 +7,6 @@
 
 #include <endian.h>
 #include <iconv.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,16 +65,6 @@ static void XMLCALL release(void *data)
     free(as);
 }
 
-static bool keeps_ascii(const XML_Encoding *info)
-{
-    for (int c = 0x20; c < 0x7f; c++) {
-        if (info->map[c] != c) {
-            return false;
-        }
-    }
-    return true;
-}
-
 int XMLCALL encoding_find(void *unused, const XML_Char *name, XML_Encoding *info)
 {
     (void)unused;
@@ -97,10 +86,5 @@ int XMLCALL encoding_find(void *unused, const XML_Char *name, XML_Encoding *info
     info->data = as;
     info->convert = convert;
     info->release = release;
-    if (!keeps_ascii(info)) {
-        release(as);
-        info->release = NULL;
-        return XML_STATUS_ERROR;
-    }
     return XML_STATUS_OK;
 }

@@ -7,8 +7,9 @@
 #include <expat.h>
 
 /*
- * For XML_SetUnknownEncodingHandler(): fill in info for a character set whose ASCII part is ASCII.
- * XML_STATUS_ERROR for one that iconv does not know; expat then refuses the file and names why.
+ * For XML_SetUnknownEncodingHandler(): fill in info, which expat releases. XML_STATUS_ERROR for a
+ * character set that iconv does not know; that one, and one in which markup is not ASCII, expat
+ * refuses as "unknown encoding".
  */
 int XMLCALL encoding_find(void *unused, const XML_Char *name, XML_Encoding *info)
     __attribute__((nonnull(2, 3)));
