@@ -209,14 +209,21 @@ static int read_figures(const struct extract_options *options, const struct dete
     return status;
 }
 
-static void say_result(const struct result *result, const char *path, FILE *log)
+static void say_figures(const struct result *result, FILE *log)
 {
-    for (int i = 0; i < RESULT_FIGURE_COUNT && result->status != RESULT_UNSUPPORTED; i++) {
+    for (enum result_figure i = 0; i < RESULT_FIGURE_COUNT; i++) {
         if (isnan(result->figure[i])) {
             fprintf(log, "  %-28s unknown\n", result_name(i));
         } else {
             fprintf(log, "  %-28s %.10g\n", result_name(i), result->figure[i]);
         }
+    }
+}
+
+static void say_result(const struct result *result, const char *path, FILE *log)
+{
+    if (result->status != RESULT_UNSUPPORTED) {
+        say_figures(result, log);
     }
     if (result->partial[0] != '\0') {
         fprintf(log, "  of a part only: %s\n", result->partial);
