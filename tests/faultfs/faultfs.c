@@ -7,71 +7,41 @@
  * with "cifs" it is mounted as fuse.cifs. Nothing is cached by name or attribute, so a rule acts at
  * once; the page cache of data works as on a real network file system (not with locks: what is
  * locked must not come from it), and O_DIRECT reaches us. Backing files are opened without it, as
- * our buffers are not aligned.
- * More than 500 lines, because it is one table of small operations that share one state.
+ * our buffers are not aligned. Here are names, folders and the start.
  */
-#define FUSE_USE_VERSION 314
-#include <dirent.h>
+#include "tests/faultfs/ops.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <fuse.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "tests/faultfs/names.h"
-#include "tests/faultfs/rules.h"
-#include "tests/faultfs/smb.h"
-
-#define PF_SIGNALED 0x400UL /* linux/sched.h */
-
-struct fs {
-    int root;
-    struct rules *rules;
-    struct naming naming;
-    struct smb *smb; /* NULL: a POSIX file system */
-    struct smb_options options;
-    char *control, *folder, *server, *share;
-};
-
-struct handle {
-    int fd, number; /* number: at the server; -1 without one */
-    DIR *dir;
-    bool killed; /* by who closed it last */
-    bool direct; /* past the page cache, which takes a short read for the end of the file */
-    char path[];
-};
-
-static struct fs *fs_get(void)
+struct fs *fs_get(void)
 {
     return fuse_get_context()->private_data;
 }
 
-static struct handle *handle_get(const struct fuse_file_info *fi)
+struct handle *handle_get(const struct fuse_file_info *fi)
 {
     return (struct handle *)(uintptr_t)fi->fh; /* NOLINT: FUSE keeps our pointer as a number */
 }
 
-static int result(int rc)
+int result(int rc)
 {
     return rc < 0 ? -errno : rc;
 }
 
 /* --- names --- */
 
-/* FUSE's path as one below the root; "." for the root itself. */
-static const char *find(const char *path, struct name *n)
+const char *find(const char *path, struct name *n)
 {
     return names_find(&fs_get()->naming, path, n);
 }
 
-/* By handle or by path. A file's handle is followed over renames. */
-static const char *find_any(const char *path, const struct fuse_file_info *fi, struct name *n)
+const char *find_any(const char *path, const struct fuse_file_info *fi, struct name *n)
 {
     const struct handle *h = fi == NULL ? NULL : handle_get(fi);
     if (h == NULL) {
@@ -98,7 +68,7 @@ static int refusal(enum op op, const char *path)
     return rc;
 }
 
-static int before(enum op op, const char *path, const struct fuse_file_info *fi, size_t *len)
+int before(enum op op, const char *path, const struct fuse_file_info *fi, size_t *len)
 {
     const char *name = fi != NULL && fi->fh != 0 ? handle_get(fi)->path
                        : path != NULL            ? path + 1
@@ -107,144 +77,25 @@ static int before(enum op op, const char *path, const struct fuse_file_info *fi,
     return rc == 0 && fi == NULL && path != NULL ? refusal(op, path) : rc;
 }
 
-static bool smb_on(unsigned switches)
+bool smb_on(unsigned switches)
 {
     return fs_get()->smb != NULL && smb_has(fs_get()->smb, switches);
 }
 
-/* --- attributes --- */
-
-static int do_getattr(const char *path, struct stat *st, struct fuse_file_info *fi)
-{
-    struct name n;
-    int64_t date;
-    int rc = before(OP_STAT, path, fi, NULL);
-    if (rc != 0) {
-        return rc;
-    }
-    rc = fi != NULL ? result(fstat(handle_get(fi)->fd, st))
-                    : result(fstatat(fs_get()->root, find(path, &n), st, AT_SYMLINK_NOFOLLOW));
-    const char *name = fi != NULL ? handle_get(fi)->path : path + 1;
-    if (rc == 0 && fs_get()->smb != NULL) {
-        smb_show(fs_get()->smb, find_any(path, fi, &n), st);
-    }
-    if (rc == 0 && rules_date(fs_get()->rules, name, &date)) {
-        st->st_ctim = (struct timespec){date, 0};
-    }
-    return rc;
-}
-
-static int do_readlink(const char *path, char *buf, size_t room)
-{
-    struct name n;
-    ssize_t len = readlinkat(fs_get()->root, find(path, &n), buf, room - 1);
-    if (len < 0) {
-        return -errno;
-    }
-    buf[len] = '\0';
-    return 0;
-}
-
-static int do_chmod(const char *path, mode_t mode, struct fuse_file_info *fi)
-{
-    struct name n;
-    int rc = before(OP_META, path, fi, NULL);
-    if (rc != 0) {
-        return rc;
-    }
-    if (smb_on(SMB_MODES)) {
-        return smb_chmod(fs_get()->smb, find_any(path, fi, &n), mode);
-    }
-    return fi != NULL ? result(fchmod(handle_get(fi)->fd, mode))
-                      : result(fchmodat(fs_get()->root, find(path, &n), mode, 0));
-}
-
-static int do_chown(const char *path, uid_t uid, gid_t gid, struct fuse_file_info *fi)
-{
-    struct name n;
-    int rc = before(OP_META, path, fi, NULL);
-    if (rc != 0) {
-        return rc;
-    }
-    if (smb_on(SMB_PLAIN)) {
-        return 0; /* nobody owns anything */
-    }
-    return fi != NULL
-               ? result(fchown(handle_get(fi)->fd, uid, gid))
-               : result(fchownat(fs_get()->root, find(path, &n), uid, gid, AT_SYMLINK_NOFOLLOW));
-}
-
-/* A server lets nobody write to what is read-only, the superuser of a client included. */
-static bool is_fixed(const char *found)
+bool is_fixed(const char *found)
 {
     return smb_on(SMB_MODES) && (smb_attributes(fs_get()->smb, found) & SMB_READ_ONLY) != 0;
 }
 
-static int do_truncate(const char *path, off_t size, struct fuse_file_info *fi)
+int keep(const char *path, int fd, DIR *dir, struct fuse_file_info *fi)
 {
-    struct name n;
-    int rc = before(OP_META, path, fi, NULL);
-    if (rc != 0 || fi != NULL) {
-        return rc != 0 ? rc : result(ftruncate(handle_get(fi)->fd, size));
+    struct handle *h = malloc(sizeof *h + strlen(path));
+    if (h == NULL) {
+        return -ENOMEM;
     }
-    int fd = openat(fs_get()->root, find(path, &n), O_WRONLY | O_CLOEXEC);
-    rc = fd < 0 ? -errno : is_fixed(n.at) ? -EACCES : result(ftruncate(fd, size));
-    if (fd >= 0) {
-        close(fd);
-    }
-    return rc;
-}
-
-static int do_utimens(const char *path, const struct timespec tv[2], struct fuse_file_info *fi)
-{
-    struct name n;
-    int rc = before(OP_META, path, fi, NULL);
-    if (rc != 0) {
-        return rc;
-    }
-    struct timespec set[2] = {tv[0], tv[1]};
-    for (int i = 0; i < 2 && smb_on(SMB_LATE); i++) {
-        bool is_time = set[i].tv_nsec != UTIME_NOW && set[i].tv_nsec != UTIME_OMIT;
-        set[i].tv_nsec -= is_time ? set[i].tv_nsec % 100 : 0;
-    }
-    rc = fi != NULL ? result(futimens(handle_get(fi)->fd, set))
-                    : result(utimensat(fs_get()->root, find(path, &n), set, AT_SYMLINK_NOFOLLOW));
-    if (rc == 0 && fs_get()->smb != NULL) {
-        smb_timed(fs_get()->smb, find_any(path, fi, &n));
-    }
-    return rc;
-}
-
-static int do_getxattr(const char *path, const char *name, char *value, size_t room)
-{
-    struct name n;
-    return fs_get()->smb == NULL ? -ENOSYS
-                                 : smb_xattr_get(fs_get()->smb, find(path, &n), name, value, room);
-}
-
-static int do_setxattr(const char *path, const char *name, const char *value, size_t len, int flags)
-{
-    struct name n;
-    (void)flags;
-    int rc = before(OP_META, path, NULL, NULL);
-    return rc != 0                 ? rc
-           : fs_get()->smb == NULL ? -ENOSYS
-                                   : smb_xattr_set(fs_get()->smb, find(path, &n), name, value, len);
-}
-
-static int do_statfs(const char *path, struct statvfs *out)
-{
-    int64_t bytes;
-    int rc = before(OP_STATFS, path, NULL, NULL);
-    if (rc != 0 || fstatvfs(fs_get()->root, out) != 0) {
-        return rc != 0 ? rc : -errno;
-    }
-    if (smb_on(SMB_PLAIN)) {
-        out->f_files = out->f_ffree = out->f_favail = 0;
-    }
-    if (rules_free_bytes(fs_get()->rules, &bytes)) {
-        out->f_bavail = out->f_bfree = (fsblkcnt_t)bytes / out->f_frsize;
-    }
+    *h = (struct handle){.fd = fd, .number = -1, .dir = dir};
+    memcpy(h->path, path + 1, strlen(path));
+    fi->fh = (uintptr_t)h;
     return 0;
 }
 
@@ -337,18 +188,6 @@ static int do_mknod(const char *path, mode_t mode, dev_t device)
     return smb_on(SMB_PLAIN) ? -EOPNOTSUPP : -ENOSYS;
 }
 
-static int keep(const char *path, int fd, DIR *dir, struct fuse_file_info *fi)
-{
-    struct handle *h = malloc(sizeof *h + strlen(path));
-    if (h == NULL) {
-        return -ENOMEM;
-    }
-    *h = (struct handle){.fd = fd, .number = -1, .dir = dir};
-    memcpy(h->path, path + 1, strlen(path));
-    fi->fh = (uintptr_t)h;
-    return 0;
-}
-
 static int do_opendir(const char *path, struct fuse_file_info *fi)
 {
     struct name n;
@@ -395,190 +234,6 @@ static int do_releasedir(const char *path, struct fuse_file_info *fi)
     return 0;
 }
 
-/* --- files --- */
-
-/* The server is asked, too; found is the file's name in the folder. */
-static int open_at_server(const char *found, struct fuse_file_info *fi)
-{
-    struct handle *h = handle_get(fi);
-    struct fs *fs = fs_get();
-    bool writes = (fi->flags & O_ACCMODE) != O_RDONLY;
-    if ((fi->flags & O_CREAT) == 0 && writes && is_fixed(found)) {
-        return -EACCES;
-    }
-    int number = smb_open(fs->smb, found, h->fd, fi->flags);
-    if (number < 0) {
-        return number;
-    }
-    h->number = number;
-    fi->direct_io |= smb_has(fs->smb, SMB_LOCKS);
-    return 0;
-}
-
-static int open_file(const char *path, mode_t mode, struct fuse_file_info *fi)
-{
-    struct name n;
-    int flags = (fi->flags & ~(O_DIRECT | O_APPEND | O_NOFOLLOW)) | O_CLOEXEC;
-    int fd = openat(fs_get()->root, find(path, &n), flags, mode);
-    int rc = fd < 0 ? -errno : keep(path, fd, NULL, fi);
-    fi->direct_io = rules_shorten(fs_get()->rules, path + 1);
-    if (rc == 0 && fs_get()->smb != NULL && (rc = open_at_server(find(path, &n), fi)) != 0) {
-        free(handle_get(fi));
-    }
-    if (rc == 0) {
-        handle_get(fi)->direct = fi->direct_io || (fi->flags & O_DIRECT) != 0;
-    }
-    if (rc != 0 && fd >= 0) {
-        close(fd);
-    }
-    return rc;
-}
-
-static int do_open(const char *path, struct fuse_file_info *fi)
-{
-    int rc = before(OP_OPEN, path, NULL, NULL);
-    return rc != 0 ? rc : open_file(path, 0, fi);
-}
-
-/* A process that ends closes what it has open; whether by a signal is in proc(5)'s flags. */
-static bool is_killed(pid_t pid)
-{
-    char path[40], text[512] = "";
-    unsigned long flags = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *in = fopen(path, "re");
-    if (in != NULL) {
-        const char *rest = fgets(text, sizeof text, in) == NULL ? NULL : strrchr(text, ')');
-        if (rest == NULL || sscanf(rest, ") %*c %*d %*d %*d %*d %*d %lu", &flags) != 1) {
-            flags = 0;
-        }
-        fclose(in);
-    }
-    return (flags & PF_SIGNALED) != 0;
-}
-
-static int do_flush(const char *path, struct fuse_file_info *fi)
-{
-    (void)path;
-    handle_get(fi)->killed = smb_on(SMB_OUTLIVE) && is_killed(fuse_get_context()->pid);
-    return 0;
-}
-
-static int do_release(const char *path, struct fuse_file_info *fi)
-{
-    struct handle *h = handle_get(fi);
-    (void)path;
-    close(h->fd);
-    if (h->number >= 0) {
-        smb_close(fs_get()->smb, h->number, h->killed);
-    }
-    free(h);
-    return 0;
-}
-
-static int do_flock(const char *path, struct fuse_file_info *fi, int op)
-{
-    const struct handle *h = handle_get(fi);
-    int rc = before(OP_LOCK, path, fi, NULL);
-    return rc != 0                         ? rc
-           : smb_on(SMB_LOCKS | SMB_NOBRL) ? smb_lock(fs_get()->smb, h->number, op)
-                                           : result(flock(h->fd, op));
-}
-
-static int do_create(const char *path, mode_t mode, struct fuse_file_info *fi)
-{
-    int rc = before(OP_CREATE, path, NULL, NULL);
-    fi->flags |= O_CREAT;
-    rc = rc != 0 ? rc : open_file(path, smb_on(SMB_MODES) ? 0755 : mode, fi);
-    if (rc == 0 && smb_on(SMB_MODES)) {
-        struct name n;
-        rc = smb_chmod(fs_get()->smb, find(path, &n), mode);
-    }
-    if (rc == 0 && fchown(handle_get(fi)->fd, fuse_get_context()->uid, (gid_t)-1) != 0) {
-        rc = -errno;
-        do_release(path, fi);
-    }
-    return rc;
-}
-
-static int before_io(const struct fuse_file_info *fi, bool write)
-{
-    const struct handle *h = handle_get(fi);
-    return h->number < 0 ? 0 : smb_before_io(fs_get()->smb, h->number, h->fd, write);
-}
-
-static int do_read(const char *path, char *buf, size_t len, off_t at, struct fuse_file_info *fi)
-{
-    int64_t where;
-    size_t some = len;
-    int rc = before(OP_READ, path, fi, &some);
-    if (rc != 0) {
-        return rc;
-    }
-    if ((rc = before_io(fi, false)) != 0) {
-        return rc;
-    }
-    ssize_t n = pread(handle_get(fi)->fd, buf, handle_get(fi)->direct ? some : len, at);
-    if (n > 0 &&
-        rules_flip(fs_get()->rules, OP_READ, handle_get(fi)->path, at, (size_t)n, &where)) {
-        buf[where - at] ^= 1;
-    }
-    return n < 0 ? -errno : (int)n;
-}
-
-/* What stands in the folder is not what was written. */
-static void flip_on_disk(const char *path, int64_t where)
-{
-    char byte = 0;
-    int fd = openat(fs_get()->root, path, O_RDWR | O_CLOEXEC);
-    if (fd >= 0 && pread(fd, &byte, 1, where) == 1) {
-        byte ^= 1;
-        ssize_t done = pwrite(fd, &byte, 1, where);
-        (void)done;
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-}
-
-static int do_write(const char *path, const char *buf, size_t len, off_t at,
-                    struct fuse_file_info *fi)
-{
-    const struct handle *h = handle_get(fi);
-    int64_t where;
-    int rc = before(OP_WRITE, path, fi, &len);
-    if (rc != 0) {
-        return rc;
-    }
-    if ((rc = before_io(fi, true)) != 0) {
-        return rc;
-    }
-    ssize_t n = pwrite(h->fd, buf, len, at);
-    if (n > 0 && rules_flip(fs_get()->rules, OP_WRITE, h->path, at, (size_t)n, &where)) {
-        flip_on_disk(h->path, where);
-    }
-    return n < 0 ? -errno : (int)n;
-}
-
-static int do_fsync(const char *path, int data_only, struct fuse_file_info *fi)
-{
-    int rc = before(OP_FSYNC, path, fi, NULL);
-    return rc != 0          ? rc
-           : data_only != 0 ? result(fdatasync(handle_get(fi)->fd))
-                            : result(fsync(handle_get(fi)->fd));
-}
-
-static int do_fallocate(const char *path, int mode, off_t at, off_t len, struct fuse_file_info *fi)
-{
-    int rc = before(OP_ALLOC, path, fi, NULL);
-    struct stat st;
-    if (rc == 0 && smb_on(SMB_PLAIN)) { /* nothing is reserved */
-        bool grows = mode == 0 && fstat(handle_get(fi)->fd, &st) == 0 && at + len > st.st_size;
-        return grows ? result(ftruncate(handle_get(fi)->fd, at + len)) : 0;
-    }
-    return rc != 0 ? rc : result(fallocate(handle_get(fi)->fd, mode, at, len));
-}
-
 /* --- start --- */
 
 static void *do_init(struct fuse_conn_info *conn, struct fuse_config *cfg)
@@ -592,38 +247,25 @@ static void *do_init(struct fuse_conn_info *conn, struct fuse_config *cfg)
     return fs_get();
 }
 
-static const struct fuse_operations operations = {
-    .init = do_init,
-    .getattr = do_getattr,
-    .readlink = do_readlink,
-    .mkdir = do_mkdir,
-    .unlink = do_unlink,
-    .rmdir = do_rmdir,
-    .rename = do_rename,
-    .link = do_link,
-    .symlink = do_symlink,
-    .mknod = do_mknod,
-    .chmod = do_chmod,
-    .chown = do_chown,
-    .truncate = do_truncate,
-    .open = do_open,
-    .create = do_create,
-    .read = do_read,
-    .write = do_write,
-    .statfs = do_statfs,
-    .flush = do_flush,
-    .release = do_release,
-    .flock = do_flock,
-    .fsync = do_fsync,
-    .fsyncdir = do_fsync,
-    .opendir = do_opendir,
-    .readdir = do_readdir,
-    .releasedir = do_releasedir,
-    .utimens = do_utimens,
-    .getxattr = do_getxattr,
-    .setxattr = do_setxattr,
-    .fallocate = do_fallocate,
-};
+static struct fuse_operations operations(void)
+{
+    struct fuse_operations ops = {
+        .init = do_init,
+        .mkdir = do_mkdir,
+        .unlink = do_unlink,
+        .rmdir = do_rmdir,
+        .rename = do_rename,
+        .link = do_link,
+        .symlink = do_symlink,
+        .mknod = do_mknod,
+        .opendir = do_opendir,
+        .readdir = do_readdir,
+        .releasedir = do_releasedir,
+    };
+    ops_attributes(&ops);
+    ops_files(&ops);
+    return ops;
+}
 
 static const struct fuse_opt options[] = {
     {"control=%s", offsetof(struct fs, control), 1},
@@ -692,7 +334,8 @@ int main(int argc, char **argv)
     fuse_opt_add_arg(&args, "-f"); /* who hangs keeps a thread: there are enough of them */
     fuse_opt_add_arg(&args,
                      "-omax_threads=400,max_idle_threads=400,allow_other,default_permissions");
-    int rc = fuse_main(args.argc, args.argv, &operations, &fs);
+    const struct fuse_operations ops = operations();
+    int rc = fuse_main(args.argc, args.argv, &ops, &fs);
     fuse_opt_free_args(&args);
     free(fs.folder);
     free(fs.control);

@@ -6,8 +6,6 @@
  * under a mutex of the process and an flock of the file, so a host that dies leaves it usable; what
  * it had open is forgotten when the next host starts.
  */
-#include "tests/faultfs/smb.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -20,48 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SLOTS     4096
-#define MILLI_NS  1000000LL
-#define SECOND_NS (1000 * MILLI_NS)
-#define LATE_NS   (2 * SECOND_NS)  /* Samba's delayed write time */
-#define CLOSE_NS  SECOND_NS        /* the client closes so much later: closetimeo */
-#define SKEW_NS   (-48 * MILLI_NS) /* the server's clock against the client's */
-#define GRAIN_NS  100              /* what SMB can say of a time */
-
-enum state {
-    FREE,
-    OPEN,
-    GHOST,  /* its process was killed; the server does not know yet */
-    CLOSED, /* by the process; its host remembers */
-};
-
-struct slot {
-    enum state state;
-    pid_t host;
-    dev_t dev;
-    ino_t ino;
-    bool fresh;   /* made by its host, which closes it a second late */
-    bool seen;    /* closed; the host that wrote shows its own clock's time of change */
-    bool renamed; /* since it was opened or, of a ghost, killed */
-    bool pending; /* to be removed at the last close */
-    int lock;     /* LOCK_SH, LOCK_EX or 0 */
-    int64_t until_ns, lock_until_ns;
-    int64_t first_write_ns, before_ns; /* and the time of change before it */
-    int64_t set_ns;                    /* time of change that somebody set while it was open */
-    char path[1024];
-};
-
-struct table {
-    size_t used; /* slots from here on were never in use */
-    struct slot at[SLOTS];
-};
-
-struct smb {
-    struct smb_options o;
-    pthread_mutex_t mutex;
-    int fd;
-    struct table *table; /* mutex and flock of fd */
-};
+#include "tests/faultfs/smb_table.h"
 
 static const struct {
     const char *word;
@@ -99,35 +56,21 @@ int smb_root(const struct smb *s)
     return s->o.root;
 }
 
-static int64_t now_ns(void)
+int64_t smb_now_ns(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     return t.tv_sec * SECOND_NS + t.tv_nsec;
 }
 
-static int64_t stat_ns(const struct stat *st)
+int64_t smb_mtime_ns(const struct stat *st)
 {
     return st->st_mtim.tv_sec * SECOND_NS + st->st_mtim.tv_nsec;
 }
 
-static void lock_table(struct smb *s)
-{
-    pthread_mutex_lock(&s->mutex);
-    while (flock(s->fd, LOCK_EX) != 0 && errno == EINTR) {
-    }
-}
-
-static void unlock_table(struct smb *s)
-{
-    flock(s->fd, LOCK_UN);
-    pthread_mutex_unlock(&s->mutex);
-}
-
 /* --- the table; all under its lock --- */
 
-/* The next slot of the file after `at`, or NULL: for (p = NULL; (p = next(t, st, p)) != NULL;). */
-static struct slot *next_of(struct table *t, const struct stat *st, struct slot *at)
+struct slot *smb_next(struct table *t, const struct stat *st, struct slot *at)
 {
     for (struct slot *p = at == NULL ? t->at : at + 1; p < t->at + t->used; p++) {
         if (p->state != FREE && p->dev == st->st_dev && p->ino == st->st_ino) {
@@ -137,15 +80,15 @@ static struct slot *next_of(struct table *t, const struct stat *st, struct slot 
     return NULL;
 }
 
-static bool is_held(const struct slot *p)
+bool smb_is_held(const struct slot *p)
 {
     return p->state == OPEN || p->state == GHOST;
 }
 
 static bool anyone_holds(struct table *t, const struct stat *st)
 {
-    for (struct slot *p = NULL; (p = next_of(t, st, p)) != NULL;) {
-        if (is_held(p)) {
+    for (struct slot *p = NULL; (p = smb_next(t, st, p)) != NULL;) {
+        if (smb_is_held(p)) {
             return true;
         }
     }
@@ -155,7 +98,7 @@ static bool anyone_holds(struct table *t, const struct stat *st)
 /* The time of change becomes that of the close, or what was set before. */
 static bool settle_time(const struct smb *s, const struct slot *p)
 {
-    int64_t to = p->set_ns != 0 ? p->set_ns : now_ns() / GRAIN_NS * GRAIN_NS;
+    int64_t to = p->set_ns != 0 ? p->set_ns : smb_now_ns() / GRAIN_NS * GRAIN_NS;
     const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {to / SECOND_NS, to % SECOND_NS}};
     return utimensat(s->o.root, p->path, times, AT_SYMLINK_NOFOLLOW) == 0 && p->set_ns == 0;
 }
@@ -176,7 +119,7 @@ static void end(struct smb *s, struct slot *p)
     p->fresh = p->fresh && !p->renamed;
     p->state = p->state == OPEN && !p->pending && (p->fresh || p->seen) ? CLOSED : FREE;
     p->lock = 0;
-    p->until_ns = now_ns() + CLOSE_NS;
+    p->until_ns = smb_now_ns() + CLOSE_NS;
     if (p->pending && there && !anyone_holds(s->table, &st)) {
         unlinkat(s->o.root, p->path, 0);
     }
@@ -184,7 +127,7 @@ static void end(struct smb *s, struct slot *p)
 
 static void expire(struct smb *s)
 {
-    int64_t now = now_ns();
+    int64_t now = smb_now_ns();
     for (struct slot *p = s->table->at; p < s->table->at + s->table->used; p++) {
         if (p->state == GHOST && p->lock_until_ns <= now) {
             p->lock = 0;
@@ -195,6 +138,20 @@ static void expire(struct smb *s)
             p->state = FREE;
         }
     }
+}
+
+void smb_take_table(struct smb *s)
+{
+    pthread_mutex_lock(&s->mutex);
+    while (flock(s->fd, LOCK_EX) != 0 && errno == EINTR) {
+    }
+    expire(s);
+}
+
+void smb_give_table(struct smb *s)
+{
+    flock(s->fd, LOCK_UN);
+    pthread_mutex_unlock(&s->mutex);
 }
 
 static struct slot *add(struct table *t, const char *path, const struct stat *st)
@@ -231,13 +188,13 @@ static int check_share(const struct smb *s, int fd)
 static bool take_closed(const struct smb *s, const struct stat *st)
 {
     bool fresh = false;
-    for (struct slot *p = NULL; (p = next_of(s->table, st, p)) != NULL;) {
+    for (struct slot *p = NULL; (p = smb_next(s->table, st, p)) != NULL;) {
         if (p->host != getpid() || p->state != CLOSED) {
             continue;
         }
         fresh = fresh || (p->fresh && !p->renamed);
         if (p->seen) {
-            int64_t to = stat_ns(st) + SKEW_NS;
+            int64_t to = smb_mtime_ns(st) + SKEW_NS;
             const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
                                               {to / SECOND_NS, to % SECOND_NS}};
             (void)!utimensat(s->o.root, p->path, times, AT_SYMLINK_NOFOLLOW);
@@ -251,7 +208,7 @@ static int open_slot(struct smb *s, const char *path, int fd, int flags)
 {
     struct stat st;
     int rc = fstat(fd, &st) != 0 ? -errno : check_share(s, fd);
-    for (struct slot *p = NULL; rc == 0 && (p = next_of(s->table, &st, p)) != NULL;) {
+    for (struct slot *p = NULL; rc == 0 && (p = smb_next(s->table, &st, p)) != NULL;) {
         if (p->state == GHOST && p->host == getpid() && p->renamed) {
             rc = -EINVAL; /* its lease is held under the old name */
         }
@@ -270,166 +227,32 @@ static int open_slot(struct smb *s, const char *path, int fd, int flags)
 
 int smb_open(struct smb *s, const char *path, int fd, int flags)
 {
-    lock_table(s);
-    expire(s);
+    smb_take_table(s);
     int rc = open_slot(s, path, fd, flags);
-    unlock_table(s);
+    smb_give_table(s);
     return rc;
 }
 
 void smb_close(struct smb *s, int number, bool by_kill)
 {
-    lock_table(s);
+    smb_take_table(s);
     struct slot *p = &s->table->at[number];
     if (by_kill && smb_has(s, SMB_OUTLIVE)) {
         p->state = GHOST;
         p->renamed = false;
-        p->until_ns = now_ns() + s->o.outlive_ms * MILLI_NS;
-        p->lock_until_ns = now_ns() + s->o.outlive_locks_ms * MILLI_NS;
+        p->until_ns = smb_now_ns() + s->o.outlive_ms * MILLI_NS;
+        p->lock_until_ns = smb_now_ns() + s->o.outlive_locks_ms * MILLI_NS;
     } else {
         end(s, p);
     }
-    expire(s);
-    unlock_table(s);
+    smb_give_table(s);
 }
 
 void smb_path(struct smb *s, int number, char *out, size_t room)
 {
-    lock_table(s);
+    smb_take_table(s);
     snprintf(out, room, "%s", s->table->at[number].path);
-    unlock_table(s);
-}
-
-/* --- locks --- */
-
-/* Of others; with nobrl each host knows only its own. */
-static int strongest_lock(const struct smb *s, const struct slot *own)
-{
-    const struct stat st = {.st_dev = own->dev, .st_ino = own->ino};
-    int lock = 0;
-    for (struct slot *p = NULL; (p = next_of(s->table, &st, p)) != NULL;) {
-        bool counts = p != own && is_held(p) && (!smb_has(s, SMB_NOBRL) || p->host == own->host);
-        lock = counts && (p->lock == LOCK_EX || lock == 0) ? p->lock : lock;
-    }
-    return lock;
-}
-
-static int try_lock(struct smb *s, int number, int op)
-{
-    lock_table(s);
-    expire(s);
-    struct slot *p = &s->table->at[number];
-    int others = op == LOCK_UN ? 0 : strongest_lock(s, p), rc = 0;
-    if (others == LOCK_EX || (others == LOCK_SH && op == LOCK_EX)) {
-        rc = smb_has(s, SMB_NOBRL) ? -EWOULDBLOCK : -EACCES;
-    } else {
-        p->lock = op == LOCK_UN ? 0 : op;
-    }
-    unlock_table(s);
-    return rc;
-}
-
-int smb_lock(struct smb *s, int number, int op)
-{
-    int rc;
-    while ((rc = try_lock(s, number, op & ~LOCK_NB)) != 0 && (op & LOCK_NB) == 0) {
-        const struct timespec tick = {.tv_nsec = 10 * MILLI_NS};
-        nanosleep(&tick, NULL);
-    }
-    return rc;
-}
-
-/* Whether somebody in the folder itself has locked a part of it by fcntl(2). */
-static bool is_range_locked(const struct smb *s, int fd, bool write)
-{
-    struct flock range = {.l_type = write ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
-    return smb_has(s, SMB_SHARES) && fcntl(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;
-}
-
-/* --- times --- */
-
-static void show_time(const struct smb *s, struct stat *st)
-{
-    int64_t shown = 0, now = now_ns();
-    for (struct slot *p = NULL; (p = next_of(s->table, st, p)) != NULL;) {
-        if (!is_held(p)) {
-            continue;
-        }
-        if (p->set_ns != 0) {
-            shown = p->set_ns;
-            break;
-        }
-        if (p->first_write_ns != 0 && shown == 0) {
-            int64_t due = p->first_write_ns + LATE_NS;
-            shown = now < due ? p->before_ns : due;
-        }
-    }
-    if (shown != 0) {
-        st->st_mtim = (struct timespec){shown / SECOND_NS, shown % SECOND_NS};
-    }
-}
-
-/* A file that was opened anew keeps what its name makes of it. */
-static void keep_hidden(const struct smb *s, const char *path)
-{
-    if (smb_has(s, SMB_HIDDEN)) {
-        (void)!smb_attributes_set(s, path, smb_attributes_shown(s, path));
-    }
-}
-
-int smb_before_io(struct smb *s, int number, int fd, bool write)
-{
-    lock_table(s);
-    expire(s);
-    struct slot *p = &s->table->at[number];
-    struct stat st;
-    int others = smb_has(s, SMB_LOCKS) && !smb_has(s, SMB_NOBRL) ? strongest_lock(s, p) : 0;
-    bool refused = others == LOCK_EX || (write && (others == LOCK_SH || p->lock == LOCK_SH)) ||
-                   is_range_locked(s, fd, write);
-    if (!refused && write && p->first_write_ns == 0 && fstat(fd, &st) == 0) {
-        show_time(s, &st);
-        p->before_ns = stat_ns(&st);
-        p->first_write_ns = now_ns();
-        if (!p->fresh) {
-            keep_hidden(s, p->path);
-        }
-    }
-    unlock_table(s);
-    return refused ? -EACCES : 0;
-}
-
-void smb_timed(struct smb *s, const char *path)
-{
-    struct stat st;
-    if (fstatat(s->o.root, path, &st, AT_SYMLINK_NOFOLLOW) != 0) {
-        return;
-    }
-    lock_table(s);
-    expire(s);
-    bool fresh = false;
-    for (struct slot *p = NULL; (p = next_of(s->table, &st, p)) != NULL;) {
-        p->set_ns = stat_ns(&st);
-        p->seen = false;
-        fresh = fresh || (p->host == getpid() && p->fresh && !(p->state == CLOSED && p->renamed));
-    }
-    if (!fresh && S_ISREG(st.st_mode)) {
-        keep_hidden(s, path);
-    }
-    unlock_table(s);
-}
-
-void smb_show(struct smb *s, const char *path, struct stat *st)
-{
-    if (smb_has(s, SMB_LATE) && S_ISREG(st->st_mode)) {
-        lock_table(s);
-        expire(s);
-        show_time(s, st);
-        unlock_table(s);
-    }
-    if (smb_has(s, SMB_MODES)) {
-        bool fixed = S_ISREG(st->st_mode) && (smb_attributes(s, path) & SMB_READ_ONLY) != 0;
-        st->st_mode = (st->st_mode & S_IFMT) | (fixed ? 0555 : 0755);
-    }
+    smb_give_table(s);
 }
 
 /* --- names --- */
@@ -441,12 +264,11 @@ bool smb_is_pending(struct smb *s, const char *path)
         return false;
     }
     bool pending = false;
-    lock_table(s);
-    expire(s);
-    for (struct slot *p = NULL; (p = next_of(s->table, &st, p)) != NULL;) {
-        pending = pending || (is_held(p) && p->pending);
+    smb_take_table(s);
+    for (struct slot *p = NULL; (p = smb_next(s->table, &st, p)) != NULL;) {
+        pending = pending || (smb_is_held(p) && p->pending);
     }
-    unlock_table(s);
+    smb_give_table(s);
     return pending;
 }
 
@@ -457,13 +279,12 @@ bool smb_keep(struct smb *s, const char *path)
         return false;
     }
     bool kept = false;
-    lock_table(s);
-    expire(s);
-    for (struct slot *p = NULL; (p = next_of(s->table, &st, p)) != NULL;) {
-        p->pending = is_held(p);
+    smb_take_table(s);
+    for (struct slot *p = NULL; (p = smb_next(s->table, &st, p)) != NULL;) {
+        p->pending = smb_is_held(p);
         kept = kept || p->pending;
     }
-    unlock_table(s);
+    smb_give_table(s);
     return kept;
 }
 
@@ -476,21 +297,20 @@ static bool is_below(const char *path, const char *folder)
 int smb_before_rename(struct smb *s, const char *path)
 {
     int rc = 0;
-    lock_table(s);
-    expire(s);
+    smb_take_table(s);
     for (struct slot *p = s->table->at; p < s->table->at + s->table->used; p++) {
         bool own = p->state == OPEN && p->host == getpid();
-        if (is_held(p) && is_below(p->path, path) && smb_has(s, own ? SMB_BUSY : SMB_STRICT)) {
+        if (smb_is_held(p) && is_below(p->path, path) && smb_has(s, own ? SMB_BUSY : SMB_STRICT)) {
             rc = -EACCES;
         }
     }
-    unlock_table(s);
+    smb_give_table(s);
     return rc;
 }
 
 void smb_renamed(struct smb *s, const char *from, const char *to)
 {
-    lock_table(s);
+    smb_take_table(s);
     for (struct slot *p = s->table->at; p < s->table->at + s->table->used; p++) {
         if (p->state != FREE && (strcmp(p->path, from) == 0 || is_below(p->path, from))) {
             char path[2 * sizeof p->path];
@@ -499,7 +319,7 @@ void smb_renamed(struct smb *s, const char *from, const char *to)
             p->renamed = true;
         }
     }
-    unlock_table(s);
+    smb_give_table(s);
 }
 
 /* --- start --- */
@@ -531,8 +351,8 @@ struct smb *smb_new(const struct smb_options *o)
         return NULL;
     }
     pthread_mutex_init(&s->mutex, NULL);
-    lock_table(s);
+    smb_take_table(s);
     forget_dead(s);
-    unlock_table(s);
+    smb_give_table(s);
     return s;
 }
