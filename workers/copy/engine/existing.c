@@ -183,6 +183,9 @@ static int compare_member(struct compare *cmp, struct err *err)
 int existing_equal(struct copy *c, struct member *m, struct err *err)
 {
     bool alike = true;
+    if (spelling_of_existing(c, m, err) != 0) {
+        return -1;
+    }
     int old = c->plan->n_supersedes > 0 ? superseded_is(c, m, &alike, err) : 0;
     if (old < 0) {
         return -1;

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/mono.h"
 #include "workers/copy/engine/internal.h"
 
 struct record { /* of one early copy */
@@ -249,15 +250,15 @@ static bool cannot(int code)
 static int step_aside(struct copy *c, const struct member *m)
 {
     char old[COPY_NAME_ROOM];
-    part_old(m->key, old);
-    if (rename_new(c->target_fd, m->names->to, old, true) != 0) {
+    part_old(c, m->key, old);
+    if (rename_new(c, m->names->to, old) != 0) {
         return -1;
     }
-    if (rename_new(c->target_fd, m->part, m->names->to, m->is_dir) == 0) {
+    if (rename_new(c, m->part, m->names->to) == 0) {
         return 0;
     }
     int code = errno; /* the next attempt would put it back, too; so it has its name the sooner */
-    (void)!rename_new(c->target_fd, old, m->names->to, true);
+    (void)!rename_new(c, old, m->names->to);
     errno = code;
     return -1;
 }
@@ -284,30 +285,40 @@ int superseded_replace(struct copy *c, struct member *m, struct err *err)
     if (still_old(c, m, err) != 0) {
         return -1;
     }
-    return replace(c, m) == 0
-               ? 0
-               : target_err(c, &c->files.entries[m->first], "replace the earlier copy of", err);
+    int64_t until = mono_ms() + COPY_PATIENCE_MS;
+    int rc;
+    while ((rc = replace(c, m)) != 0 && crew_again(c, errno, until)) {
+    }
+    return rc == 0 ? 0
+                   : target_err(c, &c->files.entries[m->first], "replace the earlier copy of", err);
 }
 
 /* --- what an attempt left that died in between --- */
 
+/* Both forms of the name, whoever has left it. */
+static int restore(struct copy *c, const struct member *m, const char *old)
+{
+    return rename_new(c, old, m->names->to) == 0 ? 1 : errno == ENOENT ? 0 : -1;
+}
+
 int superseded_restore(struct copy *c, struct member *m, struct err *err)
 {
-    char old[COPY_NAME_ROOM];
-    part_old(m->key, old);
-    if (rename_new(c->target_fd, old, m->names->to, true) == 0) {
-        return 1;
-    }
-    return errno == ENOENT ? 0
-                           : target_err(c, &c->files.entries[m->first],
-                                        "give its name back to the earlier copy of", err);
+    char old[COPY_NAME_ROOM], dotted[COPY_NAME_ROOM];
+    part_old(c, m->key, old);
+    part_old_dotted(m->key, dotted);
+    int rc = restore(c, m, old);
+    rc = rc == 0 ? restore(c, m, dotted) : rc;
+    return rc >= 0 ? rc
+                   : target_err(c, &c->files.entries[m->first],
+                                "give its name back to the earlier copy of", err);
 }
 
 int superseded_clear(struct copy *c, const struct member *m, struct err *err)
 {
-    char old[COPY_NAME_ROOM];
-    part_old(m->key, old);
-    return remove_tree(c->target_fd, old) == 0
+    char old[COPY_NAME_ROOM], dotted[COPY_NAME_ROOM];
+    part_old(c, m->key, old);
+    part_old_dotted(m->key, dotted);
+    return remove_tree(c->target_fd, old) == 0 && remove_tree(c->target_fd, dotted) == 0
                ? 0
                : target_err(c, &c->files.entries[m->first], "remove the earlier copy of", err);
 }
