@@ -47,8 +47,7 @@ static inline int shell(const char *command)
 static inline void fixture_init(struct fixture *f, const char *from)
 {
     *f = (struct fixture){0};
-    snprintf(f->root, sizeof f->root, "/tmp/trawl-copy-XXXXXX");
-    assert_non_null(mkdtemp(f->root));
+    assert_non_null(test_folder(f->root, sizeof f->root, "trawl-copy"));
     snprintf(f->src, sizeof f->src, "%s/src", f->root);
     snprintf(f->dst, sizeof f->dst, "%s/dst", f->root);
     assert_int_equal(mkdir(f->src, 0755), 0);
