@@ -109,10 +109,8 @@ struct part_id {
 };
 /* Whether name is a part (or a journal) of key, in either form. */
 bool part_parse(const char *name, const char *key, struct part_id *id);
-/* Where old content waits to be removed, where it cannot be swapped with the new (supersede.c); and
- * where it did before the share was known to be one of Windows' kind. */
-void part_old(const struct copy *c, const char *key, char out[static COPY_NAME_ROOM]);
-void part_old_dotted(const char *key, char out[static COPY_NAME_ROOM]);
+/* Where old content waits to be removed, where it cannot be swapped with the new (supersede.c). */
+void part_old(const char *key, bool dotted, char out[static COPY_NAME_ROOM]);
 
 /* --- scan.c: what is there --- */
 struct scan_root {
@@ -245,8 +243,9 @@ int flush_all(struct copy *c, struct err *err);
 /* --- spelling.c: names that the target takes for one, or writes otherwise --- */
 /* Before the first byte: INVALID, naming both, when two of the raw file's names are one there. */
 int spelling_check(struct copy *c, struct err *err);
-/* What has a member's final name must be called exactly so. */
-int spelling_of_existing(struct copy *c, const struct member *m, struct err *err);
+/* What stands under a member's final name: "" when it is called exactly so, else how it is. */
+int spelling_of_existing(struct copy *c, const struct member *m, char other[static COPY_NAME_ROOM],
+                         struct err *err);
 /* After the last write: the parts have the source's names, kinds and sizes, none else. */
 int spelling_of_parts(struct copy *c, struct err *err);
 /* A path below target_dir as it stands at the server, where final names are given. free(); NULL and

@@ -37,11 +37,10 @@ static void stem(const char *key, bool dotted, char out[static COPY_NAME_ROOM])
     }
 }
 
-static void name_of(const struct copy *c, const char *key, const char *end,
-                    char out[static COPY_NAME_ROOM])
+static void name_of(const char *key, bool dotted, const char *end, char out[static COPY_NAME_ROOM])
 {
     char begin[COPY_NAME_ROOM];
-    stem(key, !c->traits.smb, begin);
+    stem(key, dotted, begin);
     snprintf(out, COPY_NAME_ROOM, "%.*s.trawl-%s", KEY_MAX + 1, begin, end);
 }
 
@@ -49,14 +48,19 @@ void part_name(const struct copy *c, const char *key, char out[static COPY_NAME_
 {
     char end[40];
     snprintf(end, sizeof end, "%lld.part", (long long)c->plan->fence);
-    name_of(c, key, end, out);
+    name_of(key, !c->traits.smb, end, out);
 }
 
 void part_journal(const struct copy *c, const char *key, char out[static COPY_NAME_ROOM])
 {
     char end[40];
     snprintf(end, sizeof end, "%lld.part.chunks", (long long)c->plan->fence);
-    name_of(c, key, end, out);
+    name_of(key, !c->traits.smb, end, out);
+}
+
+void part_old(const char *key, bool dotted, char out[static COPY_NAME_ROOM])
+{
+    name_of(key, dotted, "old", out);
 }
 
 static bool parse(const char *name, const char *begin, struct part_id *id)
@@ -82,14 +86,4 @@ bool part_parse(const char *name, const char *key, struct part_id *id)
     id->dotted = name[0] == '.';
     stem(key, id->dotted, begin);
     return parse(name, begin, id);
-}
-
-void part_old(const struct copy *c, const char *key, char out[static COPY_NAME_ROOM])
-{
-    name_of(c, key, "old", out);
-}
-
-void part_old_dotted(const char *key, char out[static COPY_NAME_ROOM])
-{
-    snprintf(out, COPY_NAME_ROOM, ".%.*s.trawl-old", KEY_MAX, key);
 }

@@ -47,6 +47,19 @@ static int move_aside(struct copy *c, const struct member *m, struct err *err)
     return target_err(c, &c->files.entries[m->first], "rename aside", err);
 }
 
+static int no_name(struct copy *c, const struct member *m, struct err *err)
+{
+    char shown[COPY_SHOWN_ROOM];
+    int code = errno;
+    return fs_is_held(code)
+               ? ERR(err, ERR_HOLD, code,
+                     "target %s: %s is whole, and cannot get its name while somebody "
+                     "has it, or a file in it, open: %s",
+                     c->target_path, entry_shown(c, &c->files.entries[m->first], shown),
+                     strerror(code))
+               : target_err(c, &c->files.entries[m->first], "give its name to", err);
+}
+
 static int publish(struct copy *c, struct member *m, struct err *err)
 {
     if (m->superseded) {
@@ -59,7 +72,7 @@ static int publish(struct copy *c, struct member *m, struct err *err)
         return 0;
     }
     if (errno != EEXIST && errno != ENOTEMPTY) {
-        return target_err(c, &c->files.entries[m->first], "give its name to", err);
+        return no_name(c, m, err);
     }
     /* Somebody was faster: the same content is as good as ours. */
     if (existing_equal(c, m, err) != 0) {

@@ -254,7 +254,8 @@ static int on_name(void *ctx, const char *name, struct err *err)
     return 0;
 }
 
-int spelling_of_existing(struct copy *c, const struct member *m, struct err *err)
+int spelling_of_existing(struct copy *c, const struct member *m, char other[static COPY_NAME_ROOM],
+                         struct err *err)
 {
     struct spelled s = {.want = m->names->to};
     struct reading r = reading_begin();
@@ -265,15 +266,8 @@ int spelling_of_existing(struct copy *c, const struct member *m, struct err *err
         err->kind = fs_share_kind(err->code);
         return -1;
     }
-    if (s.exact || s.other[0] == '\0') {
-        return 0;
-    }
-    AUTO(free) char *want = path_escape(s.want);
-    AUTO(free) char *other = path_escape(s.other);
-    return ERR(err, ERR_INVALID, EEXIST,
-               "%.100s is there already, and the target takes %.100s for the same name: rename one "
-               "of them",
-               other != NULL ? other : "?", want != NULL ? want : "?");
+    snprintf(other, COPY_NAME_ROOM, "%s", s.exact ? "" : s.other);
+    return 0;
 }
 
 /* --- after the last write --- */

@@ -250,7 +250,7 @@ static bool cannot(int code)
 static int step_aside(struct copy *c, const struct member *m)
 {
     char old[COPY_NAME_ROOM];
-    part_old(c, m->key, old);
+    part_old(m->key, !c->traits.smb, old);
     if (rename_new(c, m->names->to, old) != 0) {
         return -1;
     }
@@ -295,30 +295,31 @@ int superseded_replace(struct copy *c, struct member *m, struct err *err)
 
 /* --- what an attempt left that died in between --- */
 
-/* Both forms of the name, whoever has left it. */
-static int restore(struct copy *c, const struct member *m, const char *old)
-{
-    return rename_new(c, old, m->names->to) == 0 ? 1 : errno == ENOENT ? 0 : -1;
-}
-
+/* In either form of the name, whoever has left it. */
 int superseded_restore(struct copy *c, struct member *m, struct err *err)
 {
-    char old[COPY_NAME_ROOM], dotted[COPY_NAME_ROOM];
-    part_old(c, m->key, old);
-    part_old_dotted(m->key, dotted);
-    int rc = restore(c, m, old);
-    rc = rc == 0 ? restore(c, m, dotted) : rc;
-    return rc >= 0 ? rc
-                   : target_err(c, &c->files.entries[m->first],
-                                "give its name back to the earlier copy of", err);
+    char old[COPY_NAME_ROOM];
+    for (int dotted = 0; dotted < 2; dotted++) {
+        part_old(m->key, dotted != 0, old);
+        if (rename_new(c, old, m->names->to) == 0) {
+            return 1;
+        }
+        if (errno != ENOENT) {
+            return target_err(c, &c->files.entries[m->first],
+                              "give its name back to the earlier copy of", err);
+        }
+    }
+    return 0;
 }
 
 int superseded_clear(struct copy *c, const struct member *m, struct err *err)
 {
-    char old[COPY_NAME_ROOM], dotted[COPY_NAME_ROOM];
-    part_old(c, m->key, old);
-    part_old_dotted(m->key, dotted);
-    return remove_tree(c->target_fd, old) == 0 && remove_tree(c->target_fd, dotted) == 0
-               ? 0
-               : target_err(c, &c->files.entries[m->first], "remove the earlier copy of", err);
+    char old[COPY_NAME_ROOM];
+    for (int dotted = 0; dotted < 2; dotted++) {
+        part_old(m->key, dotted != 0, old);
+        if (remove_tree(c->target_fd, old) != 0) {
+            return target_err(c, &c->files.entries[m->first], "remove the earlier copy of", err);
+        }
+    }
+    return 0;
 }
