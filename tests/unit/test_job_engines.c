@@ -79,7 +79,7 @@ static struct job_spec new_job(const char *line, char command[static 1000])
                              .n_env = 2,
                              .input = "",
                              .results = "",
-                             .copy_stem = "",
+                             .copy = "",
                              .copy_variable = "",
                              .mem = "",
                              .time = "",
