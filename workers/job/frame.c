@@ -32,8 +32,13 @@
     KEEP("SBATCH_TIMELIMIT")                                                                       \
     KEEP("SLURM_WCKEY")
 
-/* $1 is what runs; the rest are its arguments, of which the first is the nonce. */
-#define CLEAN "exec /usr/bin/env -i LC_ALL=C" FRAME_VARIABLES " /bin/bash -p -c \"$@\""
+/* --norc: a bash that came over the network reads .bashrc for -c, too. -p: neither BASH_ENV nor a
+ * function nor an option of the environment counts. A stream that was closed would be the next file
+ * that somebody opens. $1 is what runs; the rest are its arguments, of which the first is the
+ * nonce. */
+#define CLEAN                                                                                      \
+    "[ -e /dev/fd/0 ] || exec </dev/null; [ -e /dev/fd/2 ] || exec 2>/dev/null; "                  \
+    "exec /usr/bin/env -i LC_ALL=C" FRAME_VARIABLES " /bin/bash --norc -p -c \"$@\""
 
 /* The script is run with the nonce as its $1, and nothing to read. Its last byte may be a line
  * break, which a substitution would take off. */
@@ -76,8 +81,8 @@ void frame_end(const char *nonce, char token[static FRAME_TOKEN])
 char *frame_line(const char *nonce, size_t len)
 {
     char *line = NULL;
-    int n = asprintf(&line, "/bin/bash -p -c '%s' trawl '%s' trawl %s %zu", CLEAN, BY_INPUT, nonce,
-                     len);
+    int n = asprintf(&line, "/bin/bash --norc -p -c '%s' trawl '%s' trawl %s %zu", CLEAN, BY_INPUT,
+                     nonce, len);
     return n >= 0 ? line : NULL;
 }
 
@@ -88,8 +93,8 @@ char *frame_piece(const char *nonce, const char *script, size_t len, size_t from
     char *line = NULL;
     _Static_assert(FRAME_PIECE % 3 == 0, "pieces are put together as they are");
     EVP_EncodeBlock(text, (const unsigned char *)script + from, (int)n);
-    int made = asprintf(&line, "/bin/bash -p -c '%s' trawl '%s' trawl %s %zu %s %s %s", CLEAN,
-                        BY_PIECES, nonce, len, from == 0 ? "first" : "next",
+    int made = asprintf(&line, "/bin/bash --norc -p -c '%s' trawl '%s' trawl %s %zu %s %s %s",
+                        CLEAN, BY_PIECES, nonce, len, from == 0 ? "first" : "next",
                         from + n == len ? "last" : "more", (char *)text);
     return made >= 0 ? line : NULL;
 }

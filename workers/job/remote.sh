@@ -29,7 +29,7 @@ t_tools() {
     local found one
     type -P sbatch squeue >/dev/null && return
     # shellcheck disable=SC2016,SC1091 # expanded by the other shell
-    mapfile -t found < <(/bin/bash -p -c '. /etc/profile
+    mapfile -t found < <(/bin/bash --norc -p -c '. /etc/profile
         for one in PATH LD_LIBRARY_PATH SLURM_CONF; do
             [ -z "${!one+x}" ] || printf "%s=%s\n" "$one" "${!one}" >&3
         done' 3>&1 >/dev/null 2>&1)

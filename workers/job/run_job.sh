@@ -228,11 +228,11 @@ set_old_results_aside() {
     done <<<"$TRAWL_RESULTS"
 }
 
-claim
 trap 'forward TERM' TERM
 trap 'forward INT' INT
 trap too_long USR1
 trap overtaken USR2
+claim
 write_status RUNNING -1 || exit 74
 beat </dev/null >/dev/null 9>&- &
 heart=$!
