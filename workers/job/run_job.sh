@@ -147,7 +147,7 @@ claim() {
 }
 
 # shellcheck disable=SC2317 # called by the traps
-forward() {
+forward() { # NUMBER
     signal=$1
     [ -z "$child" ] || kill -"$1" "$child" 2>/dev/null
 }
@@ -155,7 +155,7 @@ forward() {
 # shellcheck disable=SC2317 # called by the trap
 too_long() {
     overtime=yes
-    forward TERM
+    forward 15
 }
 
 # shellcheck disable=SC2317 # called by the trap
@@ -163,17 +163,14 @@ overtaken() {
     [ -z "$superseded" ] || return 0
     superseded=yes
     echo "trawl: closed, or overtaken by a newer attempt: it stops" >&2
-    forward TERM
+    forward 15
     [ -z "$child" ] || { sleep 20; kill -0 $$ && kill -KILL "$child"; } >/dev/null 2>&1 9>&- &
 }
 
 # What came before there was a command to pass it on to.
 heed() {
     [ -z "$superseded" ] || finish 75
-    case $signal in
-    TERM) signal=15; finish 143 ;;
-    INT) signal=2; finish 130 ;;
-    esac
+    [ "$signal" -eq 0 ] || finish $((128 + signal))
 }
 
 # Some software writes beside its input: it gets a copy of the files of its raw file, and of no
@@ -193,6 +190,7 @@ copy_input() {
 # The command in a shell of its own, in which modules are functions as in the user's environment.
 # shellcheck disable=SC2016 # expanded there
 run_in_users_shell='
+    set +eu # the module functions of many sites read variables that are not set
     if [ -n "$TRAWL_MODULES" ]; then
         {
             if ! type module >/dev/null 2>&1; then
@@ -228,8 +226,8 @@ set_old_results_aside() {
     done <<<"$TRAWL_RESULTS"
 }
 
-trap 'forward TERM' TERM
-trap 'forward INT' INT
+trap 'forward 15' TERM
+trap 'forward 2' INT
 trap too_long USR1
 trap overtaken USR2
 claim
@@ -267,8 +265,4 @@ if [ "$signal" != 0 ]; then # a trapped signal ends wait early, with its own num
     own=$?
     [ "$own" = 127 ] || code=$own
 fi
-case $signal in
-TERM) signal=15 ;;
-INT) signal=2 ;;
-esac
 finish "$code"

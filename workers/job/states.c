@@ -127,10 +127,12 @@ enum job_fate states_decide(const struct job_view *view, struct job_outcome *out
 
 bool states_may_run(const struct job_view *view, enum job_fate fate)
 {
-    if (view->gone || ended(&view->wrapper)) {
+    const char *said = view->wrapper.state;
+    bool runs = strcmp(said, "RUNNING") == 0;
+    if (view->gone || (said[0] != '\0' && !runs)) {
         return false;
     }
-    if (view->claimed || strcmp(view->wrapper.state, "RUNNING") == 0) {
+    if (view->claimed || runs) {
         return true;
     }
     return fate != JOB_CANCELLED && !view->closed;
