@@ -21,7 +21,7 @@ static int open_at_server(const char *found, struct fuse_file_info *fi)
     if ((fi->flags & O_CREAT) == 0 && writes && is_fixed(found)) {
         return -EACCES;
     }
-    int number = smb_open(fs->smb, found, h->fd, fi->flags);
+    int number = smb_open(fs->smb, found, h->fd);
     if (number < 0) {
         return number;
     }

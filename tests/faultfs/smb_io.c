@@ -76,14 +76,6 @@ static void show_time(const struct smb *s, struct stat *st)
     }
 }
 
-/* A file that was opened anew keeps what its name makes of it. */
-static void keep_hidden(const struct smb *s, const char *path)
-{
-    if (smb_has(s, SMB_HIDDEN)) {
-        (void)!smb_attributes_set(s, path, smb_attributes_shown(s, path));
-    }
-}
-
 int smb_before_io(struct smb *s, int number, int fd, bool write)
 {
     smb_take_table(s);
@@ -96,9 +88,6 @@ int smb_before_io(struct smb *s, int number, int fd, bool write)
         show_time(s, &st);
         p->before_ns = smb_mtime_ns(&st);
         p->first_write_ns = smb_now_ns();
-        if (!p->fresh) {
-            keep_hidden(s, p->path);
-        }
     }
     smb_give_table(s);
     return refused ? -EACCES : 0;
@@ -111,14 +100,11 @@ void smb_timed(struct smb *s, const char *path)
         return;
     }
     smb_take_table(s);
-    bool fresh = false;
     for (struct slot *p = NULL; (p = smb_next(s->table, &st, p)) != NULL;) {
         p->set_ns = smb_mtime_ns(&st);
-        p->seen = false;
-        fresh = fresh || (p->host == getpid() && p->fresh && !(p->state == CLOSED && p->renamed));
-    }
-    if (!fresh && S_ISREG(st.st_mode)) {
-        keep_hidden(s, path);
+        if (p->state == CLOSED) {
+            p->state = FREE;
+        }
     }
     smb_give_table(s);
 }
