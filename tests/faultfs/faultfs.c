@@ -63,7 +63,7 @@ static int refusal(enum op op, const char *path)
     struct name n;
     int rc = names_check(&fs->naming, path);
     if (rc == 0 && fs->smb != NULL && smb_is_pending(fs->smb, find(path, &n))) {
-        rc = op == OP_CREATE || op == OP_RENAME ? -EACCES : -ENOENT;
+        rc = op == OP_STAT ? 0 : op == OP_RENAME ? -EACCES : -ENOENT;
     }
     return rc;
 }
@@ -147,6 +147,9 @@ static int do_rename(const char *from, const char *to, unsigned flags)
         return rc;
     }
     const char *source = find(from, &a), *target = find(to, &b);
+    if (strcmp(source, target) == 0 && smb_on(SMB_CASEFOLD)) {
+        return 0; /* the client finds one file, and nothing to do */
+    }
     if (strcmp(source, target) == 0) {
         target = names_new(&fs_get()->naming, to, &b); /* only the case is to change */
     }
@@ -156,7 +159,7 @@ static int do_rename(const char *from, const char *to, unsigned flags)
         }
         flags = 0; /* the client has looked; the server is asked to replace */
     }
-    rc = fs_get()->smb != NULL ? smb_before_rename(fs_get()->smb, source) : 0;
+    rc = fs_get()->smb != NULL ? smb_before_rename(fs_get()->smb, source, target) : 0;
     rc = rc != 0 ? rc : result(renameat2(fs_get()->root, source, fs_get()->root, target, flags));
     if (rc == 0 && fs_get()->smb != NULL) {
         smb_renamed(fs_get()->smb, source, target);
@@ -185,7 +188,7 @@ static int do_mknod(const char *path, mode_t mode, dev_t device)
     (void)path;
     (void)mode;
     (void)device;
-    return smb_on(SMB_PLAIN) ? -EOPNOTSUPP : -ENOSYS;
+    return smb_on(SMB_PLAIN) ? -EPERM : -ENOSYS;
 }
 
 static int do_opendir(const char *path, struct fuse_file_info *fi)

@@ -95,10 +95,12 @@ static bool anyone_holds(struct table *t, const struct stat *st)
     return false;
 }
 
-/* The time of change becomes that of the close, or what was set before. */
+/* The time of change becomes that of the close if that is news, or what was set before. */
 static bool settle_time(const struct smb *s, const struct slot *p)
 {
-    int64_t to = p->set_ns != 0 ? p->set_ns : smb_now_ns() / GRAIN_NS * GRAIN_NS;
+    int64_t now = smb_now_ns(), due = p->first_write_ns + LATE_NS;
+    int64_t to = p->set_ns != 0 ? p->set_ns : p->last_write_ns < due && due < now ? due : now;
+    to -= to % GRAIN_NS;
     const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {to / SECOND_NS, to % SECOND_NS}};
     return utimensat(s->o.root, p->path, times, AT_SYMLINK_NOFOLLOW) == 0 && p->set_ns == 0;
 }
@@ -114,12 +116,10 @@ static bool is_there(const struct smb *s, const struct slot *p)
 static void end(struct smb *s, struct slot *p)
 {
     const struct stat st = {.st_dev = p->dev, .st_ino = p->ino};
-    bool there = is_there(s, p), late = smb_has(s, SMB_LATE);
-    p->seen = there && late && p->first_write_ns != 0 && settle_time(s, p);
-    p->fresh = p->fresh && !p->renamed;
-    p->state = p->state == OPEN && !p->pending && (p->fresh || p->seen) ? CLOSED : FREE;
+    bool there = is_there(s, p);
+    bool jumps = there && smb_has(s, SMB_LATE) && p->first_write_ns != 0 && settle_time(s, p);
+    p->state = p->state == OPEN && jumps && !p->pending ? CLOSED : FREE;
     p->lock = 0;
-    p->until_ns = smb_now_ns() + CLOSE_NS;
     if (p->pending && there && !anyone_holds(s->table, &st)) {
         unlinkat(s->o.root, p->path, 0);
     }
@@ -134,8 +134,6 @@ static void expire(struct smb *s)
         }
         if (p->state == GHOST && p->until_ns <= now) {
             end(s, p);
-        } else if (p->state == CLOSED && !p->seen && p->until_ns <= now) {
-            p->state = FREE;
         }
     }
 }
@@ -184,27 +182,21 @@ static int check_share(const struct smb *s, int fd)
     return 0;
 }
 
-/* What this host remembers of the file ends here; whether it has just made it. */
-static bool take_closed(const struct smb *s, const struct stat *st)
+/* The server's time of change is seen from now on, by whoever wrote, too. */
+static void take_closed(const struct smb *s, const struct stat *st)
 {
-    bool fresh = false;
     for (struct slot *p = NULL; (p = smb_next(s->table, st, p)) != NULL;) {
-        if (p->host != getpid() || p->state != CLOSED) {
-            continue;
-        }
-        fresh = fresh || (p->fresh && !p->renamed);
-        if (p->seen) {
+        if (p->host == getpid() && p->state == CLOSED) {
             int64_t to = smb_mtime_ns(st) + SKEW_NS;
             const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
                                               {to / SECOND_NS, to % SECOND_NS}};
             (void)!utimensat(s->o.root, p->path, times, AT_SYMLINK_NOFOLLOW);
+            p->state = FREE;
         }
-        p->state = FREE;
     }
-    return fresh;
 }
 
-static int open_slot(struct smb *s, const char *path, int fd, int flags)
+static int open_slot(struct smb *s, const char *path, int fd)
 {
     struct stat st;
     int rc = fstat(fd, &st) != 0 ? -errno : check_share(s, fd);
@@ -216,19 +208,15 @@ static int open_slot(struct smb *s, const char *path, int fd, int flags)
     if (rc != 0) {
         return rc;
     }
-    bool fresh = take_closed(s, &st) || (flags & O_CREAT) != 0;
-    struct slot *p = add(s->table, path, &st);
-    if (p == NULL) {
-        return -ENFILE;
-    }
-    p->fresh = fresh;
-    return (int)(p - s->table->at);
+    take_closed(s, &st);
+    const struct slot *p = add(s->table, path, &st);
+    return p == NULL ? -ENFILE : (int)(p - s->table->at);
 }
 
-int smb_open(struct smb *s, const char *path, int fd, int flags)
+int smb_open(struct smb *s, const char *path, int fd)
 {
     smb_take_table(s);
-    int rc = open_slot(s, path, fd, flags);
+    int rc = open_slot(s, path, fd);
     smb_give_table(s);
     return rc;
 }
@@ -294,13 +282,17 @@ static bool is_below(const char *path, const char *folder)
     return strncmp(path, folder, len) == 0 && path[len] == '/';
 }
 
-int smb_before_rename(struct smb *s, const char *path)
+int smb_before_rename(struct smb *s, const char *from, const char *to)
 {
+    struct stat st = {0};
     int rc = 0;
+    bool replaces = fstatat(s->o.root, to, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
     smb_take_table(s);
     for (struct slot *p = s->table->at; p < s->table->at + s->table->used; p++) {
         bool own = p->state == OPEN && p->host == getpid();
-        if (smb_is_held(p) && is_below(p->path, path) && smb_has(s, own ? SMB_BUSY : SMB_STRICT)) {
+        bool is_target = replaces && p->dev == st.st_dev && p->ino == st.st_ino;
+        if (smb_is_held(p) && ((is_target && own) || is_below(p->path, from)) &&
+            smb_has(s, own ? SMB_BUSY : SMB_STRICT)) {
             rc = -EACCES;
         }
     }
@@ -320,6 +312,7 @@ void smb_renamed(struct smb *s, const char *from, const char *to)
         }
     }
     smb_give_table(s);
+    smb_attributes_renamed(s, to);
 }
 
 /* --- start --- */

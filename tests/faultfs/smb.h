@@ -11,16 +11,19 @@
  * - nobrl: flock(2) is known to one host only, and advisory
  * - outlive: files that a killed process had open stay open for outlive_ms (5000), their locks for
  *   outlive_locks_ms (0); opened by the same host after a rename they are EINVAL
- * - pending: a removed file that is open keeps its name, and can no longer be opened by it
- * - busy: a folder cannot be renamed while its host has a file in it open (EACCES)
- * - strict: nor while anybody has
- * - late: the time of change follows the first write after 2 s, jumps once more at the last close,
- *   and is set back a little when the host that wrote opens the file again; 100 ns count
+ * - pending: a removed file that is open keeps its name, can no longer be opened (ENOENT) and not
+ *   be replaced (EACCES)
+ * - busy: a folder cannot be renamed while its host has a file in it open, nor a file be renamed
+ *   over one that it has open (EACCES)
+ * - strict: a folder neither while anybody else has
+ * - late: the time of change follows the first write after 2 s, jumps once more at the close if
+ *   there were others, and is set back a little when the host that wrote opens the file again; a
+ *   flush makes it right; 100 ns count
  * - modes: chmod changes the read-only bit of a file, and nothing else
  * - replace: RENAME_NOREPLACE replaces what another host made meanwhile; RENAME_EXCHANGE is EINVAL
  * - hidden: attributes in user.DOSATTRIB of the folder ("0x22"; user.cifs.dosattrib shows them as
  *   the client does): a file whose name begins with a dot is hidden, and stays so under any name
- *   when it was opened anew and written, or given times or a mode
+ *   when it got that name by a rename, or was made read-only under it (as a folder does, too)
  * - shares: what a process holds by flock(2) in the folder itself cannot be opened (EBUSY, or
  *   share=ECODE), what it has locked by fcntl(2) cannot be read (EACCES)
  *
@@ -70,8 +73,8 @@ bool smb_has(const struct smb *s, unsigned switches) __attribute__((nonnull));
 
 /* All paths are those of the folder (names.h). Failures are -errno. */
 
-/* An opened file: its number from now on. fd is borrowed; flags with O_CREAT: it was just made. */
-int smb_open(struct smb *s, const char *path, int fd, int flags) __attribute__((nonnull));
+/* An opened file: its number from now on. fd is borrowed. */
+int smb_open(struct smb *s, const char *path, int fd) __attribute__((nonnull));
 /* It was closed; by_kill: because its process was killed. May remove the file. */
 void smb_close(struct smb *s, int number, bool by_kill) __attribute__((nonnull));
 /* Where it is now, after renames. */
@@ -80,6 +83,8 @@ void smb_path(struct smb *s, int number, char *out, size_t room) __attribute__((
 int smb_lock(struct smb *s, int number, int op) __attribute__((nonnull));
 /* Before a read or a write: whether it may be. Of a write, the time is kept. */
 int smb_before_io(struct smb *s, int number, int fd, bool write) __attribute__((nonnull));
+/* The file was flushed. */
+void smb_synced(struct smb *s, int number) __attribute__((nonnull));
 /* Times were set. */
 void smb_timed(struct smb *s, const char *path) __attribute__((nonnull));
 
@@ -88,7 +93,7 @@ bool smb_is_pending(struct smb *s, const char *path) __attribute__((nonnull));
 /* Asked before a removal: whether the file is open, and so keeps its name until the last close. */
 bool smb_keep(struct smb *s, const char *path) __attribute__((nonnull));
 /* Whether a rename may be; it becomes known by smb_renamed. */
-int smb_before_rename(struct smb *s, const char *path) __attribute__((nonnull));
+int smb_before_rename(struct smb *s, const char *from, const char *to) __attribute__((nonnull));
 void smb_renamed(struct smb *s, const char *from, const char *to) __attribute__((nonnull));
 /* What a look shows of a file: times and mode as the server tells them. */
 void smb_show(struct smb *s, const char *path, struct stat *st) __attribute__((nonnull));
@@ -105,6 +110,8 @@ unsigned smb_attributes(const struct smb *s, const char *path) __attribute__((no
 unsigned smb_attributes_shown(const struct smb *s, const char *path) __attribute__((nonnull));
 int smb_attributes_set(const struct smb *s, const char *path, unsigned attributes)
     __attribute__((nonnull));
+/* What a rename makes of them. */
+void smb_attributes_renamed(const struct smb *s, const char *path) __attribute__((nonnull));
 /* chmod(2). */
 int smb_chmod(const struct smb *s, const char *path, mode_t mode) __attribute__((nonnull));
 /* getxattr(2) and setxattr(2) of user.cifs.dosattrib and user.smb3.dosattrib. */

@@ -59,6 +59,13 @@ int smb_chmod(const struct smb *s, const char *path, mode_t mode)
                                         : smb_attributes_set(s, path, (now & ~SMB_READ_ONLY) | bit);
 }
 
+void smb_attributes_renamed(const struct smb *s, const char *path)
+{
+    if (smb_has(s, SMB_HIDDEN) && !is_folder(s, path)) {
+        (void)smb_attributes_set(s, path, smb_attributes_shown(s, path) | SMB_ARCHIVE);
+    }
+}
+
 static bool is_known(const struct smb *s, const char *name)
 {
     return smb_has(s, SMB_HIDDEN) &&

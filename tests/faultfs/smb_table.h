@@ -10,7 +10,6 @@
 #define MILLI_NS  1000000LL
 #define SECOND_NS (1000 * MILLI_NS)
 #define LATE_NS   (2 * SECOND_NS)  /* Samba's delayed write time */
-#define CLOSE_NS  SECOND_NS        /* the client closes so much later: closetimeo */
 #define SKEW_NS   (-48 * MILLI_NS) /* the server's clock against the client's */
 #define GRAIN_NS  100              /* what SMB can say of a time */
 
@@ -18,7 +17,7 @@ enum state {
     FREE,
     OPEN,
     GHOST,  /* its process was killed; the server does not know yet */
-    CLOSED, /* by the process; its host remembers */
+    CLOSED, /* by the process, after writes: its host shows its own clock's time of change */
 };
 
 struct slot {
@@ -26,14 +25,13 @@ struct slot {
     pid_t host;
     dev_t dev;
     ino_t ino;
-    bool fresh;   /* made by its host, which closes it a second late */
-    bool seen;    /* closed; the host that wrote shows its own clock's time of change */
     bool renamed; /* since it was opened or, of a ghost, killed */
     bool pending; /* to be removed at the last close */
     int lock;     /* LOCK_SH, LOCK_EX or 0 */
     int64_t until_ns, lock_until_ns;
-    int64_t first_write_ns, before_ns; /* and the time of change before it */
-    int64_t set_ns;                    /* time of change that somebody set while it was open */
+    int64_t first_write_ns, last_write_ns;
+    int64_t before_ns; /* the time of change before the first write */
+    int64_t set_ns;    /* time of change that somebody set while it was open */
     char path[1024];
 };
 
