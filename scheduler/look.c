@@ -186,52 +186,70 @@ static void look_at_member(struct looking *k, const char *name)
     look_at(k, AT_FDCWD, path, 0);
 }
 
-static void look_at_set(struct looking *k, const char *main, struct err *err)
+static int look_at_set(struct looking *k, const char *main, struct err *err)
 {
     const struct members_rule rule = {.instrument = k->w->cfg, .nocase = true};
     struct look *l = k->l;
     struct members m = {0};
     char scan[NAME_MAX + sizeof ".scan"];
     snprintf(scan, sizeof scan, "%s.scan", main);
-    if (watch_members(k->w, main, &m, err) == 0) {
-        for (size_t i = 0; i < m.n; i++) {
-            int64_t bytes = l->sig.bytes;
-            look_at_member(k, m.names[i]);
-            if (members_compare(&rule, m.names[i], scan) == 0) {
-                l->scan_size = l->sig.bytes - bytes;
-            }
+    int rc = watch_members(k->w, main, &m, err);
+    for (size_t i = 0; i < m.n; i++) {
+        int64_t bytes = l->sig.bytes;
+        look_at_member(k, m.names[i]);
+        if (members_compare(&rule, m.names[i], scan) == 0) {
+            l->scan_size = l->sig.bytes - bytes;
         }
-        l->members = (uint32_t)m.n;
     }
+    l->members = (uint32_t)m.n;
     members_fini(&m);
+    return rc;
+}
+
+/* The path of name is left in k->path. */
+static bool look_at_top(struct looking *k, const char *name, struct statx *st)
+{
+    struct look *l = k->l;
+    *l = (struct look){.size = -1, .scan_size = -1, .members = 1, .looks = 1};
+    atomic_store(&k->w->moved_ms, mono_ms());
+    snprintf(k->path, sizeof k->path, "%s/%s", k->w->cfg->path, name);
+    if (statx(AT_FDCWD, k->path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, st) != 0 ||
+        S_ISLNK(st->stx_mode)) {
+        return false;
+    }
+    l->there = true;
+    l->ino = st->stx_ino;
+    l->birth_known = (st->stx_mask & STATX_BTIME) != 0;
+    l->born_ns = ns_of(l->birth_known ? &st->stx_btime : &st->stx_ctime);
+    if (S_ISREG(st->stx_mode) && !names_is_folder(k->w->cfg)) {
+        add_main(l, st);
+    }
+    return true;
+}
+
+bool watch_look_top(struct watch *w, const char *name, struct look *l)
+{
+    struct looking k = {.w = w, .l = l};
+    struct statx st;
+    return look_at_top(&k, name, &st);
 }
 
 int watch_look(struct watch *w, const char *name, struct look *l, struct err *err)
 {
-    *l = (struct look){.size = -1, .scan_size = -1, .members = 1};
     struct looking k = {.w = w, .l = l, .until_ms = mono_ms() + LOOK_MS};
     struct statx st;
-    snprintf(k.path, sizeof k.path, "%s/%s", w->cfg->path, name);
-    l->looks = 1;
-    if (statx(AT_FDCWD, k.path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &st) != 0 ||
-        S_ISLNK(st.stx_mode)) {
+    if (!look_at_top(&k, name, &st)) {
         return 0;
     }
-    l->there = true;
-    l->ino = st.stx_ino;
-    l->birth_known = (st.stx_mask & STATX_BTIME) != 0;
-    l->born_ns = ns_of(l->birth_known ? &st.stx_btime : &st.stx_ctime);
     snprintf(k.path, sizeof k.path, "%s", name);
-    if (S_ISREG(st.stx_mode) && !names_is_folder(w->cfg)) {
-        add_main(l, &st);
-    }
     if (members_is_set(w->cfg)) {
-        look_at_set(&k, name, err);
-    } else if (S_ISDIR(st.stx_mode)) {
+        return look_at_set(&k, name, err);
+    }
+    if (S_ISDIR(st.stx_mode)) {
         look_at_member(&k, name);
         judge_folder(&k);
     } else {
         add_to_signature(&k, &st);
     }
-    return err->kind == ERR_NONE ? 0 : -1;
+    return 0;
 }

@@ -12,9 +12,8 @@
 /* Of a Bruker folder; what is not listed is the data of some other format (baf, fid, mcf, ...). */
 static enum names_inside inside_bruker(const char *relative)
 {
-    static const char *const notes[] = {".xml",         ".ini", ".txt", ".log",
-                                        ".sqlite",      ".sqlite-wal", ".sqlite-shm",
-                                        ".sqlite-journal"};
+    static const char *const notes[] = {".xml",    ".ini",        ".txt",        ".log",
+                                        ".sqlite", ".sqlite-wal", ".sqlite-shm", ".sqlite-journal"};
     static const char *const indexes[] = {"analysis.tdf", "analysis.tsf"};
     for (size_t k = 0; k < sizeof indexes / sizeof *indexes; k++) {
         size_t len = strlen(indexes[k]);

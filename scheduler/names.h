@@ -1,6 +1,6 @@
 /*
- * names.h - what names decide: ids on collisions, project tokens, what a file in a folder means, and
- * the rules by which a raw file is not quantified. Which names belong to which raw file:
+ * names.h - what names decide: ids on collisions, project tokens, what a file in a folder means,
+ * and the rules by which a raw file is not quantified. Which names belong to which raw file:
  * common/members.h. Pure; any thread.
  */
 #ifndef SCHEDULER_NAMES_H

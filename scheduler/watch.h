@@ -7,15 +7,16 @@
 #include <stdatomic.h>
 
 #include "common/members.h"
+#include "common/original.h"
 #include "common/resolve.h"
 #include "scheduler/acquisition.h"
 #include "scheduler/scheduler.h"
 
 /* A raw file of this instrument that has a document. */
 struct entry {
-    char *name;         /* as on the share, any bytes */
-    const char *id;     /* in name's block, as prefix is */
-    const char *prefix; /* of a collision, or "" */
+    char *name;           /* as on the share, any bytes */
+    const char *id;       /* in name's block, as prefix is */
+    const char *prefix;   /* of a collision, or "" */
     struct acquisition a; /* once it has ended: as it was acquired, and found again since */
     int64_t born_ns, mtime_ns, size; /* identity, and order of acquisition */
     uint64_t ino;
@@ -28,7 +29,7 @@ struct entry {
     uint32_t members; /* names of the set when it ended; 0: not ended yet */
     bool open;        /* the acquisition is being followed */
     bool doubtful;    /* the document says that its times have moved */
-    uint64_t poll; /* of the watch, when a listing had it last; 0: not since it was loaded */
+    uint64_t poll;    /* of the watch, when a listing had it last; 0: not since it was loaded */
 };
 
 struct bucket {
@@ -70,11 +71,12 @@ struct watch {
     uint64_t poll;              /* counts the listings that were not like the one before */
     struct settings_book book;  /* for its projects; read when a poll finds a new file */
     bool nocase, case_known;    /* how the share compares names; asked while it is well */
+    int64_t looks_left;         /* of recheck.c's turns; below 0: a large folder took more */
     size_t recheck_next;        /* whose turn it is */
     struct db_change *notes;    /* recheck.c: what it has found out in this poll */
     size_t n_notes;
-    struct reread *reread;      /* the original that is being read again; NULL: none */
-    int64_t rest_until_ms;      /* monotonic: no other is read before */
+    struct reread *reread; /* the original that is being read again; NULL: none */
+    int64_t rest_until_ms; /* monotonic: no other is read before */
     int64_t youngest_ns;
     char trouble[320];  /* why the last poll failed; "" when it did not */
     const char *status; /* of the folder: "ok", a mount_status_name, or "error" */
@@ -101,23 +103,31 @@ struct look {
  * error; -1: no memory. */
 int watch_look(struct watch *w, const char *name, struct look *l, struct err *err)
     __attribute__((warn_unused_result));
+/* Only who it is, and of a file its size and time; false: it is not there, or a link. */
+bool watch_look_top(struct watch *w, const char *name, struct look *l);
+/* What a document remembers of it: "watch.sig". */
+void watch_append_signature(bson_t *set, const struct signature *sig);
 
-/* recheck.c: what happens to a raw file whose acquisition had ended. Looks at what ended lately, the
- * rarer the longer that is ago, and at some of the others in turns; what has changed goes back to
- * monitoring. */
+/* recheck.c: what happens to a raw file whose acquisition had ended. Looks at what ended lately,
+ * the rarer the longer that is ago, and at some of the others in turns; what has changed goes back
+ * to monitoring. */
 int recheck(struct watch *w, struct err *err) __attribute__((warn_unused_result));
 
-/* reread.c: one original at a time is read again on a thread of its own and compared with what was
- * recorded of its backup. */
-enum reread_end { REREAD_GOES_ON, REREAD_SAME, REREAD_DIFFERS, REREAD_UNKNOWN };
-/* Start; the caller has w->reread == NULL. raw: the document. */
-int reread_start(struct watch *w, const struct entry *e, const bson_t *raw, struct err *err)
-    __attribute__((warn_unused_result));
-/* How it stands; when it has ended: of which raw file (its name, borrowed until reread_end), how
- * long it took, and why it is not known. */
-enum reread_end reread_poll(const struct reread *r, const char **name, int64_t *ms,
-                            const char **why);
-/* Stop it if it runs, and free. One that hangs in the kernel is left behind with its memory. */
+/* reread.c: one original at a time is read again, on a thread of its own, and compared with what
+ * was recorded of its backup. name and sig: of the raw file as it was looked at. NULL with *err
+ * set. */
+struct reread *reread_new(const char *folder, const char *name, const struct signature *sig,
+                          const bson_t *raw, struct err *err) OWNED;
+/* What it has come to, or NULL while it goes on; borrowed. */
+struct reread_end {
+    const char *name;
+    struct signature sig;
+    enum original_state state; /* BUSY also when the reading was stopped or failed */
+    int64_t ms;                /* that it took */
+    const char *why;
+};
+const struct reread_end *reread_poll(const struct reread *r);
+/* Stop it if it goes on, and free. Waits for a share that does not answer. */
 void reread_free(struct reread *r);
 
 /* entries.c: the table. watch_put takes e's strings, also on failure; of two entries with one name
