@@ -125,6 +125,10 @@ enum instrument_type {
     INSTRUMENT_TYPE_COUNT
 };
 
+/* Sciex: without spectra in its .wiff.scan an acquisition ends when nothing of it has moved for so
+ * long. */
+#define INSTRUMENT_SCAN_QUIET_MS (24LL * 3600 * 1000)
+
 /* config/instruments.d/<id>.ini, section [instrument]. Thresholds: reference/ingest.md §1.2 (a). */
 struct instrument {
     char *id; /* the file's name without .ini: [a-z0-9_-], at most 32 characters */

@@ -1,7 +1,6 @@
 #include "scheduler/acquisition.h"
 
-#define SCAN_GATE_BYTES    144 /* Zeno: an empty .wiff.scan has a header of 44 + 100 bytes */
-#define SCAN_GATE_QUIET_MS (24LL * 3600 * 1000)
+#define SCAN_GATE_BYTES 144 /* Zeno: an empty .wiff.scan has a header of 44 + 100 bytes */
 
 struct acquisition acquisition_new(void)
 {
@@ -57,7 +56,7 @@ static bool scan_is_plausible(const struct instrument *i, const struct acquisiti
                               const struct sighting *s)
 {
     return i->type != INSTRUMENT_SCIEX || s->scan_size > SCAN_GATE_BYTES ||
-           a->quiet_ms >= SCAN_GATE_QUIET_MS;
+           a->quiet_ms >= INSTRUMENT_SCAN_QUIET_MS;
 }
 
 /* The rules of a raw file of which nothing moves. */
