@@ -158,6 +158,9 @@ static int load_entry(void *ctx, const bson_t *doc, struct err *err)
         .open = is_open_status(doc_str(doc, "status", "")),
         .doubtful = strcmp(doc_str(doc, "original.state", ""), "unsettled") == 0,
     };
+    if (!e.open && doc_str(doc, "watch.error", "")[0] != '\0') {
+        e.size = -1; /* it ended without its main file */
+    }
     bson_t members;
     e.members = doc_sub(doc, "watch.members", &members) ? bson_count_keys(&members) : 0;
     AUTO(free) char *name = path_unescape(doc_str(doc, "original_name", ""));

@@ -19,7 +19,7 @@
 #include "scheduler/watch.h"
 
 #define DEPTH_MAX 32
-#define LOOK_MS   60000 /* for one raw file */
+#define LOOK_MS   300000 /* for one raw file */
 #define PATH_ROOM 4096
 
 AUTO_DEFINE(DIR, closedir);

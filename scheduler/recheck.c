@@ -19,14 +19,15 @@
 #include "scheduler/reopen.h"
 #include "scheduler/watch.h"
 
-#define LATELY_MS     3600000 /* after its end a raw file is looked at beside the turns */
-#define LATELY_PART   8       /* each time when this part of the time since then has passed */
-#define LOOKS_A_POLL  256     /* at files of raw files in turns; a folder is looked at whole */
-#define NOTES_A_POLL  64
-#define DOUBT_MAX_S   3600 /* the longest wait before one that is touched again is read again */
-#define REST_PART     3    /* after reading an original, so many times as long none is read */
-#define REST_MS       1000
-#define DOUBT_LEAST_S 1
+#define LATELY_MS       3600000 /* after its end a raw file is looked at beside the turns */
+#define LATELY_PART     8       /* each time when this part of the time since then has passed */
+#define LOOKS_A_POLL    128     /* at files, in turns; after a large folder some polls have none */
+#define NOTES_A_POLL    64
+#define TAKEN_UP_A_POLL 8    /* documents of an earlier version */
+#define DOUBT_MAX_S     3600 /* the longest wait before one that is touched again is read again */
+#define REST_PART       3    /* after reading an original, so many times as long none is read */
+#define REST_MS         1000
+#define DOUBT_LEAST_S   1
 
 /* --- notes: written at the end of the poll --- */
 
@@ -167,7 +168,7 @@ static int compare_main(struct watch *w, struct entry *e, const struct look *l, 
     if (had_main && e->mtime_ns != 0 && l->mtime_ns != e->mtime_ns) {
         return doubt(w, e, l, "its time has moved", err);
     }
-    return accept(w, e, &l->sig, NULL, err);
+    return w->n_notes < TAKEN_UP_A_POLL ? accept(w, e, &l->sig, NULL, err) : 0;
 }
 
 static int compare(struct watch *w, struct entry *e, const struct look *l, struct err *err)
@@ -221,6 +222,9 @@ static int settle(struct watch *w, struct entry *e, const struct reread_end *end
     log_info("original_reread", KV("raw_file", e->id), KV("state", original_state_name(end->state)),
              KV("why", end->why), KV("ms", end->ms));
     wait_longer(e, now);
+    if (same && end->sig.n < e->a.sig.n) { /* all is there: some of it is another raw file's now */
+        return send_back(w, e, &l, err);
+    }
     if ((same || fewer) && l.there && signature_same(&l.sig, &end->sig)) {
         e->settled_ms = now;
         e->doubt_wait_s /= 2;

@@ -291,6 +291,7 @@ static int conclude(struct watch *w, struct entry *e, const struct ending *end, 
     if (rc == 0) {
         e->open = false;
         e->ended_ms = mono_ms();
+        e->size = end->v == VERDICT_MAIN_MISSING ? -1 : e->size; /* it ended without */
         log_info("acquisition_ended", KV("raw_file", e->id), KV("rule", rule), KV("won", won));
         wake_raise(&w->s->wake, e->id);
     }
