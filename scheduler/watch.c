@@ -399,6 +399,9 @@ static int poll_once(struct watch *w, struct err *err)
     if ((!w->loaded && watch_load(w, err) != 0) || see_names(w, err) != 0) {
         return -1;
     }
+    if (members_is_set(w->cfg) && listing_sort(w, err) != 0) {
+        return -1;
+    }
     find_youngest(w);
     for (size_t i = 0; i < w->n && !atomic_load(&w->stop); i++) {
         if (w->entries[i].open && follow(w, &w->entries[i], err) != 0) {
