@@ -94,6 +94,7 @@ struct look {
     int64_t mtime_ns, size; /* of the main file; of the whole folder when it has none */
     int64_t scan_size;      /* Sciex: of <stem>.wiff.scan; -1: not there */
     struct signature sig;   /* of all that belongs to it */
+    uint32_t files;         /* that belong to it */
     uint32_t members;       /* names in the instrument's folder */
     uint32_t looks;         /* questions to the share that this took */
     char newest[200];       /* the file that was changed last, below the instrument's folder; cut */
