@@ -31,7 +31,7 @@
 
 /* --- notes: written at the end of the poll --- */
 
-/* set is taken; unset: a field to take away, or NULL. Nothing that is open is changed. */
+/* set is taken, or NULL; unset: a field to take away, or NULL. Nothing that is open is changed. */
 static int note(struct watch *w, const struct entry *e, bson_t *set, const char *unset,
                 struct err *err)
 {
@@ -41,7 +41,10 @@ static int note(struct watch *w, const struct entry *e, bson_t *set, const char 
         return ERR(err, ERR_TRANSIENT, 0, "out of memory");
     }
     w->notes = more;
-    bson_t *update = BCON_NEW("$set", BCON_DOCUMENT(set));
+    bson_t *update = bson_new();
+    if (set != NULL) {
+        BSON_APPEND_DOCUMENT(update, "$set", set);
+    }
     bson_destroy(set);
     if (unset != NULL) {
         BCON_APPEND(update, "$unset", "{", unset, BCON_BOOL(true), "}");
@@ -298,6 +301,17 @@ static int reread_next(struct watch *w, struct err *err)
 
 /* --- a poll --- */
 
+/* There is no original any more that could differ. */
+static int forget_gone(struct watch *w, struct entry *e, struct err *err)
+{
+    if (!e->doubtful || e->open || e->poll == w->poll) {
+        return 0;
+    }
+    e->doubtful = false;
+    e->doubt_ms = 0;
+    return note(w, e, NULL, "original", err);
+}
+
 static bool is_due(const struct entry *e, int64_t now)
 {
     int64_t since = now - e->ended_ms;
@@ -309,7 +323,8 @@ static int look_at_all(struct watch *w, struct err *err)
     int64_t now = mono_ms();
     size_t looks = 0;
     for (size_t i = 0; i < w->n; i++) {
-        if (is_due(&w->entries[i], now) && look_again(w, &w->entries[i], &looks, err) != 0) {
+        struct entry *e = &w->entries[i];
+        if ((is_due(e, now) && look_again(w, e, &looks, err) != 0) || forget_gone(w, e, err) != 0) {
             return -1;
         }
     }

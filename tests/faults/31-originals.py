@@ -157,6 +157,8 @@ def a_folder_that_somebody_deletes_takes_nothing_out_of_the_backup():
         wait_until(lambda: site.logs("original_reread", raw_file="main.d"), 40, "what is left has been compared")
         equal(site.logs("acquisition_goes_on"), [], "nothing goes back to monitoring")
         equal(site.raw("main.d").get("original", {}).get("state"), "unsettled", "what is said of the one that lost its main file")
+        shutil.rmtree(f"{folder}/main.d")
+        wait_until(lambda: "original" not in site.raw("main.d"), 20, "nothing is said of one that is gone")
         check(site, originals, copied=2)
 
 
