@@ -14,8 +14,9 @@
 
 static json_t *key_json(const struct ssh_host_key *k)
 {
-    return json_pack("{s:s, s:s, s:b, s:b}", "type", k->type, "fingerprint", k->fingerprint,
-                     "known", (int)k->known, "changed", (int)k->changed);
+    return json_pack("{s:s, s:s, s:b, s:b, s:b}", "type", k->type, "fingerprint", k->fingerprint,
+                     "known", (int)k->known, "changed", (int)k->changed, "revoked",
+                     (int)k->revoked);
 }
 
 static int show_keys(struct cli *c, const struct ssh_host_key *keys, size_t n, struct err *err)
@@ -27,6 +28,7 @@ static int show_keys(struct cli *c, const struct ssh_host_key *keys, size_t n, s
         } else if (!c->quiet) {
             fprintf(c->out, "%-22s %s  %s\n", keys[i].type, keys[i].fingerprint,
                     keys[i].known     ? "known"
+                    : keys[i].revoked ? "REVOKED"
                     : keys[i].changed ? "CHANGED"
                                       : "unknown");
         }
@@ -85,6 +87,12 @@ static enum cli_exit take_keys(const struct taking *t, struct ssh_host_key *keys
         struct ssh_host_key *k = &keys[i];
         bool wanted =
             w->any || (w->fingerprint != NULL && strcmp(w->fingerprint, k->fingerprint) == 0);
+        if (wanted && k->revoked) {
+            return cli_fail(err, CLI_REFUSED,
+                            "the key %s is marked @revoked in %s: give the host a new one, or take "
+                            "the line out if it is wrong",
+                            k->fingerprint, t->login->known_hosts);
+        }
         if (wanted && k->changed && !w->replace) {
             return cli_fail(err, CLI_REFUSED,
                             "%s has another key of this host (%s now): if that is right, --replace",

@@ -1,9 +1,12 @@
 # Tests of workers/quant/; the paths are relative to tests/.
-foreach(what quant_states quant_reply quant_metrics quant_metrics_world quant_errors quant_job quant_scripts)
+foreach(what quant_states quant_reply quant_metrics quant_metrics_world quant_errors quant_job quant_scripts job_overlap)
   add_unit_test(${what} kind_quant)
 endforeach()
 
 add_unit_test(job_engines job)
+add_unit_test(engine_overlap job)
+add_unit_test(frame job)
+add_unit_test(known_hosts ssh)
 set_tests_properties(unit/job_engines PROPERTIES COST 20)
 
 # These need a cluster.

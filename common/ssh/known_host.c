@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/fs.h"
 #include "common/shell.h"
@@ -10,7 +11,7 @@
 
 #include "common/ban.h"
 
-#define KNOWN_HOSTS_MAX (1024u * 1024)
+#define KNOWN_HOSTS_MAX (16u * 1024 * 1024)
 
 bool ssh_host_parse(const char *text, size_t len, struct ssh_host *out)
 {
@@ -56,50 +57,73 @@ const char *host_key_methods(enum host_key family)
     return methods[family];
 }
 
-static int key_bit(int type)
-{
-    switch (type) {
-    case LIBSSH2_HOSTKEY_TYPE_ED25519:
-        return LIBSSH2_KNOWNHOST_KEY_ED25519;
-    case LIBSSH2_HOSTKEY_TYPE_ECDSA_256:
-        return LIBSSH2_KNOWNHOST_KEY_ECDSA_256;
-    case LIBSSH2_HOSTKEY_TYPE_ECDSA_384:
-        return LIBSSH2_KNOWNHOST_KEY_ECDSA_384;
-    case LIBSSH2_HOSTKEY_TYPE_ECDSA_521:
-        return LIBSSH2_KNOWNHOST_KEY_ECDSA_521;
-    case LIBSSH2_HOSTKEY_TYPE_RSA:
-        return LIBSSH2_KNOWNHOST_KEY_SSHRSA;
-    default:
-        return LIBSSH2_KNOWNHOST_KEY_UNKNOWN;
-    }
-}
+/* The base64 of the session's host key, and the name of its type, which the key begins with: four
+ * bytes of length, then the name. */
+struct shown_key {
+    char type[32];
+    unsigned char text[1400];
+};
 
-int host_check(LIBSSH2_SESSION *session, const struct ssh_login *login, enum host_verdict *out,
-               struct err *err)
+static bool read_key(LIBSSH2_SESSION *session, struct shown_key *out)
 {
     size_t len = 0;
     int type = 0;
-    const char *key = libssh2_session_hostkey(session, &len, &type);
-    LIBSSH2_KNOWNHOSTS *known = libssh2_knownhost_init(session);
-    if (key == NULL || known == NULL) {
+    const unsigned char *key = (const unsigned char *)libssh2_session_hostkey(session, &len, &type);
+    size_t name = key != NULL && len > 4 ? (size_t)key[2] << 8 | key[3] : 0;
+    if (name == 0 || name + 4 > len || name >= sizeof out->type ||
+        len > sizeof out->text / 4 * 3 - 4) {
+        return false;
+    }
+    memcpy(out->type, key + 4, name);
+    out->type[name] = '\0';
+    EVP_EncodeBlock(out->text, key, (int)len);
+    return true;
+}
+
+/* [ssh] known_hosts is a file, or when there is none of that name several, separated by blanks. The
+ * text of all that are there; NULL when none is. */
+static char *read_files(const char *paths, struct err *err)
+{
+    AUTO(text_fini) struct text t = {0};
+    bool any = false;
+    AUTO(free) char *one = fs_read(paths, KNOWN_HOSTS_MAX, NULL, err);
+    if (one != NULL || strpbrk(paths, " \t") == NULL) {
+        return TAKE(one);
+    }
+    struct err ignored = {0};
+    if (text_open(&t, &ignored) != 0) {
+        return NULL;
+    }
+    for (const char *at = paths; *at != '\0';) {
+        at += strspn(at, " \t");
+        size_t len = strcspn(at, " \t");
+        AUTO(free) char *path = strndup(at, len);
+        AUTO(free)
+        char *text =
+            path != NULL && len > 0 ? fs_read(path, KNOWN_HOSTS_MAX, NULL, &ignored) : NULL;
+        any = any || text != NULL;
+        fprintf(t.out, "%s\n", text != NULL ? text : "");
+        at += len;
+    }
+    return text_close(&t, &ignored) == 0 && any ? TAKE(t.data) : NULL;
+}
+
+int host_check(LIBSSH2_SESSION *session, const struct ssh_login *login, struct host_finding *out,
+               struct err *err)
+{
+    struct shown_key key;
+    struct err why = {0};
+    if (!read_key(session, &key)) {
         return ERR(err, ERR_HOLD, 0, "%s gave no host key", login->host);
     }
-    int read =
-        libssh2_knownhost_readfile(known, login->known_hosts, LIBSSH2_KNOWNHOST_FILE_OPENSSH);
-    int verdict = LIBSSH2_KNOWNHOST_CHECK_NOTFOUND;
-    if (read >= 0) {
-        int mask = LIBSSH2_KNOWNHOST_TYPE_PLAIN | LIBSSH2_KNOWNHOST_KEYENC_RAW | key_bit(type);
-        verdict = libssh2_knownhost_checkp(known, login->host, login->port, key, len, mask, NULL);
-    }
-    libssh2_knownhost_free(known);
-    if (read < 0) {
-        return ERR(err, ERR_HOLD, read,
+    AUTO(free) char *text = read_files(login->known_hosts, &why);
+    if (text == NULL) {
+        return ERR(err, ERR_HOLD, why.code,
                    "[ssh] known_hosts: %s cannot be read; make it: trawl cluster trust %s:%d",
                    login->known_hosts, login->host, login->port);
     }
-    *out = verdict == LIBSSH2_KNOWNHOST_CHECK_MATCH      ? HOST_KNOWN
-           : verdict == LIBSSH2_KNOWNHOST_CHECK_MISMATCH ? HOST_CHANGED
-                                                         : HOST_UNKNOWN;
+    const struct known_ask ask = {login->host, login->port, key.type, (const char *)key.text};
+    out->verdict = known_hosts_say(text, &ask, &out->authority);
     return 0;
 }
 
@@ -115,88 +139,77 @@ static void fingerprint(LIBSSH2_SESSION *session, char *out, size_t room)
     snprintf(out, room, "SHA256:%s", (char *)base64);
 }
 
-int host_refuse(LIBSSH2_SESSION *session, const struct ssh_login *login, enum host_verdict verdict,
-                struct err *err)
+int host_refuse(LIBSSH2_SESSION *session, const struct ssh_login *login,
+                const struct host_finding *found, struct err *err)
 {
     char print[80];
     fingerprint(session, print, sizeof print);
-    if (verdict == HOST_CHANGED) {
+    if (found->verdict == HOST_REVOKED) {
+        return ERR(err, ERR_HOLD, 0,
+                   "the host key of %s:%d (%s) is marked @revoked in %s: nobody logs in to a host "
+                   "that shows it; give the host a new key, or take the line out if it is wrong",
+                   login->host, login->port, print, login->known_hosts);
+    }
+    if (found->verdict == HOST_CHANGED) {
         return ERR(err, ERR_HOLD, 0,
                    "the host key of %s:%d has CHANGED (%s) against %s: if that is right, "
                    "trawl cluster trust --replace %s:%d",
                    login->host, login->port, print, login->known_hosts, login->host, login->port);
     }
     return ERR(err, ERR_HOLD, 0,
-               "the host key of %s:%d (%s) is not in %s: check it, then "
+               "the host key of %s:%d (%s) is not in %s%s: check it, then "
                "trawl cluster trust %s:%d",
-               login->host, login->port, print, login->known_hosts, login->host, login->port);
+               login->host, login->port, print, login->known_hosts,
+               found->authority ? " (its @cert-authority is of no use: certificates of hosts are "
+                                  "not checked)"
+                                : "",
+               login->host, login->port);
 }
 
 /* --- writing it down --- */
 
-/* How known_hosts names a host. */
-static void host_token(const struct ssh_login *login, char *out, size_t room)
-{
-    if (login->port == 22) {
-        snprintf(out, room, "%s", login->host);
-    } else {
-        snprintf(out, room, "[%s]:%d", login->host, login->port);
-    }
-}
-
 int host_key_read(LIBSSH2_SESSION *session, const struct ssh_login *login, struct ssh_host_key *out,
                   struct err *err)
 {
-    size_t len = 0;
-    int type = 0;
-    char token[200];
-    unsigned char text[1400];
-    const unsigned char *key = (const unsigned char *)libssh2_session_hostkey(session, &len, &type);
+    char name[200];
+    struct shown_key key;
     *out = (struct ssh_host_key){0};
-    /* The key begins with the name of its type: four bytes of length, then the name. */
-    size_t name = len > 4 ? (size_t)key[2] << 8 | key[3] : 0;
-    if (key == NULL || name == 0 || name + 4 > len || name >= sizeof out->type ||
-        len > sizeof text / 4 * 3 - 4) {
+    if (!read_key(session, &key)) {
         return ERR(err, ERR_HOLD, 0, "%s shows no host key that can be written down", login->host);
     }
-    memcpy(out->type, key + 4, name);
-    EVP_EncodeBlock(text, key, (int)len);
-    host_token(login, token, sizeof token);
+    snprintf(out->type, sizeof out->type, "%s", key.type);
+    known_hosts_name(login->host, login->port, name, sizeof name);
     fingerprint(session, out->fingerprint, sizeof out->fingerprint);
-    int n = snprintf(out->line, sizeof out->line, "%s %s %s", token, out->type, (const char *)text);
+    int n =
+        snprintf(out->line, sizeof out->line, "%s %s %s", name, key.type, (const char *)key.text);
     return n < (int)sizeof out->line
                ? 0
                : ERR(err, ERR_HOLD, 0, "%s shows a host key that is too long", login->host);
 }
 
-/* Whether a line of known_hosts is of this host and type. */
-static bool is_of(const char *line, size_t len, const char *token, const char *type)
+/* Where a key is noted: the first of several files. free(). */
+static char *file_to_write(const char *paths)
 {
-    size_t t = strlen(token), k = strlen(type);
-    return len > t + k + 1 && strncmp(line, token, t) == 0 && line[t] == ' ' &&
-           strncmp(line + t + 1, type, k) == 0 && line[t + 1 + k] == ' ';
+    struct stat st;
+    return stat(paths, &st) == 0 || strpbrk(paths, " \t") == NULL
+               ? strdup(paths)
+               : strndup(paths, strcspn(paths, " \t"));
 }
 
 int ssh_host_trust(const struct ssh_login *login, const struct ssh_host_key *key, struct err *err)
 {
-    char token[200];
     struct err none = {0};
-    AUTO(text_fini) struct text t = {0};
-    AUTO(free) char *before = fs_read(login->known_hosts, KNOWN_HOSTS_MAX, NULL, &none);
+    AUTO(free) char *all = NULL;
+    AUTO(free) char *path = file_to_write(login->known_hosts);
+    AUTO(free) char *before = path != NULL ? fs_read(path, KNOWN_HOSTS_MAX, NULL, &none) : NULL;
     if (before == NULL && none.code != ENOENT) {
         return ERR(err, ERR_INVALID, none.code, "[ssh] known_hosts: %s", none.msg);
     }
-    if (text_open(&t, err) != 0) {
-        return -1;
+    const struct known_ask ask = {login->host, login->port, key->type, ""};
+    AUTO(free) char *others = known_hosts_without(before != NULL ? before : "", &ask);
+    if (others == NULL || asprintf(&all, "%s%s\n", others, key->line) < 0) {
+        all = NULL;
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
     }
-    host_token(login, token, sizeof token);
-    for (const char *at = before != NULL ? before : ""; *at != '\0';) {
-        size_t len = strcspn(at, "\n");
-        if (!is_of(at, len, token, key->type)) {
-            fprintf(t.out, "%.*s\n", (int)len, at);
-        }
-        at += len + (at[len] == '\n' ? 1 : 0);
-    }
-    fprintf(t.out, "%s\n", key->line);
-    return text_close(&t, err) == 0 ? fs_write(login->known_hosts, t.data, t.len, err) : -1;
+    return fs_write(path, all, strlen(all), err);
 }

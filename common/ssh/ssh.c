@@ -2,7 +2,7 @@
  * ssh.c - a libssh2 session on a non-blocking socket.
  *
  * libssh2 answers LIBSSH2_ERROR_EAGAIN until the socket is ready; every call is repeated around
- * wait_socket, which polls in the direction that libssh2 asks for and gives up at the deadline.
+ * ssh_wait, which polls in the direction that libssh2 asks for and gives up at the deadline.
  * Logging in takes up to three connections: libssh2 has to say before the handshake which kind of
  * host key it wants, and only known_hosts tells afterwards whether that was the kind we know.
  */
@@ -24,22 +24,12 @@
 
 #include "common/ban.h"
 
-#define REPLY_MAX (32u * 1024 * 1024)
-
-struct ssh {
-    LIBSSH2_SESSION *session;
-    int fd;
-    int64_t deadline; /* of what runs now, mono_ms */
-    char name[200];   /* host:port, for messages */
-};
-
 static void init_library(void)
 {
     libssh2_init(0);
 }
 
-/* False at the deadline. */
-static bool wait_socket(struct ssh *s)
+bool ssh_wait(struct ssh *s)
 {
     int64_t left = s->deadline - mono_ms();
     if (left <= 0) {
@@ -58,7 +48,7 @@ static bool wait_socket(struct ssh *s)
     return true;
 }
 
-static int fail(struct ssh *s, const char *what, struct err *err)
+int ssh_fail(struct ssh *s, const char *what, struct err *err)
 {
     char *message = NULL;
     int code = libssh2_session_last_error(s->session, &message, NULL, 0);
@@ -165,10 +155,10 @@ static struct ssh *shake_hands(const struct ssh_login *login, enum host_key fami
     int rc = 0;
     do {
         rc = libssh2_session_handshake(s->session, s->fd);
-    } while (rc == LIBSSH2_ERROR_EAGAIN && wait_socket(s));
+    } while (rc == LIBSSH2_ERROR_EAGAIN && ssh_wait(s));
     if (rc != 0) {
         *no_such_key = rc == LIBSSH2_ERROR_KEX_FAILURE || rc == LIBSSH2_ERROR_METHOD_NOT_SUPPORTED;
-        fail(s, "handshake", err);
+        ssh_fail(s, "handshake", err);
         return NULL;
     }
     return TAKE(s);
@@ -183,7 +173,7 @@ static int log_in_by_key(struct ssh *s, const struct ssh_login *login, struct er
     do {
         rc = libssh2_userauth_publickey_fromfile_ex(
             s->session, login->user, (unsigned)strlen(login->user), NULL, login->key_file, "");
-    } while (rc == LIBSSH2_ERROR_EAGAIN && wait_socket(s));
+    } while (rc == LIBSSH2_ERROR_EAGAIN && ssh_wait(s));
     if (rc == 0) {
         return 0;
     }
@@ -193,7 +183,7 @@ static int log_in_by_key(struct ssh *s, const struct ssh_login *login, struct er
                    "authorized_keys, or set [ssh] user and key_file",
                    s->name, login->key_file, login->user);
     }
-    return fail(s, "login by key", err);
+    return ssh_fail(s, "login by key", err);
 }
 
 static int log_in_by_password(struct ssh *s, const struct ssh_login *login, struct err *err)
@@ -209,7 +199,7 @@ static int log_in_by_password(struct ssh *s, const struct ssh_login *login, stru
     do {
         rc = libssh2_userauth_password_ex(s->session, login->user, (unsigned)strlen(login->user),
                                           word, (unsigned)strlen(word), NULL);
-    } while (rc == LIBSSH2_ERROR_EAGAIN && wait_socket(s));
+    } while (rc == LIBSSH2_ERROR_EAGAIN && ssh_wait(s));
     explicit_bzero(word, len);
     if (rc == LIBSSH2_ERROR_AUTHENTICATION_FAILED) {
         return ERR(err, ERR_HOLD, rc,
@@ -217,7 +207,7 @@ static int log_in_by_password(struct ssh *s, const struct ssh_login *login, stru
                    "password_file",
                    s->name, login->password_file, login->user);
     }
-    return rc == 0 ? 0 : fail(s, "login by password", err);
+    return rc == 0 ? 0 : ssh_fail(s, "login by password", err);
 }
 
 static int log_in_by_agents_key(struct ssh *s, const struct ssh_login *login,
@@ -228,7 +218,7 @@ static int log_in_by_agents_key(struct ssh *s, const struct ssh_login *login,
     do {
         rc = libssh2_userauth_publickey(s->session, login->user, signer->key.data, signer->key.len,
                                         agent_sign, &ctx);
-    } while (rc == LIBSSH2_ERROR_EAGAIN && wait_socket(s));
+    } while (rc == LIBSSH2_ERROR_EAGAIN && ssh_wait(s));
     return rc;
 }
 
@@ -289,7 +279,7 @@ int ssh_host_keys(const struct ssh_login *login, struct ssh_host_key out[SSH_HOS
     for (int family = 0; family < HOST_KEY_COUNT; family++) {
         struct err why = {0}, unread = {0};
         bool no_such_key = false;
-        enum host_verdict verdict = HOST_UNKNOWN;
+        struct host_finding found = {0};
         AUTO(ssh_close)
         struct ssh *s = shake_hands(login, (enum host_key)family, &no_such_key, &why);
         if (s == NULL && no_such_key) {
@@ -299,9 +289,10 @@ int ssh_host_keys(const struct ssh_login *login, struct ssh_host_key out[SSH_HOS
             *err = why;
             return -1;
         }
-        if (host_check(s->session, login, &verdict, &unread) == 0) { /* no file: all is unknown */
-            out[*n].known = verdict == HOST_KNOWN;
-            out[*n].changed = verdict == HOST_CHANGED;
+        if (host_check(s->session, login, &found, &unread) == 0) { /* no file: all is unknown */
+            out[*n].known = found.verdict == HOST_KNOWN;
+            out[*n].changed = found.verdict == HOST_CHANGED;
+            out[*n].revoked = found.verdict == HOST_REVOKED;
         }
         (*n)++;
     }
@@ -311,152 +302,33 @@ int ssh_host_keys(const struct ssh_login *login, struct ssh_host_key out[SSH_HOS
 struct ssh *ssh_open(const struct ssh_login *login, struct err *err)
 {
     use_library();
-    struct err refused = {0}; /* the clearest reason: a changed key before an unknown one */
-    enum host_verdict worst = HOST_KNOWN;
+    struct err unknown = {0};
     for (int family = 0; family < HOST_KEY_COUNT; family++) {
         struct err why = {0};
         bool no_such_key = false;
-        enum host_verdict verdict = HOST_UNKNOWN;
+        struct host_finding found = {0};
         AUTO(ssh_close)
         struct ssh *s = shake_hands(login, (enum host_key)family, &no_such_key, &why);
         if (s == NULL && no_such_key) {
             continue;
         }
-        if (s == NULL || host_check(s->session, login, &verdict, &why) != 0) {
+        if (s == NULL || host_check(s->session, login, &found, &why) != 0) {
             *err = why;
             return NULL;
         }
-        if (verdict == HOST_KNOWN) {
+        if (found.verdict == HOST_KNOWN) {
             return log_in(s, login, err) == 0 ? TAKE(s) : NULL;
         }
-        if (worst != HOST_CHANGED && verdict != worst) {
-            refused = (struct err){0};
-            host_refuse(s->session, login, verdict, &refused);
-            worst = verdict;
-        }
-    }
-    if (refused.kind == ERR_NONE) {
-        ERR(&refused, ERR_HOLD, 0, "%s:%d has no host key that libssh2 %s can check", login->host,
-            login->port, libssh2_version(0));
-    }
-    *err = refused;
-    return NULL;
-}
-
-void ssh_reply_fini(struct ssh_reply *r)
-{
-    free(r->out);
-    *r = (struct ssh_reply){0};
-}
-
-/* Takes what has come on both streams; false when the reply is too large or memory is short. */
-static bool take_output(LIBSSH2_CHANNEL *channel, struct ssh_reply *r, size_t *room, bool *any)
-{
-    char chunk[16384];
-    *any = false;
-    for (;;) {
-        ssize_t n = libssh2_channel_read_ex(channel, 0, chunk, sizeof chunk);
-        if (n <= 0) {
-            break;
-        }
-        *any = true;
-        if (r->out_len + (size_t)n + 1 > *room) {
-            size_t larger = (*room + (size_t)n + 1) * 2;
-            char *grown = larger <= REPLY_MAX ? realloc(r->out, larger) : NULL;
-            if (grown == NULL) {
-                return false;
-            }
-            r->out = grown;
-            *room = larger;
-        }
-        memcpy(r->out + r->out_len, chunk, (size_t)n);
-        r->out_len += (size_t)n;
-        r->out[r->out_len] = '\0';
-    }
-    for (;;) {
-        ssize_t n = libssh2_channel_read_ex(channel, SSH_EXTENDED_DATA_STDERR, chunk, sizeof chunk);
-        if (n <= 0) {
-            return true;
-        }
-        *any = true;
-        size_t used = strlen(r->err_text);
-        size_t fits = sizeof r->err_text - 1 - used;
-        fits = (size_t)n < fits ? (size_t)n : fits;
-        memcpy(r->err_text + used, chunk, fits);
-        r->err_text[used + fits] = '\0';
-    }
-}
-
-static LIBSSH2_CHANNEL *open_channel(struct ssh *s, struct err *err)
-{
-    for (;;) {
-        LIBSSH2_CHANNEL *channel = libssh2_channel_open_session(s->session);
-        if (channel != NULL) {
-            return channel;
-        }
-        if (libssh2_session_last_errno(s->session) != LIBSSH2_ERROR_EAGAIN || !wait_socket(s)) {
-            fail(s, "opening a channel", err);
+        if (found.verdict != HOST_UNKNOWN) { /* as ssh does: no other key makes up for it */
+            host_refuse(s->session, login, &found, err);
             return NULL;
         }
+        host_refuse(s->session, login, &found, &unknown);
     }
-}
-
-/* Feed the input and collect the output at the same time, until the other side has closed. */
-static int converse(struct ssh *s, LIBSSH2_CHANNEL *channel, const struct ssh_command *c,
-                    struct ssh_reply *r, struct err *err)
-{
-    size_t sent = 0, room = 0;
-    bool eof_sent = false;
-    for (;;) {
-        bool any = false;
-        if (!take_output(channel, r, &room, &any)) {
-            return ERR(err, ERR_HOLD, EMSGSIZE, "%s: the reply is too large", s->name);
-        }
-        if (libssh2_channel_eof(channel) == 1) {
-            return 0;
-        }
-        ssize_t rc = 0;
-        if (sent < c->input_len) {
-            rc = libssh2_channel_write_ex(channel, 0, c->input + sent, c->input_len - sent);
-            sent += rc > 0 ? (size_t)rc : 0;
-            any = any || rc > 0;
-        } else if (!eof_sent) {
-            rc = libssh2_channel_send_eof(channel);
-            eof_sent = rc == 0;
-            any = any || eof_sent;
-        }
-        int last = libssh2_session_last_errno(s->session);
-        bool broken = (rc < 0 && rc != LIBSSH2_ERROR_EAGAIN) ||
-                      last == LIBSSH2_ERROR_SOCKET_DISCONNECT ||
-                      last == LIBSSH2_ERROR_SOCKET_RECV || last == LIBSSH2_ERROR_SOCKET_SEND;
-        if (broken || (!any && !wait_socket(s))) {
-            return fail(s, "running a command", err);
-        }
+    if (unknown.kind == ERR_NONE) {
+        ERR(&unknown, ERR_HOLD, 0, "%s:%d has no host key that libssh2 %s can check", login->host,
+            login->port, libssh2_version(0));
     }
-}
-
-int ssh_run(struct ssh *s, const struct ssh_command *c, struct ssh_reply *reply, struct err *err)
-{
-    *reply = (struct ssh_reply){.status = -1};
-    s->deadline = mono_ms() + c->timeout_ms;
-    LIBSSH2_CHANNEL *channel = open_channel(s, err);
-    if (channel == NULL) {
-        return -1;
-    }
-    reply->started = true; /* from here on a failure says nothing about the other side */
-    int rc = 0;
-    do {
-        rc = libssh2_channel_exec(channel, c->line);
-    } while (rc == LIBSSH2_ERROR_EAGAIN && wait_socket(s));
-    int result = rc == 0 ? converse(s, channel, c, reply, err) : fail(s, "starting a command", err);
-    while (result == 0 && libssh2_channel_close(channel) == LIBSSH2_ERROR_EAGAIN &&
-           wait_socket(s)) {
-    }
-    while (result == 0 && libssh2_channel_wait_closed(channel) == LIBSSH2_ERROR_EAGAIN &&
-           wait_socket(s)) {
-    }
-    reply->status = result == 0 ? libssh2_channel_get_exit_status(channel) : -1;
-    while (libssh2_channel_free(channel) == LIBSSH2_ERROR_EAGAIN && result == 0 && wait_socket(s)) {
-    }
-    return result;
+    *err = unknown;
+    return NULL;
 }

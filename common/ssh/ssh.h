@@ -30,8 +30,8 @@ struct ssh_login {
     const char *key_file;      /* "" : none */
     bool agent;                /* with the keys of the agent at $SSH_AUTH_SOCK */
     const char *password_file; /* "" : none; of the three the first that is set */
-    const char *known_hosts;
-    int64_t connect_ms; /* for connecting, the handshake and the login together */
+    const char *known_hosts;   /* a file, or several separated by blanks */
+    int64_t connect_ms;        /* for connecting, the handshake and the login together */
 };
 
 /* Connect, check the host key, log in. Freed with ssh_close. */
@@ -45,12 +45,14 @@ struct ssh_host_key {
     char fingerprint[80]; /* "SHA256:…" as ssh-keygen -l prints it */
     char line[1600];      /* as it stands in known_hosts */
     bool known, changed;  /* by known_hosts; it is written as another key */
+    bool revoked;         /* by known_hosts: never to be taken */
 };
 #define SSH_HOST_KEYS 3 /* one of each family at most */
 /* Ask a host for its keys, without logging in. *n of them; -1 when it does not answer. */
 int ssh_host_keys(const struct ssh_login *login, struct ssh_host_key out[SSH_HOST_KEYS], size_t *n,
                   struct err *err) __attribute__((nonnull, warn_unused_result));
-/* Note a key in known_hosts, in the place of whatever stands there of this host and type. */
+/* Note a key in known_hosts (the first of several files), in the place of whatever stands there of
+ * this host and type. */
 int ssh_host_trust(const struct ssh_login *login, const struct ssh_host_key *key, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 
@@ -64,14 +66,22 @@ struct ssh_reply {
 void ssh_reply_fini(struct ssh_reply *r) __attribute__((nonnull));
 
 /*
- * Run command with input as its standard input and collect what it prints (at most 32 MiB). 0 when
- * it ran to its end, whatever its exit status. -1: the session is of no use any more;
- * reply->started says whether the other side may have run it.
+ * Run command with input as its standard input and collect what it prints (at most 32 MiB). The
+ * user's login shell reads its start files before it runs the command, and these may read standard
+ * input: so nothing is sent before the output holds `ready`. When that does not come within
+ * ready_ms, standard input is closed, unwritten. 0 when the command ran to its end, whatever its
+ * exit status, or when the output holds a line that begins with `end`: what a start file left
+ * running may keep the output open for ever. -1: the session is of no use any more. In any case
+ * reply->started says whether the other side may have run it, which with an input it only does when
+ * some of that was sent.
  */
 struct ssh_command {
     const char *line;
-    const char *input;
+    const char *input; /* NULL: standard input is closed at once */
     size_t input_len;
+    const char *ready;
+    int64_t ready_ms;
+    const char *end; /* begins with a line break */
     int64_t timeout_ms;
 };
 int ssh_run(struct ssh *s, const struct ssh_command *c, struct ssh_reply *reply, struct err *err)

@@ -40,7 +40,7 @@ static int submit_one(const struct work *w, long number)
                                   .command = "true",
                                   .input = "",
                                   .results = "",
-                                  .copy_stem = "",
+                                  .copy = "",
                                   .copy_variable = "",
                                   .mem = "50M",
                                   .time = "00:10:00",

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/mono.h"
+#include "workers/job/frame.h"
 #include "workers/job/slurm.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -34,9 +35,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
     slurm_read_find(text, "n1", &result);
-    if (slurm_reply_whole(text) && size < 10) {
-        abort(); /* "trawl|end\n" is the shortest */
+    char *lines = NULL;
+    enum frame frame = frame_open("n", (const char *)data, size, &lines);
+    if ((frame == FRAME_WHOLE) != (lines != NULL) || (lines != NULL && strlen(lines) > size)) {
+        abort(); /* a nonce and the two lines of the frame are longer than what is made of a line */
     }
+    free(lines);
+    char shown[40];
+    frame_show((const char *)data, size, shown, sizeof shown);
     if (elapsed_s(text) < -1) {
         abort();
     }

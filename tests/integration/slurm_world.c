@@ -137,6 +137,16 @@ int db_each(struct db *db, const char *coll, const bson_t *filter, const bson_t 
     return world.parked ? fn(ctx, doc, err) : 0;
 }
 
+int db_find_id(struct db *db, const char *coll, const char *id, bson_t **out, struct err *err)
+{
+    (void)db;
+    (void)id;
+    (void)err;
+    assert_string_equal(coll, DB_RAW_FILES);
+    *out = NULL;
+    return 0;
+}
+
 /* Of the sweep for jobs that nobody knows: there are none here. */
 int db_count(struct db *db, const char *coll, const bson_t *filter, int64_t *out, struct err *err)
 {
@@ -253,8 +263,7 @@ void world_new(const char *name, const char *script)
     struct err err = {0};
     cluster_close();
     world = (struct world){.fence = 6, .attempt = 1, .exists_mode = "raise", .slurm_time = "5:00"};
-    snprintf(world.root, sizeof world.root, "/tmp/trawl-slurm-XXXXXX");
-    assert_non_null(mkdtemp(world.root));
+    assert_non_null(test_folder(world.root, sizeof world.root, "trawl-slurm"));
     chmod(world.root, 0777);
     set_config();
     snprintf(world.raw, sizeof world.raw, "%s", name);

@@ -52,7 +52,7 @@ static void make_job(struct one *j, int number)
                                 .command = "bash -c 'echo x >>ran'",
                                 .input = "",
                                 .results = "",
-                                .copy_stem = "",
+                                .copy = "",
                                 .copy_variable = "",
                                 .mem = "50M",
                                 .time = "5:00",

@@ -8,6 +8,7 @@
 #include "common/shell.h"
 #include "test.h"
 #include "workers/quant/contract.h"
+#include "workers/quant/members.h"
 
 static char empty[] = "", root_backup[] = "/pool/back up", root_output[] = "/pool/out",
             root_settings[] = "/pool/settings", root_software[] = "/soft ware",
@@ -113,8 +114,8 @@ static void hostile_values_come_through_a_real_shell(void **state)
     };
     size_t n = sizeof values / sizeof *values;
     struct err err = {0};
-    char folder[] = "/tmp/trawl-job-XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char folder[64];
+    assert_non_null(test_folder(folder, sizeof folder, "trawl-job"));
     AUTO(text_fini) struct text t = {0};
     assert_int_equal(text_open(&t, &err), 0);
     fputs("printf '%s\\0'", t.out);
@@ -136,7 +137,7 @@ static void hostile_values_come_through_a_real_shell(void **state)
         at += strlen(at) + 1;
     }
     assert_int_equal(at - got, (long)len);
-    char pwned[64];
+    char pwned[80];
     snprintf(pwned, sizeof pwned, "%s/pwned", folder);
     assert_int_equal(access(pwned, F_OK), -1);
     AUTO(free) char *rm = NULL;
@@ -196,8 +197,8 @@ static void the_environment_holds_the_contract(void **state)
     }
     AUTO(free) char *env = job_env(&job, &err);
     assert_non_null(env);
-    char folder[] = "/tmp/trawl-job-XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char folder[64];
+    assert_non_null(test_folder(folder, sizeof folder, "trawl-job"));
     put(folder, "job.env", env);
     put(folder, "show.sh",
         ". ./job.env; eval \"set -- $CUSTOM_COMMAND\"\n"
@@ -289,20 +290,49 @@ static void what_can_never_run_is_refused_before_it_starts(void **state)
     assert_refused("software_type", "", "no software_type");
 }
 
-static void a_sciex_stem_loses_only_its_last_ending(void **state)
+/* Recorded names beside those of another raw file whose name begins with the same stem, and with a
+ * companion whose case differs: reports of pwiz's reader tests. */
+static void a_sciex_set_is_what_was_backed_up_as_its_own(void **state)
 {
     (void)state;
-    struct err err = {0};
+    struct err err = {0}, unknown = {0};
     struct quant_job job;
     AUTO(bson_destroy) bson_t *doc = document("sample_0.5ng [x].wiff", "msqc", "");
     assert_int_equal(decode(&job, doc, &err), 0);
-    job.sciex = true;
+    AUTO(bson_destroy)
+    bson_t *raw = BCON_NEW("files", "[", "{", "path", "sample_0.5ng [x].wiff", "size",
+                           BCON_INT64(7), "}", "{", "path", "Sample_0.5NG [x].wiff.scan", "}", "{",
+                           "path", "sample_0.5ng [x]%0A%FF.txt", "}", "]");
+    assert_int_equal(members_of(&job, raw, &err), 0);
     AUTO(free) char *env = job_env(&job, &err);
     assert_non_null(env);
-    assert_non_null(
-        strstr(env, "export TRAWL_COPY_STEM='/pool/back up/test1/2026_11/sample_0.5ng [x]'\n"));
-    assert_non_null(strstr(env, "tmp_raw_data/sample_0.5ng [x].wiff"));
+    static const char words[] = "/pool/back up/test1/2026_11/sample_0.5ng [x].wiff\0"
+                                "/pool/back up/test1/2026_11/Sample_0.5NG [x].wiff.scan\0"
+                                "/pool/back up/test1/2026_11/sample_0.5ng [x]\n\xff.txt";
+    char out[4096], folder[64];
+    size_t len = 0;
+    assert_non_null(test_folder(folder, sizeof folder, "trawl-job"));
+    put(folder, "job.env", env);
+    put(folder, "show", ". ./job.env; eval \"set -- $TRAWL_COPY\"; printf '%s\\0' \"$@\"\n");
+    bash(folder, "show", out, sizeof out, &len);
+    assert_int_equal(len, sizeof words);
+    assert_memory_equal(out, words, len);
+    AUTO(free) char *command = job_command(&job, &err);
+    assert_non_null(strstr(command, "/tmp_raw_data/sample_0.5ng [x].wiff"));
+
+    AUTO(bson_destroy)
+    bson_t *others = BCON_NEW("files", "[", "{", "path", "Sample_0.5NG [x].wiff", "}", "]");
+    assert_int_equal(members_of(&job, others, &unknown), -1);
+    assert_int_equal(unknown.kind, ERR_INVALID);
+    AUTO(bson_destroy)
+    bson_t *alphakraken =
+        BCON_NEW("file_info", "{", "sample_0.5ng [x].wiff", "[", BCON_INT64(7), "x", "]", "}");
+    assert_int_equal(members_of(&job, alphakraken, &err), 0);
+    assert_string_equal(job.copy, " '/pool/back up/test1/2026_11/sample_0.5ng [x].wiff'");
     quant_destroy(&job);
+    AUTO(free) char *rm = NULL;
+    assert_true(asprintf(&rm, "rm -rf %s", folder) > 0);
+    assert_int_equal(system(rm), 0);
 }
 
 int main(void)
@@ -312,7 +342,7 @@ int main(void)
         cmocka_unit_test(the_environment_holds_the_contract),
         cmocka_unit_test(each_software_has_its_command),
         cmocka_unit_test(what_can_never_run_is_refused_before_it_starts),
-        cmocka_unit_test(a_sciex_stem_loses_only_its_last_ending),
+        cmocka_unit_test(a_sciex_set_is_what_was_backed_up_as_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,15 +17,14 @@
 #include "workers/quant/table.h"
 
 struct place {
-    char folder[40];
+    char folder[64];
 };
 
 static int make_place(void **state)
 {
     struct place *p = calloc(1, sizeof *p);
     assert_non_null(p);
-    snprintf(p->folder, sizeof p->folder, "/tmp/trawl-metrics-XXXXXX");
-    assert_non_null(mkdtemp(p->folder));
+    assert_non_null(test_folder(p->folder, sizeof p->folder, "trawl-metrics"));
     *state = p;
     return 0;
 }

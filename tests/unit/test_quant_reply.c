@@ -26,9 +26,6 @@ static void a_submission_is_read_line_by_line(void **state)
         assert_int_equal(r.answer, cases[i].answer);
         assert_int_equal(r.id, cases[i].id);
     }
-    assert_false(slurm_reply_whole(reply));
-    assert_false(slurm_reply_whole("trawl|end|3"));
-    assert_true(slurm_reply_whole("x\ntrawl|end|3\n"));
 }
 
 static void a_reply_cut_anywhere_gives_the_whole_id_or_none(void **state)
@@ -80,6 +77,7 @@ static void all_witnesses_are_read_and_names_must_fit(void **state)
         "trawl|status|9|n9|{\"v\":1,\"job_name\":\"n9\",\"job_id\":9,\"state\":\"COMP\n"
         "trawl|status|10|n10|{\"a\":{}}\ntrawl|error|sacct|1|slurmdbd: Connection refused\n"
         "trawl|stray|11|trawl-x-f1|RUNNING\ntrawl|stray|x|n|RUNNING\n"
+        "trawl|mark|9|n9|1|1|0.7\ntrawl|mark|7|other|1|1|0.8\ntrawl|mark|8|n8|0\n"
         "trawl|squeue|999|x|y\ntrawl|sacct\ntrawl||||||||||\n",
         views, 4, &poll);
     assert_string_equal(views[0].view.squeue.state, "RUNNING");
@@ -95,6 +93,9 @@ static void all_witnesses_are_read_and_names_must_fit(void **state)
     assert_string_equal(views[3].view.scontrol.state, "NODE_FAIL");
     assert_int_equal(views[3].view.scontrol.exit_code, 1);
     assert_int_equal(views[3].view.scontrol.elapsed_s, 86401);
+    assert_true(views[2].view.closed && views[2].view.claimed);
+    assert_string_equal(views[2].view.beat, "0.7");
+    assert_false(views[0].view.closed || views[0].view.claimed || views[1].view.closed);
     assert_true(poll.queue_ok);
     assert_false(poll.accounting_ok);
     assert_string_equal(poll.message, "slurmdbd: Connection refused");

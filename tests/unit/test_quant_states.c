@@ -146,12 +146,42 @@ static void a_log_that_tells_of_memory_is_believed(void **state)
     assert_string_equal(out.state, "COMPLETED");
 }
 
+static void a_job_may_run_until_it_is_seen_to_be_gone(void **state)
+{
+    (void)state;
+    static const struct {
+        struct job_view view;
+        enum job_fate fate;
+        bool may_run;
+    } cases[] = {
+        {{.id = 1}, JOB_UNKNOWN, true}, /* it may wait in a queue that nobody lists */
+        {{.id = 1}, JOB_LOST, true},
+        {{.closed = true}, JOB_UNKNOWN, false},
+        {{.closed = true}, JOB_LOST, false},
+        {{.closed = true, .claimed = true}, JOB_UNKNOWN, true},
+        {{.closed = true, .claimed = true}, JOB_LOST, true},
+        {{.id = 1}, JOB_CANCELLED, false},
+        {{.claimed = true}, JOB_CANCELLED, true},
+        {{.wrapper = {.state = "RUNNING"}}, JOB_CANCELLED, true},
+        {{.wrapper = {.state = "RUNNING"}, .closed = true}, JOB_LOST, true},
+        {{.wrapper = {.state = "KILLED"}, .claimed = true}, JOB_CANCELLED, false},
+        {{.wrapper = {.state = "SUPERSEDED"}, .claimed = true}, JOB_LOST, false},
+        {{.gone = true, .claimed = true}, JOB_LOST, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (states_may_run(&cases[i].view, cases[i].fate) != cases[i].may_run) {
+            fail_msg("case %zu", i);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_log_that_tells_of_memory_is_believed),
         cmocka_unit_test(every_state_of_slurm_has_its_fate),
         cmocka_unit_test(elapsed_times_over_a_day_parse),
+        cmocka_unit_test(a_job_may_run_until_it_is_seen_to_be_gone),
         cmocka_unit_test(the_wrapper_comes_first_and_unknown_is_never_success),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,7 +62,7 @@ static void go(const struct config *c, struct item *const *group, size_t n)
         one->rc = rc != 0 && !maybe_ran ? -1 : 0;
         if (one->rc != 0) {
             *one->err = why;
-        } else if (reply != NULL) {
+        } else if (rc == 0) {
             slurm_read_submit(reply, one->spec->name, one->out);
         }
     }

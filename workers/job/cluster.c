@@ -17,13 +17,13 @@
 #include "common/log.h"
 #include "common/mono.h"
 #include "common/ssh/ssh.h"
-#include "workers/job/slurm.h"
+#include "workers/job/frame.h"
 
 #include "common/ban.h"
 
-#define HOSTS_MAX  8
-#define CALM_MS    2000 /* no new connection for so long after all head nodes failed */
-#define REMOTE_CMD "exec /bin/bash -s"
+#define HOSTS_MAX 8
+#define CALM_MS   2000 /* no new connection for so long after all head nodes failed */
+#define READY_MS  5000 /* a start file that has not ended by then is taken for one that reads */
 
 static struct {
     pthread_mutex_t lock;
@@ -32,6 +32,7 @@ static struct {
     int64_t calm_until;    /* lock */
     struct err last_error; /* lock */
     uint64_t logins;       /* lock */
+    bool by_pieces;        /* lock: a start file eats the standard input of this session */
 } cluster = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int parse_hosts(const char *text, struct ssh_host *out, size_t *n, struct err *err)
@@ -79,6 +80,7 @@ static int connect_any(const struct config *c, struct err *err)
                                &why);
         if (cluster.ssh != NULL) {
             cluster.host = at;
+            cluster.by_pieces = false;
             cluster.logins++;
             log_info("cluster_login", KV("host", hosts[at].host), KV("port", hosts[at].port));
             return 0;
@@ -97,44 +99,137 @@ static void drop_session(void)
     ssh_close(TAKE(cluster.ssh));
 }
 
-/* cluster.lock held. One try; a session that broke before the command went out is replaced once. */
-static int run_once(const struct config *c, const struct text *script, struct ssh_reply *reply,
-                    struct err *err)
+/* A script on its way. */
+struct errand {
+    const struct config *cfg;
+    const struct text *script;
+    char nonce[FRAME_NONCE];
+    struct ssh_reply reply;
+    char *answer; /* of a reply that was whole */
+};
+
+static void auto_errand_fini(struct errand *e)
 {
-    struct ssh_command command = {REMOTE_CMD, script->data, script->len, c->ssh.command_ms};
+    ssh_reply_fini(&e->reply);
+    free(e->answer);
+}
+
+/* cluster.lock held. One command and its answer. */
+static int send_line(struct errand *e, const char *line, const char *input, enum frame *got,
+                     struct err *err)
+{
+    char ready[FRAME_TOKEN], end[FRAME_TOKEN];
+    int64_t patience = e->cfg->ssh.command_ms;
+    if (line == NULL) {
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    frame_ready(e->nonce, ready);
+    frame_end(e->nonce, end);
+    const struct ssh_command command = {.line = line,
+                                        .input = input,
+                                        .input_len = e->script->len,
+                                        .ready = ready,
+                                        .ready_ms =
+                                            patience / 3 < READY_MS ? patience / 3 : READY_MS,
+                                        .end = end,
+                                        .timeout_ms = patience};
+    ssh_reply_fini(&e->reply);
+    if (ssh_run(cluster.ssh, &command, &e->reply, err) != 0) {
+        return -1;
+    }
+    *got = frame_open(e->nonce, e->reply.out, e->reply.out_len, &e->answer);
+    return 0;
+}
+
+/* cluster.lock held. The script as arguments, in as many commands as it needs; it is run by the
+ * last one, so that nothing has begun when another one fails. */
+static int send_pieces(struct errand *e, enum frame *got, struct err *err)
+{
+    *got = FRAME_PART;
+    for (size_t from = 0; from < e->script->len && *got == FRAME_PART; from += FRAME_PIECE) {
+        AUTO(free) char *line = frame_piece(e->nonce, e->script->data, e->script->len, from);
+        int rc = send_line(e, line, NULL, got, err);
+        if (from + FRAME_PIECE < e->script->len) {
+            e->reply.started = false;
+        }
+        if (rc != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* cluster.lock held. */
+static int send_script(struct errand *e, enum frame *got, struct err *err)
+{
+    if (!cluster.by_pieces) {
+        AUTO(free) char *line = frame_line(e->nonce, e->script->len);
+        if (send_line(e, line, e->script->data, got, err) != 0) {
+            return -1;
+        }
+        if (*got != FRAME_SHORT) {
+            return 0;
+        }
+        log_warn("cluster_input_eaten", KV("user", e->cfg->ssh.user));
+        cluster.by_pieces = true;
+    }
+    return send_pieces(e, got, err);
+}
+
+/* cluster.lock held. One try; a session that broke before the command went out is replaced once. */
+static int run_once(struct errand *e, enum frame *got, struct err *err)
+{
     for (int try = 0;; try++) {
         bool fresh = cluster.ssh == NULL;
         struct err why = {0};
-        if (fresh && connect_any(c, err) != 0) {
+        if (fresh && connect_any(e->cfg, err) != 0) {
             return -1;
         }
-        ssh_reply_fini(reply);
-        if (ssh_run(cluster.ssh, &command, reply, &why) == 0) {
+        if (send_script(e, got, &why) == 0) {
             return 0;
         }
         drop_session();
-        if (reply->started || fresh || try > 0) {
+        if (e->reply.started || fresh || try > 0) {
             *err = why;
             return -1;
         }
     }
 }
 
+/* What came in the place of an answer, and what to look at. */
+static int not_whole(const struct errand *e, enum frame got, struct err *err)
+{
+    char said[80], wrong[80];
+    const struct ssh_reply *r = &e->reply;
+    frame_show(r->out, r->out_len, said, sizeof said);
+    frame_show(r->err_text, strlen(r->err_text), wrong, sizeof wrong);
+    return ERR(err, ERR_HOLD, r->status,
+               "the head node's answer was cut%s: it printed \"%s\" and, as errors, \"%s\"; does "
+               "\"ssh %s@<head node> /bin/true\" run there, or does a start file of that login end "
+               "or replace its shell?",
+               got == FRAME_SHORT ? " (the script did not arrive whole)" : "", said, wrong,
+               e->cfg->ssh.user);
+}
+
 int cluster_run(const struct config *c, const struct text *script, char **reply, bool *maybe_ran,
                 struct err *err)
 {
-    struct ssh_reply r = {0};
-    pthread_mutex_lock(&cluster.lock);
-    int result = run_once(c, script, &r, err);
-    pthread_mutex_unlock(&cluster.lock);
-    *maybe_ran = r.started;
-    if (result == 0 && (r.out == NULL || !slurm_reply_whole(r.out))) {
-        result = ERR(err, ERR_HOLD, r.status, "the head node's answer was cut (exit %d): %.200s",
-                     r.status, r.err_text);
+    AUTO(errand_fini) struct errand e = {.cfg = c, .script = script};
+    enum frame got = FRAME_BROKEN;
+    *reply = NULL;
+    *maybe_ran = false;
+    if (frame_nonce(e.nonce, err) != 0) {
+        return -1;
     }
-    *reply = TAKE(r.out);
-    ssh_reply_fini(&r);
-    return result;
+    pthread_mutex_lock(&cluster.lock);
+    int result = run_once(&e, &got, err);
+    pthread_mutex_unlock(&cluster.lock);
+    *maybe_ran = e.reply.started && got != FRAME_SHORT;
+    if (result != 0) {
+        return -1;
+    }
+    *reply = TAKE(e.answer);
+    return got == FRAME_WHOLE ? 0 : not_whole(&e, got, err);
 }
 
 int cluster_ask(const struct config *c, const struct text *script, char **reply, struct err *err)

@@ -4,7 +4,10 @@
  * KEY=value), runs CUSTOM_COMMAND, and renames the file to <name>.job.processed. The last line of
  * <output folder>/job_status.log says how it goes: COMPLETED, FAILED, anything else: it runs.
  *
- * The folder's lock keeps submissions and questions apart; <name>.closed gives a name up.
+ * The folder's lock keeps submissions and questions apart; <name>.closed gives a name up. Whoever
+ * takes a job may do with its file what he likes: that the file is not there any more says nothing
+ * about the job. An output folder is not used again before the job that was taken for it has said
+ * its end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -93,6 +96,71 @@ static int set_status_aside(const struct job_spec *spec, struct err *err)
                                                        : ERR(err, ERR_HOLD, errno, "%s: %m", path);
 }
 
+/* The last line that is not blank; "" when there is none. False without a file. */
+static bool last_word(const char *folder, char *buf, size_t room, int64_t *changed_s)
+{
+    struct stat st;
+    struct err ignored = {0};
+    AUTO(free) char *path = path_join(folder, STATUS_LOG, &ignored);
+    AUTO(free) char *text = path != NULL ? fs_read(path, STATUS_MAX, NULL, &ignored) : NULL;
+    buf[0] = '\0';
+    if (text == NULL || stat(path, &st) != 0) {
+        return false;
+    }
+    *changed_s = st.st_mtim.tv_sec;
+    for (char *at = text; *at != '\0';) {
+        size_t len = strcspn(at, "\n");
+        size_t from = strspn(at, " \t\r");
+        size_t end = len;
+        while (end > from && strchr(" \t\r", at[end - 1]) != NULL) {
+            end--;
+        }
+        if (end > from) {
+            snprintf(buf, room, "%.*s", (int)(end - from), at + from);
+        }
+        at += len + (at[len] == '\n' ? 1 : 0);
+    }
+    return true;
+}
+
+static bool is_end(const char *word)
+{
+    return strcmp(word, "COMPLETED") == 0 || strcmp(word, "FAILED") == 0;
+}
+
+/* Only a job that nobody has taken yet can be stopped. */
+static void withdraw(const char *queue, const char *name)
+{
+    AUTO(free) char *from = NULL;
+    AUTO(free) char *to = NULL;
+    if (asprintf(&from, "%s/%s.job", queue, name) >= 0 &&
+        asprintf(&to, "%s.cancelled", from) >= 0) {
+        int rc = rename(from, to);
+        (void)rc; /* what it is called now tells what became of it */
+    }
+}
+
+/* Whether the job that used the output folder last may still write there. */
+static bool is_in_use(const char *queue, const struct job_spec *spec, struct job_result *out)
+{
+    char last[JOB_NAME_MAX], word[JOB_STATE_MAX];
+    bool ours = false;
+    int64_t ignored = 0;
+    if (!place_last_job(spec, last, &ours)) {
+        return false;
+    }
+    if (ours) {
+        withdraw(queue, last);
+    }
+    bool taken = has(queue, last, ".job.processed") &&
+                 !(last_word(spec->worker_output, word, sizeof word, &ignored) && is_end(word));
+    if (!taken && !has(queue, last, ".job")) {
+        return false;
+    }
+    place_busy(spec, last, out);
+    return true;
+}
+
 /* The queue's lock is held. -1: surely nothing was submitted. */
 static int submit_locked(const char *queue, const struct job_spec *spec, struct job_result *out,
                          struct err *err)
@@ -105,7 +173,7 @@ static int submit_locked(const char *queue, const struct job_spec *spec, struct 
     }
     if (was_submitted(queue, spec->name)) {
         out->answer = JOB_FOUND;
-    } else {
+    } else if (!is_in_use(queue, spec, out)) {
         place_output(spec, out);
         snprintf(file, sizeof file, "%s.job", spec->name);
         if (out->answer == JOB_FOUND &&
@@ -152,33 +220,6 @@ static int find(const struct config *c, const struct job_spec *spec, struct job_
 
 /* --- looking --- */
 
-/* The last line that is not blank; "" when there is none. False without a file. */
-static bool last_word(const char *folder, char *buf, size_t room, int64_t *changed_s)
-{
-    struct stat st;
-    struct err ignored = {0};
-    AUTO(free) char *path = path_join(folder, STATUS_LOG, &ignored);
-    AUTO(free) char *text = path != NULL ? fs_read(path, STATUS_MAX, NULL, &ignored) : NULL;
-    buf[0] = '\0';
-    if (text == NULL || stat(path, &st) != 0) {
-        return false;
-    }
-    *changed_s = st.st_mtim.tv_sec;
-    for (char *at = text; *at != '\0';) {
-        size_t len = strcspn(at, "\n");
-        size_t from = strspn(at, " \t\r");
-        size_t end = len;
-        while (end > from && strchr(" \t\r", at[end - 1]) != NULL) {
-            end--;
-        }
-        if (end > from) {
-            snprintf(buf, room, "%.*s", (int)(end - from), at + from);
-        }
-        at += len + (at[len] == '\n' ? 1 : 0);
-    }
-    return true;
-}
-
 /* When the job was taken, as the folder shows; 0: not known. */
 static int64_t taken_s(const char *queue, const char *name)
 {
@@ -191,16 +232,14 @@ static int64_t taken_s(const char *queue, const char *name)
     return stat(path, &st) == 0 ? st.st_ctim.tv_sec : 0;
 }
 
-/* Only a job that nobody has taken yet can be stopped. */
-static void withdraw(const char *queue, const char *name)
+/* Nobody can submit this name any more. */
+static void give_up(const char *queue, const char *name)
 {
-    AUTO(free) char *from = NULL;
-    AUTO(free) char *to = NULL;
-    if (asprintf(&from, "%s/%s.job", queue, name) >= 0 &&
-        asprintf(&to, "%s.cancelled", from) >= 0) {
-        int rc = rename(from, to);
-        (void)rc; /* what it is called now tells what became of it */
-    }
+    char file[NAME_FILE_ROOM];
+    struct err ignored = {0};
+    snprintf(file, sizeof file, "%s.closed", name);
+    int rc = place_put(queue, file, "", &ignored);
+    (void)rc; /* tried again at the next look */
 }
 
 static void look_at(const char *queue, struct job_watched *job)
@@ -209,15 +248,19 @@ static void look_at(const char *queue, struct job_watched *job)
     int64_t changed_s = 0;
     struct job_word *own = &job->view.own;
     const char *name = job->view.name;
-    if (job->cancel) {
+    if (job->cancel || job->close) {
         withdraw(queue, name);
+    }
+    if (job->close) {
+        give_up(queue, name);
     }
     bool told = last_word(job->worker_output, word, sizeof word, &changed_s);
     int64_t since_s = taken_s(queue, name);
     *own = (struct job_word){.exit_code = -1, .elapsed_s = -1};
     if (has(queue, name, ".job.cancelled")) {
         snprintf(own->state, sizeof own->state, "CANCELLED");
-    } else if (told && (strcmp(word, "COMPLETED") == 0 || strcmp(word, "FAILED") == 0)) {
+        job->view.gone = true; /* nobody had taken it */
+    } else if (told && is_end(word)) {
         snprintf(own->state, sizeof own->state, "%s", word);
         own->exit_code = strcmp(word, "COMPLETED") == 0 ? 0 : -1;
         own->elapsed_s = since_s > 0 && changed_s >= since_s ? changed_s - since_s : -1;
@@ -227,7 +270,10 @@ static void look_at(const char *queue, struct job_watched *job)
         snprintf(job->view.squeue.state, sizeof job->view.squeue.state, "PENDING");
     } else if (has(queue, name, ".job.processed")) {
         snprintf(job->view.squeue.state, sizeof job->view.squeue.state, "RUNNING");
+    } else if (!job->cancel && !has(queue, name, ".closed")) {
+        snprintf(job->view.squeue.state, sizeof job->view.squeue.state, "VANISHED");
     }
+    job->view.closed = has(queue, name, ".closed");
 }
 
 static int look(const struct config *c, struct job_watched *jobs, size_t n, struct job_poll *out,

@@ -39,7 +39,7 @@ struct job_spec {
     size_t n_env;
     const char *input;         /* a path that the log shows */
     const char *results;       /* names below output, a line each: older ones are set aside */
-    const char *copy_stem;     /* every <stem>.* is copied beside the output first; "": nothing */
+    const char *copy;          /* files, as shell words: copied beside the output first; "": none */
     const char *copy_variable; /* then names the copy of what it named before */
     const char *mem, *time;    /* "62G", "02:00:00"; "": the engine's default */
     int64_t cpus, mem_mib, time_s; /* mem and time as numbers; 0: not limited */
@@ -67,6 +67,7 @@ struct job_watched {
     struct job_view view; /* id and name; the engine fills in the words */
     const char *folder, *worker_output;
     bool cancel; /* stop it */
+    bool close;  /* see to it that it never starts, and stops should it have started */
 };
 
 /* A job under our prefix that nobody asked about. */

@@ -3,8 +3,10 @@
  *
  * A job is run_job.sh in a session of its own, which outlives the worker. It and its children hold
  * a flock on <folder>/alive: whether a job still runs is asked of the kernel, by whoever can see
- * the folder, and never of a process id alone. The lock of the folder makes a submission one of a
- * kind: it is held until the process has started and its id is written down (spawn.h).
+ * the folder, and never of a process id alone. A lock that can be had proves that the job is gone
+ * where it was started (<folder>/boot); on another host, or after a restart, its beat must stand
+ * still, too. The lock of the folder makes a submission one of a kind: it is held until the process
+ * has started and its id is written down (spawn.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -65,15 +67,45 @@ static char *script_in(const struct config *c, struct err *err)
     return TAKE(path);
 }
 
+enum alive { IS_ALIVE, IS_GONE, IS_UNSEEN };
+
+/* A folder that is not there, or a lock that nobody can ask for, says nothing. */
+static enum alive is_alive(const char *folder)
+{
+    struct err ignored = {0};
+    AUTO(free) char *path = path_join(folder, "alive", &ignored);
+    int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    if (fd < 0) {
+        return IS_UNSEEN;
+    }
+    enum alive alive = flock(fd, LOCK_SH | LOCK_NB) == 0 ? IS_GONE
+                       : errno == EWOULDBLOCK            ? IS_ALIVE
+                                                         : IS_UNSEEN;
+    close(fd);
+    return alive;
+}
+
+/* Which start of which host this is; "" when the kernel does not say. */
+static void boot_id(char out[static 64])
+{
+    struct err ignored = {0};
+    AUTO(free) char *text = fs_read("/proc/sys/kernel/random/boot_id", 63, NULL, &ignored);
+    snprintf(out, 64, "%.*s\n", text != NULL ? (int)strcspn(text, "\n") : 0,
+             text != NULL ? text : "");
+}
+
 /* Everything is in place: start it. */
 static int start(const struct config *c, const struct job_spec *spec, int64_t *id, struct err *err)
 {
     const char *const names[] = {"host.out", "alive", "job_id"};
     char *paths[3] = {0};
+    char boot[64];
     AUTO(text_fini) struct text env = {0};
     AUTO(free) char *script = script_in(c, err);
+    boot_id(boot);
     int rc = script != NULL && job_env_write(c, spec, true, &env, err) == 0 &&
-                     place_put(spec->folder, "job.env", env.data, err) == 0
+                     place_put(spec->folder, "job.env", env.data, err) == 0 &&
+                     place_put(spec->folder, "boot", boot, err) == 0
                  ? 0
                  : -1;
     for (size_t i = 0; i < 3 && rc == 0; i++) {
@@ -101,6 +133,29 @@ static int start(const struct config *c, const struct job_spec *spec, int64_t *i
     return rc;
 }
 
+/* Whether the job that used the output folder last still runs; one of the same task is told to
+ * stop.
+ */
+static bool is_in_use(const struct job_spec *spec, struct job_result *out)
+{
+    char last[JOB_NAME_MAX];
+    bool ours = false;
+    struct err ignored = {0};
+    const char *slash = strrchr(spec->folder, '/');
+    AUTO(free) char *folder = NULL;
+    if (slash == NULL || !place_last_job(spec, last, &ours) ||
+        asprintf(&folder, "%.*s/%s", (int)(slash - spec->folder), spec->folder, last) < 0) {
+        return false;
+    }
+    if (is_alive(folder) != IS_ALIVE) {
+        return false;
+    }
+    int rc = ours ? place_put(folder, "closed", "", &ignored) : 0;
+    (void)rc; /* it is waited for all the same */
+    place_busy(spec, last, out);
+    return true;
+}
+
 /* The folder's lock is held. */
 static int submit_locked(const struct config *c, const struct job_spec *spec,
                          struct job_result *out, struct err *why)
@@ -112,6 +167,9 @@ static int submit_locked(const struct config *c, const struct job_spec *spec,
     out->id = submitted_id(spec->folder);
     if (out->id > 0) {
         out->answer = JOB_FOUND;
+        return 0;
+    }
+    if (is_in_use(spec, out)) {
         return 0;
     }
     place_output(spec, out);
@@ -182,19 +240,6 @@ static bool has_ended(const struct job_watched *job)
     return state[0] != '\0' && strcmp(state, "RUNNING") != 0;
 }
 
-static bool is_alive(const char *folder)
-{
-    struct err ignored = {0};
-    AUTO(free) char *path = path_join(folder, "alive", &ignored);
-    int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
-    if (fd < 0) {
-        return false;
-    }
-    bool free_now = flock(fd, LOCK_SH | LOCK_NB) == 0;
-    close(fd);
-    return !free_now;
-}
-
 /* Whether this process is our job: its arguments name the folder. */
 static bool is_ours(const struct job_watched *job)
 {
@@ -237,18 +282,47 @@ static void stop(const struct job_watched *job)
     kill(-(pid_t)job->view.id, patience ? SIGTERM : SIGKILL);
 }
 
-static void look_at(struct job_watched *job)
+/* Nobody holds the job's lock. */
+static void look_at_gone(struct job_watched *job)
 {
-    read_status(job);
-    if (!has_ended(job) && is_alive(job->folder)) {
-        if (job->cancel) {
-            stop(job);
-        }
-        snprintf(job->view.squeue.state, sizeof job->view.squeue.state, "RUNNING");
-        return;
-    }
+    char boot[64], here[64];
     read_status(job); /* its last word may have come between the two looks */
     say_end(job);
+    boot_id(here);
+    here[strcspn(here, "\n")] = '\0';
+    job->view.gone = !place_line(job->folder, "boot", boot, sizeof boot) || strcmp(boot, here) == 0;
+    job->view.claimed = place_has(job->folder, "claimed");
+    job->view.closed = place_has(job->folder, "closed");
+    if (!place_line(job->folder, "beat", job->view.beat, sizeof job->view.beat)) {
+        job->view.beat[0] = '\0';
+    }
+}
+
+/* -1: nothing can be seen of it. */
+static int look_at(struct job_watched *job, struct job_poll *out)
+{
+    struct err why = {0};
+    if (job->close && place_put(job->folder, "closed", "", &why) != 0) {
+        snprintf(out->message, sizeof out->message, "%.300s", why.msg);
+        return -1;
+    }
+    read_status(job);
+    enum alive alive = has_ended(job) ? IS_GONE : is_alive(job->folder);
+    if (alive == IS_UNSEEN) {
+        snprintf(out->message, sizeof out->message,
+                 "job %" PRId64 ": nothing can be seen of it at %.200s from here", job->view.id,
+                 job->folder);
+        return -1;
+    }
+    if (alive == IS_GONE) {
+        look_at_gone(job);
+        return 0;
+    }
+    if (job->cancel || job->close) {
+        stop(job);
+    }
+    snprintf(job->view.squeue.state, sizeof job->view.squeue.state, "RUNNING");
+    return 0;
 }
 
 static int look(const struct config *c, struct job_watched *jobs, size_t n, struct job_poll *out,
@@ -258,8 +332,8 @@ static int look(const struct config *c, struct job_watched *jobs, size_t n, stru
     (void)err;
     *out = (struct job_poll){.queue_ok = true, .accounting_ok = true};
     for (size_t i = 0; i < n; i++) {
-        if (jobs[i].folder != NULL) {
-            look_at(&jobs[i]);
+        if (jobs[i].folder != NULL && look_at(&jobs[i], out) != 0) {
+            out->queue_ok = false;
         }
     }
     return 0;

@@ -105,6 +105,24 @@ static int mark(const char *folder, const char *name, const char *word, struct e
     return place_put(folder, name, line, err);
 }
 
+bool place_last_job(const struct job_spec *spec, char name[static JOB_NAME_MAX], bool *ours)
+{
+    const char *folder = spec->worker_output;
+    if (!place_line(folder, ".trawl-job", name, JOB_NAME_MAX) || strcmp(name, spec->name) == 0 ||
+        name[0] == '.' || strchr(name, '/') != NULL) {
+        return false;
+    }
+    *ours = place_owner_of(folder, spec->owner) == PLACE_OURS;
+    return true;
+}
+
+void place_busy(const struct job_spec *spec, const char *last, struct job_result *out)
+{
+    out->answer = JOB_UNUSABLE;
+    snprintf(out->message, sizeof out->message, "job %.90s still writes to %.200s", last,
+             spec->worker_output);
+}
+
 void place_output(const struct job_spec *spec, struct job_result *out)
 {
     struct err why = {0};

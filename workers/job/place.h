@@ -20,6 +20,14 @@ enum place_owner place_owner_of(const char *folder, const char *owner) __attribu
  * JOB_FOUND, or JOB_TAKEN or JOB_UNUSABLE and why. */
 void place_output(const struct job_spec *spec, struct job_result *out) __attribute__((nonnull));
 
+/* The job that used the output folder last, when it is another one than this; false: none. *ours:
+ * it was of the same task. */
+bool place_last_job(const struct job_spec *spec, char name[static JOB_NAME_MAX], bool *ours)
+    __attribute__((nonnull));
+/* "busy": it still writes there. */
+void place_busy(const struct job_spec *spec, const char *last, struct job_result *out)
+    __attribute__((nonnull));
+
 /* The first line of folder/name that is whole; false when there is none. */
 bool place_line(const char *folder, const char *name, char *buf, size_t room)
     __attribute__((nonnull));

@@ -1,6 +1,6 @@
 /*
- * reply.c - reading what the head node answered (slurm.h): lines of fields separated by '|'.
- * The text comes from outside: every number is checked, every length is bounded.
+ * reply.c - reading what the head node answered (slurm.h, frame.h): lines of fields separated by
+ * '|'. The text comes from outside: every number is checked, every length is bounded.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -80,17 +80,6 @@ static int64_t number(const struct field *f)
         value = value * 10 + (f->at[i] - '0');
     }
     return value;
-}
-
-bool slurm_reply_whole(const char *reply)
-{
-    struct line line;
-    while (next_line(&reply, 2, &line)) {
-        if (is(&line.fields[0], "end")) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* What sbatch says when no later try would help. */
@@ -287,6 +276,18 @@ static void read_status(struct job_watched *jobs, size_t n, const struct line *l
     }
 }
 
+/* "mark|<id>|<name>|<closed>|<claimed>|<beat>" */
+static void read_mark(struct job_watched *jobs, size_t n, const struct line *line)
+{
+    struct job_view *view =
+        line->n >= 6 ? find_view(jobs, n, &line->fields[1], &line->fields[2]) : NULL;
+    if (view != NULL) {
+        view->closed = is(&line->fields[3], "1");
+        view->claimed = is(&line->fields[4], "1");
+        copy(&line->fields[5], view->beat, sizeof view->beat);
+    }
+}
+
 static void read_stray(const struct line *line, struct job_poll *out)
 {
     if (line->n < 4 || out->n_strays == STRAYS_MAX || number(&line->fields[1]) <= 0 ||
@@ -354,6 +355,8 @@ static void read_line(struct job_watched *jobs, size_t n, const struct line *lin
         if (view != NULL) {
             view->over_memory = true;
         }
+    } else if (is(verb, "mark")) {
+        read_mark(jobs, n, line);
     } else if (is(verb, "stray")) {
         read_stray(line, out);
     } else if (is(verb, "error")) {

@@ -1,10 +1,9 @@
 /*
  * slurm.c - scripts for the head node and what they answer.
  *
- * A script is remote.sh (functions), then one function t_main with a call a line, then the call of
- * t_main. bash reads a function to its end before it runs any of it, so a script that was cut on
- * the way does nothing. Every value crosses in single quotes. Answers are lines "trawl|<verb>|…"
- * that end with "trawl|end|…"; see remote.sh.
+ * A script is remote.sh (functions), then one function t_main with a call a line, then t_reply,
+ * which runs that and frames what it said (frame.h). Every value crosses in single quotes. Answers
+ * are lines "trawl|<verb>|…"; see remote.sh.
  */
 #include "workers/job/slurm.h"
 
@@ -23,7 +22,7 @@ int slurm_begin(struct text *t, struct err *err)
         return -1;
     }
     fwrite(embedded_remote, 1, embedded_remote_len, t->out);
-    fputs("\nt_main() {\nt_begin\n", t->out);
+    fputs("\nt_main() {\nt_tools\n", t->out);
     return 0;
 }
 
@@ -120,6 +119,13 @@ void slurm_put_cancel(struct text *t, int64_t id, const char *name)
     put_call(t, "t_cancel", (const char *const[]){number, name, NULL});
 }
 
+void slurm_put_close(struct text *t, const struct job_watched *job)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%" PRId64, job->view.id);
+    put_call(t, "t_close", (const char *const[]){number, job->view.name, job->folder, NULL});
+}
+
 void slurm_put_watch(struct text *t, int64_t id, const char *name, const char *folder)
 {
     char number[24];
@@ -134,7 +140,7 @@ void slurm_put_poll(struct text *t, const char *prefix)
 
 int slurm_end(struct text *t, struct err *err)
 {
-    fputs("t_end\n}\nt_main </dev/null\nexit 0\n", t->out);
+    fputs("wait\n}\nt_reply \"$1\"\n", t->out);
     return text_close(t, err);
 }
 
@@ -169,6 +175,9 @@ static int look(const struct config *c, struct job_watched *jobs, size_t n, stru
     for (size_t i = 0; i < n; i++) {
         if (jobs[i].cancel) {
             slurm_put_cancel(&script, jobs[i].view.id, jobs[i].view.name);
+        }
+        if (jobs[i].close && jobs[i].folder != NULL) {
+            slurm_put_close(&script, &jobs[i]);
         }
         if (jobs[i].folder != NULL) {
             slurm_put_watch(&script, jobs[i].view.id, jobs[i].view.name, jobs[i].folder);

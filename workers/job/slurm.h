@@ -16,14 +16,13 @@ void slurm_put_submit(struct text *t, const struct config *c, const struct job_s
                       const char *env) __attribute__((nonnull));
 void slurm_put_find(struct text *t, const char *name, const char *folder) __attribute__((nonnull));
 void slurm_put_cancel(struct text *t, int64_t id, const char *name) __attribute__((nonnull));
+/* Nobody may start under this name any more, and whoever has is told to stop. */
+void slurm_put_close(struct text *t, const struct job_watched *job) __attribute__((nonnull));
 void slurm_put_watch(struct text *t, int64_t id, const char *name, const char *folder)
     __attribute__((nonnull));
 /* prefix: of the names of all our jobs. */
 void slurm_put_poll(struct text *t, const char *prefix) __attribute__((nonnull));
 int slurm_end(struct text *t, struct err *err) __attribute__((nonnull, warn_unused_result));
-
-/* Whether the reply is whole. */
-bool slurm_reply_whole(const char *reply) __attribute__((nonnull));
 
 /* The answer to t_submit or t_find for name. */
 void slurm_read_submit(const char *reply, const char *name, struct job_result *out)

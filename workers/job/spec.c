@@ -37,7 +37,7 @@ int job_env_write(const struct config *c, const struct job_spec *spec, bool limi
         {"TRAWL_OUTPUT", spec->output},
         {"TRAWL_INPUT", spec->input},
         {"TRAWL_RESULTS", spec->results},
-        {"TRAWL_COPY_STEM", spec->copy_stem},
+        {"TRAWL_COPY", spec->copy},
         {"TRAWL_COPY_VARIABLE", spec->copy_variable},
         {"TRAWL_MODULES", c->slurm.modules},
         {"TRAWL_LIMIT_S", limit}, /* kept by the script itself where nobody else does; 0: none */

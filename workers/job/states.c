@@ -109,8 +109,8 @@ static enum job_fate weigh(const struct job_view *view, struct job_outcome *out)
         *out = slurm;
         return fate;
     }
-    /* That sacct has it running means little once it has left the queue: a job that slurmctld
-     * forgot (it was killed, its state was restored) stays so in the accounting for ever. */
+    /* That sacct has it running means little once neither squeue nor slurmctld itself knows it: a
+     * job that slurmctld forgot (it was killed, its state was restored) stays so there for ever. */
     return states_fate(view->scontrol.state) == JOB_WAITS ? JOB_WAITS : JOB_UNKNOWN;
 }
 
@@ -123,4 +123,17 @@ enum job_fate states_decide(const struct job_view *view, struct job_outcome *out
     }
     out->peak_mib = view->wrapper.peak_mib > 0 ? view->wrapper.peak_mib : -1;
     return fate;
+}
+
+bool states_may_run(const struct job_view *view, enum job_fate fate)
+{
+    const char *said = view->wrapper.state;
+    bool runs = strcmp(said, "RUNNING") == 0;
+    if (view->gone || (said[0] != '\0' && !runs)) {
+        return false;
+    }
+    if (view->claimed || runs) {
+        return true;
+    }
+    return fate != JOB_CANCELLED && !view->closed;
 }

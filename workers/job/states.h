@@ -37,6 +37,10 @@ struct job_view {
     int64_t id;
     const char *name; /* borrowed */
     bool over_memory; /* its log says that it was ended for that */
+    bool claimed;     /* it has begun under its name */
+    bool closed;      /* nobody can begin under its name any more */
+    bool gone;        /* the engine has seen that it does not run, and never will */
+    char beat[24];    /* what the wrapper wrote last to show that it lives */
     struct job_word squeue, wrapper, sacct, scontrol;
     struct job_word own; /* of an engine that is no cluster: what it knows by itself */
 };
@@ -54,5 +58,14 @@ struct job_outcome {
  * may still go on; JOB_UNKNOWN when nobody knows it; otherwise it has ended and *out says how.
  */
 enum job_fate states_decide(const struct job_view *view, struct job_outcome *out)
+    __attribute__((nonnull, warn_unused_result));
+
+/*
+ * Whether the job may run now or later, whatever the cluster says of it: a node that was given up
+ * runs on, and a listing may lack what there is. Not when its wrapper has said its end, when the
+ * engine has seen it gone, when it was cancelled before it began, or when it cannot begin any more.
+ * Of one that has begun and said nothing since, its beat tells (watch.c).
+ */
+bool states_may_run(const struct job_view *view, enum job_fate fate)
     __attribute__((nonnull, warn_unused_result));
 #endif

@@ -1,7 +1,13 @@
 /*
  * watch.c - one look at all parked jobs: of each engine one question, whatever their number.
  * Level-triggered: everything is read again from MongoDB each time; what is remembered between two
- * looks is only since when a job has been unknown.
+ * looks is only since when a job has been silent.
+ *
+ * A job that the cluster gave up, or does not know, may run all the same: on a node that nobody
+ * reaches, under a controller that forgot it, or because a list is older than the job. Its task is
+ * not told before the job is seen to be gone: its wrapper said its end, or it is closed (nothing
+ * begins under its name any more, and what has begun stops) and, should it have begun, its beat has
+ * stood still for SILENT_MS.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,8 +23,8 @@
 
 #include "common/ban.h"
 
-#define UNKNOWN_MS 60000 /* sacct may lag behind squeue by some seconds */
-#define SWEEP_MS   60000
+#define SILENT_MS 60000 /* sacct may lag behind squeue by seconds; a beat comes every 10 s */
+#define SWEEP_MS  60000
 
 struct parked {
     const struct job_engine *engine;
@@ -28,14 +34,17 @@ struct parked {
     bool cancel;
 };
 
-struct unknown {
+/* A job that may run although the cluster has given it up or does not know it. */
+struct silence {
     char name[JOB_NAME_MAX];
-    int64_t since; /* mono_ms; 0: a free place */
+    char beat[sizeof((struct job_view *)0)->beat];
+    int64_t since; /* mono_ms: unknown and without a new beat; 0: a free place */
+    bool close;    /* the engine is asked to close it */
 };
 
 struct watch {
-    struct unknown *unknown;
-    size_t unknown_n;
+    struct silence *silences;
+    size_t silences_n;
     /* of one look */
     struct parked *parked;
     size_t n, room;
@@ -64,7 +73,7 @@ void job_watch_free(void *keep)
     }
     forget_parked(w);
     free(w->parked);
-    free(w->unknown);
+    free(w->silences);
     free(w);
     for (size_t i = 0; i < ENGINES; i++) {
         if (engines[i]->close != NULL) {
@@ -131,38 +140,77 @@ static int load_parked(struct watch *w, const char *kind, struct db *db, struct 
     return 0;
 }
 
-/* Whether nobody has known this job for UNKNOWN_MS. */
-static bool unknown_for_long(struct watch *w, const char *name)
+static struct silence *find_silence(const struct watch *w, const char *name)
 {
-    struct unknown *place = NULL;
-    for (size_t i = 0; i < w->unknown_n; i++) {
-        if (w->unknown[i].since != 0 && strcmp(w->unknown[i].name, name) == 0) {
-            return mono_ms() - w->unknown[i].since >= UNKNOWN_MS;
+    for (size_t i = 0; i < w->silences_n; i++) {
+        if (w->silences[i].since != 0 && strcmp(w->silences[i].name, name) == 0) {
+            return &w->silences[i];
         }
-        if (w->unknown[i].since == 0) {
-            place = &w->unknown[i];
-        }
+    }
+    return NULL;
+}
+
+/* NULL when memory is short. */
+static struct silence *add_silence(struct watch *w, const char *name)
+{
+    struct silence *place = NULL;
+    for (size_t i = 0; i < w->silences_n && place == NULL; i++) {
+        place = w->silences[i].since == 0 ? &w->silences[i] : NULL;
     }
     if (place == NULL) {
-        struct unknown *grown = reallocarray(w->unknown, w->unknown_n + 1, sizeof *grown);
+        struct silence *grown = reallocarray(w->silences, w->silences_n + 1, sizeof *grown);
         if (grown == NULL) {
-            return false; /* remembered at the next look */
+            return NULL;
         }
-        w->unknown = grown;
-        place = &w->unknown[w->unknown_n++];
+        w->silences = grown;
+        place = &w->silences[w->silences_n++];
     }
+    *place = (struct silence){.since = mono_ms()};
     snprintf(place->name, sizeof place->name, "%s", name);
-    place->since = mono_ms();
-    return false;
+    return place;
+}
+
+/* What is known of the job's silence, up to this look. NULL: remembered at the next one. */
+static struct silence *hear(struct watch *w, const struct job_view *view)
+{
+    struct silence *s = find_silence(w, view->name);
+    if (s == NULL) {
+        s = add_silence(w, view->name);
+    }
+    if (s != NULL && strcmp(s->beat, view->beat) != 0) {
+        snprintf(s->beat, sizeof s->beat, "%s", view->beat);
+        s->since = mono_ms();
+    }
+    return s;
 }
 
 static void is_known(struct watch *w, const char *name)
 {
-    for (size_t i = 0; i < w->unknown_n; i++) {
-        if (strcmp(w->unknown[i].name, name) == 0) {
-            w->unknown[i] = (struct unknown){0};
-        }
+    struct silence *s = find_silence(w, name);
+    if (s != NULL) {
+        *s = (struct silence){0};
     }
+}
+
+static bool is_closing(const struct watch *w, const char *name)
+{
+    const struct silence *s = find_silence(w, name);
+    return s != NULL && s->close;
+}
+
+/* Whether the job is surely gone; asks for it to be closed when it is silent. */
+static bool is_gone(struct watch *w, const struct job_view *view, enum job_fate fate)
+{
+    bool begun = view->claimed || view->wrapper.state[0] != '\0';
+    if (fate != JOB_UNKNOWN && !states_may_run(view, fate)) {
+        return true;
+    }
+    struct silence *s = hear(w, view);
+    if (s == NULL || ((begun || fate == JOB_UNKNOWN) && mono_ms() - s->since < SILENT_MS)) {
+        return false;
+    }
+    s->close = true;
+    return view->gone || view->closed || !states_may_run(view, fate);
 }
 
 static int note_end(const struct parked *p, const struct job_outcome *o, struct db *db,
@@ -184,31 +232,39 @@ static int note_end(const struct parked *p, const struct job_outcome *o, struct 
     return 0;
 }
 
-/* Written when it changes. */
+/* Written when it changes. The wrapper's word stands for a queue that does not list its job. */
 static int note_state(const struct parked *p, const struct job_view *view, struct db *db,
                       struct err *err)
 {
-    const char *state = view->squeue.state[0] != '\0' ? view->squeue.state : view->own.state;
+    const char *state = view->squeue.state;
+    state = state[0] != '\0' ? state : view->own.state;
+    state = state[0] != '\0' ? state : view->wrapper.state;
     return state[0] == '\0' || strcmp(state, p->state) == 0
                ? 0
                : task_note_wait(db, p->task, p->fence, state, err);
 }
 
-/* One job: still waiting, ended, or unknown; the first only when somebody can tell. */
+/* Of these another job may come in the place of this one. */
+static bool is_loss(enum job_fate fate)
+{
+    return fate == JOB_UNKNOWN || fate == JOB_LOST || fate == JOB_CANCELLED;
+}
+
+/* One job: still waiting, ended, or unknown; the last only when somebody can tell. */
 static int settle(struct watch *w, const struct parked *p, const struct job_view *view,
                   const struct job_poll *poll, struct db *db, struct err *err)
 {
     struct job_outcome outcome = {0};
     enum job_fate fate = states_decide(view, &outcome);
-    bool silent = fate == JOB_UNKNOWN;
-    if (fate == JOB_WAITS || (silent && !(poll->queue_ok && poll->accounting_ok))) {
+    bool unknown = fate == JOB_UNKNOWN;
+    if (fate == JOB_WAITS || (unknown && !(poll->queue_ok && poll->accounting_ok))) {
         is_known(w, view->name);
         return note_state(p, view, db, err);
     }
-    if (silent && !unknown_for_long(w, view->name)) {
-        return 0;
+    if (is_loss(fate) && !is_gone(w, view, fate)) {
+        return note_state(p, view, db, err);
     }
-    if (silent && p->cancel) {
+    if (unknown && p->cancel) {
         snprintf(outcome.state, sizeof outcome.state, "CANCELLED");
     }
     is_known(w, view->name);
@@ -244,7 +300,8 @@ static int collect(const struct watch *w, struct view_set *v, struct err *err)
         v->jobs[v->n] = (struct job_watched){.view = {.id = p->job_id, .name = p->name},
                                              .folder = p->folder,
                                              .worker_output = p->output,
-                                             .cancel = p->cancel};
+                                             .cancel = p->cancel,
+                                             .close = is_closing(w, p->name)};
         v->parked[v->n++] = p;
     }
     return 0;

@@ -20,8 +20,7 @@
 
 void contract_fini(struct contract *c)
 {
-    char *const texts[] = {c->raw,  c->read,    c->settings, c->software,
-                           c->stem, c->command, c->results};
+    char *const texts[] = {c->raw, c->read, c->settings, c->software, c->command, c->results};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         free(texts[i]);
     }
@@ -30,7 +29,7 @@ void contract_fini(struct contract *c)
 static char *read_path(const struct quant_job *job, const char *raw)
 {
     char *path = NULL;
-    if (!job->sciex) {
+    if (job->copy == NULL) {
         return strdup(raw);
     }
     int n = asprintf(&path, "%s/tmp_raw_data/%s", job->cluster_output, path_base(raw));
@@ -52,10 +51,8 @@ static int find_paths(const struct quant_job *job, struct contract *p, struct er
     if (p->raw == NULL || p->settings == NULL || p->software == NULL) {
         return -1;
     }
-    bool wiff = job->sciex && path_ends_with(p->raw, ".wiff", true);
-    p->stem = wiff ? strndup(p->raw, strlen(p->raw) - 5) : strdup("");
     p->read = read_path(job, p->raw);
-    if (p->stem == NULL || p->read == NULL) {
+    if (p->read == NULL) {
         return ERR(err, ERR_TRANSIENT, errno, "out of memory");
     }
     snprintf(p->threads, sizeof p->threads, "%" PRId64, s->threads);
@@ -228,7 +225,7 @@ int contract_make(const struct quant_job *job, struct contract *c, struct err *e
                                 .n_env = CONTRACT_VARIABLES,
                                 .input = c->raw,
                                 .results = c->results,
-                                .copy_stem = c->stem,
+                                .copy = job->copy != NULL ? job->copy : "",
                                 .copy_variable = "RAW_FILE_PATH",
                                 .mem = s->mem,
                                 .time = s->time,

@@ -16,7 +16,6 @@ struct contract {
     char *read;     /* what the software reads: the raw file, or the copy of a Sciex set */
     char *settings; /* the folder of these settings */
     char *software; /* the program */
-    char *stem;     /* Sciex: the raw file without ".wiff", else "" */
     char *command;  /* CUSTOM_COMMAND: shell words */
     char *results;  /* the files that metrics are read from, a line each */
     char threads[24], version[24];

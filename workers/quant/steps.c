@@ -18,6 +18,7 @@
 #include "workers/quant/contract.h"
 #include "workers/quant/errors.h"
 #include "workers/quant/files.h"
+#include "workers/quant/members.h"
 #include "workers/quant/metrics.h"
 #include "workers/quant/output.h"
 
@@ -34,6 +35,9 @@ int quant_prepare(void *p, struct err *err)
         return -1;
     }
     AUTO(contract_fini) struct contract c = {0};
+    if (job->job_id == 0 && members_find(job, err) != 0) {
+        return -1;
+    }
     return contract_make(job, &c, err); /* bad parameters show before anything runs */
 }
 

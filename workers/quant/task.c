@@ -183,8 +183,9 @@ void quant_destroy(void *p)
 {
     struct quant_job *job = p;
     char *const texts[] = {
-        job->raw,           job->output,         job->raw_id, job->raw_id_text, job->project,
-        job->worker_output, job->cluster_output, job->folder, job->metrics_id,  job->owner,
+        job->raw,        job->output,        job->raw_id,         job->raw_id_text,
+        job->project,    job->worker_output, job->cluster_output, job->folder,
+        job->metrics_id, job->owner,         job->copy,
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         free(texts[i]);
