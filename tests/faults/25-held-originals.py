@@ -112,7 +112,7 @@ def a_move_and_a_removal_wait_for_whoever_has_the_original_open():
         keys = dict(path=f"{fs.path}/gen1", file_move_delay_m=0, min_file_age_days=0)
         site.instrument("gen1", "generic", **keys)
         write_file(f"{site.instruments}/gen1/a.mzML", 100_000)
-        fs.rules("error=EACCES rename */Backup/a.mzML")
+        fs.rules("error=EACCES rename,create */Backup/a.mzML")  # where a new name is exclusive only by a link, too
         site.start_scheduler()
         site.start_worker("copy,move,remove,index")
         wait_held(site, "a.mzML/move", 60)

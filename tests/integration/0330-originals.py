@@ -151,7 +151,7 @@ def an_original_in_backup_that_differs_is_not_removed_and_not_shown_as_safe():
         code, answer, _ = source(site, "a.mzML")
         equal((code, answer["state"]), (0, "same"), "after it was put right")
         equal(open_alerts(site), [], "alerts afterwards")
-        equal(site.ask("why", "a.mzML")["raw_file"]["reason"], "done", "trawl why, afterwards")
+        wait_until(lambda: site.ask("why", "a.mzML")["raw_file"]["reason"] == "done", 20, "trawl why, afterwards")
         wait_until(lambda: "original_differs" not in site.db.one("aggregates", "raw_files/a.mzML")["contents"], 20, "the index")
 
 
