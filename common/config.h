@@ -125,6 +125,10 @@ enum instrument_type {
     INSTRUMENT_TYPE_COUNT
 };
 
+/* Sciex: without spectra in its .wiff.scan an acquisition ends when nothing of it has moved for so
+ * long. */
+#define INSTRUMENT_SCAN_QUIET_MS (24LL * 3600 * 1000)
+
 /* config/instruments.d/<id>.ini, section [instrument]. Thresholds: reference/ingest.md §1.2 (a). */
 struct instrument {
     char *id; /* the file's name without .ini: [a-z0-9_-], at most 32 characters */
@@ -133,6 +137,7 @@ struct instrument {
     char *glob;      /* generic only: names to take, e.g. *.mzML */
     char *main_file; /* generic folders only: the file inside whose size is watched */
     int64_t poll_s;
+    int64_t still_s; /* nothing may have moved for so long before any rule says done (10) */
     int64_t quiet_s; /* generic: unchanged for so long = done; 0 = by the rules of the others */
     int64_t size_check_s;        /* two equal sizes so far apart = done (3600) */
     int64_t missing_main_s;      /* no main file for so long = failed (7200) */

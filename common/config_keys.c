@@ -170,6 +170,9 @@ static const struct config_key one_instrument[] = {
      HELP("generic only, for folders: the file inside whose size is watched.")},
     {AT(poll_s), INT(NULL, 1, DAY_S),
      HELP("Time between two looks at the folder. Not set: [scheduler] poll_s.")},
+    {AT(still_s), INT("10", 0, 7 * DAY_S),
+     HELP("Before any rule below says done, no size, time or name of anything that belongs to the "
+          "raw file may have changed for so long.")},
     {AT(quiet_s), INT(NULL, 0, 7 * DAY_S),
      HELP("Unchanged for so long is done; 0: the rules below decide. Not set: 60 for generic, "
           "otherwise 0.")},

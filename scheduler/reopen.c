@@ -8,8 +8,10 @@
 bool reopen_may(const bson_t *rf)
 {
     const char *retire = doc_str(rf, "retire", "");
-    return strcmp(retire, "moving") != 0 && strcmp(retire, "removing") != 0 &&
-           doc_bool(rf, "settled", false) && strcmp(doc_str(rf, "status", ""), "ignored") != 0 &&
+    bool copies = !doc_bool(rf, "settled", false) &&
+                  strcmp(doc_str(rf, "backup_status", ""), "copying_done") != 0;
+    return strcmp(retire, "moving") != 0 && strcmp(retire, "removing") != 0 && !copies &&
+           strcmp(doc_str(rf, "status", ""), "ignored") != 0 &&
            strcmp(doc_str(rf, "instrument_file_status", ""), "initial") == 0;
 }
 

@@ -30,6 +30,7 @@ struct move_job {
     char *raw_file, *source_root;
     struct move_member *members;
     size_t n_members;
+    bool set; /* Sciex: several names with one stem */
 
     const char *skipped; /* why nothing is to be done; NULL: go on */
     char *backup;        /* <source_root>/Backup */
@@ -47,6 +48,9 @@ void move_destroy(void *job);
  * nothing touched, when something is not as it was backed up: with ERR_CODE_SOURCE_CHANGED when the
  * raw file is to be acquired anew, after move_undo. */
 int move_decide(struct move_job *job, struct err *err) __attribute__((warn_unused_result));
+/* set.c: whether the names of a set are still those that belong to it: none has come, none is
+ * another raw file's. Else INVALID with ERR_CODE_SOURCE_CHANGED. */
+int move_check_set(const struct move_job *job, struct err *err) __attribute__((warn_unused_result));
 /* Members that an earlier attempt has moved go back to where they were acquired. May run again
  * after having been cut off anywhere. */
 int move_undo(struct move_job *job, struct err *err) __attribute__((warn_unused_result));
