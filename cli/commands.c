@@ -523,7 +523,9 @@ const struct command commands[] = {
      .brief = "note a head node's key in [ssh] known_hosts; alone: show it",
      .help =
          "Nothing else ever adds a key. Compare the fingerprint with what the host itself says:\n"
-         "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub. Exit 1 when it is not trusted.",
+         "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub. Exit 1 when it is not trusted. A key "
+         "that\n"
+         "known_hosts marks @revoked is never taken.",
      .options = cluster_trust_options,
      .min_words = 1,
      .max_words = 1,

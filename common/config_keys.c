@@ -143,7 +143,9 @@ static const struct config_key main_keys[] = {
     {AT(ssh, agent), BOOL("false"),
      HELP("Without a key_file: log in with the keys of the SSH agent at $SSH_AUTH_SOCK.")},
     {AT(ssh, known_hosts), TEXT(""),
-     HELP("The head nodes' public keys; an unknown host is refused.")},
+     HELP("The head nodes' public keys, as OpenSSH has them: one file, or several separated by "
+          "blanks. An unknown host and a @revoked key are refused; host certificates are not "
+          "checked.")},
     {AT(ssh, password_file), TEXT(""),
      HELP("File that holds the user's password, if the cluster takes no key.")},
     {AT(ssh, connect_ms), INT("10000", 100, 10 * MINUTE_MS), HELP("Deadline of connecting.")},

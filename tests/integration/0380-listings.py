@@ -3,6 +3,7 @@
 The head node's tools are this file's own: each asks the real one, or answers as a site's does that has an old list, or none.
 """
 
+import contextlib
 import glob
 
 from harness import *
@@ -104,16 +105,14 @@ def the_wrappers_word_counts_when_nobody_on_the_cluster_knows_the_job():
         ends_well(site, name, job)
 
 
-def job_processes(job):
-    """The wrapper and all that it started: those of the job's environment."""
-    for path in glob.glob("/proc/[0-9]*/environ"):
-        with open(path, "rb") if os.access(path, os.R_OK) else open(os.devnull, "rb") as environ:
-            try:
-                words = environ.read().split(b"\0")
-            except OSError:
-                continue
-            if f"SLURM_JOB_ID={job}".encode() in words:
-                yield int(path.split("/")[2])
+def job_processes(site):
+    """The wrapper and all that it started: whatever runs in the site's folders."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cwd"):
+        with contextlib.suppress(OSError):
+            if os.readlink(path).startswith((f"{site.slurm}/", f"{site.output}/")):
+                found.append(int(path.split("/")[2]))
+    return found
 
 
 @test
@@ -123,9 +122,8 @@ def a_job_that_the_cluster_gave_up_and_that_runs_on_is_gone_before_the_next_one_
         lost = f'echo "{job}|$(sed -n "s/^export TRAWL_JOB_NAME=.\\(.*\\).$/\\1/p" {site.slurm}/jobs/*/*/job.env)|NODE_FAIL|1:0|5"'
         answers(squeue=EMPTY, sacct=lost, scancel=EMPTY)
         stays_parked(site, name, job, SILENT_S // 2)  # it shows that it lives
-        wrapper = [pid for pid in job_processes(job) if b"run_job-" in open(f"/proc/{pid}/cmdline", "rb").read()]
-        holds(wrapper, "the wrapper is found")
-        frozen = list(job_processes(job))
+        frozen = job_processes(site)
+        holds(frozen, "its processes are found")
         for pid in frozen:
             os.kill(pid, signal.SIGSTOP)  # as on a node that nobody reaches
         folder = glob.glob(f"{site.slurm}/jobs/*/trawl-*-f*")[0]
@@ -133,7 +131,7 @@ def a_job_that_the_cluster_gave_up_and_that_runs_on_is_gone_before_the_next_one_
         wait_until(lambda: len(runs(site)) == 2, 60, "another one begins")
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)
-        wait_until(lambda: not list(job_processes(job)), 30, "the first one sees that it was overtaken, and stops")
+        wait_until(lambda: not set(frozen) & set(job_processes(site)), 30, "the first one sees that it was overtaken, and stops")
         answers()
         let_go(site)
         site.wait_status(name, "done", 60)
