@@ -7,8 +7,8 @@
 #include "common/fs.h"
 #include "common/shell.h"
 #include "test.h"
+#include "workers/quant/backup_files.h"
 #include "workers/quant/contract.h"
-#include "workers/quant/members.h"
 
 static char empty[] = "", root_backup[] = "/pool/back up", root_output[] = "/pool/out",
             root_settings[] = "/pool/settings", root_software[] = "/soft ware",
@@ -290,6 +290,8 @@ static void what_can_never_run_is_refused_before_it_starts(void **state)
     assert_refused("software_type", "", "no software_type");
 }
 
+#define RECORDED(path) "{", "path", path, "size", BCON_INT64(7), "xxh3", "e1", "}"
+
 /* Recorded names beside those of another raw file whose name begins with the same stem, and with a
  * companion whose case differs: reports of pwiz's reader tests. */
 static void a_sciex_set_is_what_was_backed_up_as_its_own(void **state)
@@ -300,15 +302,15 @@ static void a_sciex_set_is_what_was_backed_up_as_its_own(void **state)
     AUTO(bson_destroy) bson_t *doc = document("sample_0.5ng [x].wiff", "msqc", "");
     assert_int_equal(decode(&job, doc, &err), 0);
     AUTO(bson_destroy)
-    bson_t *raw = BCON_NEW("files", "[", "{", "path", "sample_0.5ng [x].wiff", "size",
-                           BCON_INT64(7), "}", "{", "path", "Sample_0.5NG [x].wiff.scan", "}", "{",
-                           "path", "sample_0.5ng [x]%0A%FF.txt", "}", "]");
-    assert_int_equal(members_of(&job, raw, &err), 0);
+    bson_t *raw = BCON_NEW("files", "[", RECORDED("sample_0.5ng [x].wiff"),
+                           RECORDED("Sample_0.5NG [x].wiff.scan"),
+                           RECORDED("sample_0.5ng [x]%0A%FF.txt"), "]");
+    assert_int_equal(backup_files_of(&job, raw, &err), 0);
     AUTO(free) char *env = job_env(&job, &err);
     assert_non_null(env);
-    static const char words[] = "/pool/back up/test1/2026_11/sample_0.5ng [x].wiff\0"
-                                "/pool/back up/test1/2026_11/Sample_0.5NG [x].wiff.scan\0"
-                                "/pool/back up/test1/2026_11/sample_0.5ng [x]\n\xff.txt";
+    static const char words[] = "/pool/back up/test1/2026_11/Sample_0.5NG [x].wiff.scan\0"
+                                "/pool/back up/test1/2026_11/sample_0.5ng [x]\n\xff.txt\0"
+                                "/pool/back up/test1/2026_11/sample_0.5ng [x].wiff";
     char out[4096], folder[64];
     size_t len = 0;
     assert_non_null(test_folder(folder, sizeof folder, "trawl-job"));
@@ -321,13 +323,13 @@ static void a_sciex_set_is_what_was_backed_up_as_its_own(void **state)
     assert_non_null(strstr(command, "/tmp_raw_data/sample_0.5ng [x].wiff"));
 
     AUTO(bson_destroy)
-    bson_t *others = BCON_NEW("files", "[", "{", "path", "Sample_0.5NG [x].wiff", "}", "]");
-    assert_int_equal(members_of(&job, others, &unknown), -1);
+    bson_t *others = BCON_NEW("files", "[", RECORDED("Sample_0.5NG [x].wiff"), "]");
+    assert_int_equal(backup_files_of(&job, others, &unknown), -1);
     assert_int_equal(unknown.kind, ERR_INVALID);
     AUTO(bson_destroy)
     bson_t *alphakraken =
-        BCON_NEW("file_info", "{", "sample_0.5ng [x].wiff", "[", BCON_INT64(7), "x", "]", "}");
-    assert_int_equal(members_of(&job, alphakraken, &err), 0);
+        BCON_NEW("file_info", "{", "sample_0.5ng [x].wiff", "[", BCON_INT64(7), "e1", "]", "}");
+    assert_int_equal(backup_files_of(&job, alphakraken, &err), 0);
     assert_string_equal(job.copy, " '/pool/back up/test1/2026_11/sample_0.5ng [x].wiff'");
     quant_destroy(&job);
     AUTO(free) char *rm = NULL;

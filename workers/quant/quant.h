@@ -42,7 +42,7 @@ struct quant_job {
     struct job_outcome outcome;
     /* prepare */
     char *worker_output, *cluster_output, *folder;
-    char *copy; /* members.h; NULL: nothing is copied */
+    char *copy; /* backup_files.h; NULL: nothing is copied */
     /* store */
     char error_code[64]; /* of a job that failed; errors.h */
     bson_t *metrics;

@@ -15,10 +15,10 @@
 #include <string.h>
 
 #include "common/path.h"
+#include "workers/quant/backup_files.h"
 #include "workers/quant/contract.h"
 #include "workers/quant/errors.h"
 #include "workers/quant/files.h"
-#include "workers/quant/members.h"
 #include "workers/quant/metrics.h"
 #include "workers/quant/output.h"
 
@@ -35,7 +35,7 @@ int quant_prepare(void *p, struct err *err)
         return -1;
     }
     AUTO(contract_fini) struct contract c = {0};
-    if (job->job_id == 0 && members_find(job, err) != 0) {
+    if (job->job_id == 0 && backup_files_find(job, err) != 0) {
         return -1;
     }
     return contract_make(job, &c, err); /* bad parameters show before anything runs */
