@@ -324,6 +324,34 @@ static void an_unknown_host_is_refused_with_the_remedy(void **state)
     world_remove();
 }
 
+/* libssh2/libssh2#508; the rules one by one: test_known_hosts.c */
+static void known_hosts_is_read_as_openssh_reads_it(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    world_new("a.mzML", RESULT);
+    const char *known = world_env("TRAWL_SSH_KNOWN_HOSTS");
+    char path[100];
+    snprintf(path, sizeof path, "%s/known", world.root);
+    world_shell("cp '%s' '%s' && echo \"@revoked * $(cut -d' ' -f2,3 '%s')\" >>'%s'", known, path,
+                known, path);
+    set(&world.cfg.ssh.known_hosts, path);
+    fails_to_connect(ERR_HOLD, "is marked @revoked in");
+    world_shell("echo \"@cert-authority * $(cut -d' ' -f2,3 '%s')\" >'%s'", known, path);
+    fails_to_connect(ERR_HOLD, "its @cert-authority is of no use");
+    world_shell("sed 's/$/\\r/' '%s' >'%s' && ssh-keygen -q -H -f '%s' 2>/dev/null >&2", known,
+                path, path);
+    cluster_close();
+    assert_ok(world_attempt(&err), STEP_PARK, &err);
+    char two[240];
+    snprintf(two, sizeof two, "%s/none %s", world.root, path);
+    set(&world.cfg.ssh.known_hosts, two);
+    cluster_close();
+    world_watch();
+    assert_ok(world_attempt(&err), 0, &err);
+    world_remove();
+}
+
 static void a_key_that_is_of_no_use_is_named(void **state)
 {
     (void)state;
@@ -420,6 +448,7 @@ int main(void)
         cmocka_unit_test(a_bad_partition_is_refused_with_the_reason),
         cmocka_unit_test(a_folder_of_somebody_else_is_not_touched),
         cmocka_unit_test(an_unknown_host_is_refused_with_the_remedy),
+        cmocka_unit_test(known_hosts_is_read_as_openssh_reads_it),
         cmocka_unit_test(a_key_that_is_of_no_use_is_named),
         cmocka_unit_test(a_silent_head_node_costs_its_time_and_the_next_one_serves),
         cmocka_unit_test(one_session_serves_many_jobs_and_heals),
