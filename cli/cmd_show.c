@@ -8,6 +8,7 @@
 #include "cli/find.h"
 #include "cli/table.h"
 #include "cli/text.h"
+#include "common/original.h"
 
 struct shown {
     bson_t *raw;
@@ -83,13 +84,19 @@ static void print_raw(struct cli *c, const bson_t *raw)
                   {"backup", "backup_status"},   {"at", "backup_base_path"}};
     char buf[TEXT_SHORT];
     const char *status = doc_str(raw, "status", "?");
-    enum style s = style_of_state(status);
+    enum style s = original_is_safe(raw) ? style_of_state(status) : STYLE_BAD;
     style_put(c->out, STYLE_BOLD, c->color, doc_str(raw, "_id", "?"));
     fputs("  ", c->out);
     style_put(c->out, s, c->color, status);
     fputc('\n', c->out);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         line(c, fields[i].label, doc_str(raw, fields[i].field, ""));
+    }
+    if (original_is_safe(raw)) {
+        line(c, "original", doc_str(raw, "original.state", ""));
+    } else {
+        char says[ORIGINAL_SAID];
+        line(c, "original", original_says(raw, says));
     }
     line(c, "size", text_size(doc_i64(raw, "size", -1), buf));
     line(c, "created", text_time(doc_i64(raw, "created_at", 0), buf));
@@ -170,6 +177,24 @@ static bool is_metric(const char *key)
     return true;
 }
 
+/* A number, a text, or the texts of an array (missing_columns); "-" for null. */
+static void print_value(struct cli *c, const bson_iter_t *at)
+{
+    bson_iter_t texts;
+    if (BSON_ITER_HOLDS_NUMBER(at)) {
+        fprintf(c->out, "%.10g", bson_iter_as_double(at));
+    } else if (BSON_ITER_HOLDS_UTF8(at)) {
+        text_put(c->out, bson_iter_utf8(at, NULL));
+    } else if (BSON_ITER_HOLDS_ARRAY(at) && bson_iter_recurse(at, &texts)) {
+        for (bool more = false; bson_iter_next(&texts); more = true) {
+            fputs(more ? ", " : "", c->out);
+            text_put(c->out, BSON_ITER_HOLDS_UTF8(&texts) ? bson_iter_utf8(&texts, NULL) : "?");
+        }
+    } else {
+        fputc('-', c->out);
+    }
+}
+
 static void print_metrics(struct cli *c, const bson_t *m)
 {
     char title[200];
@@ -185,16 +210,10 @@ static void print_metrics(struct cli *c, const bson_t *m)
         if (!is_metric(key)) {
             continue;
         }
-        char number[TEXT_SHORT];
-        const char *value = doc_str(m, key, "-");
-        if (BSON_ITER_HOLDS_NUMBER(&at)) {
-            snprintf(number, sizeof number, "%.10g", bson_iter_as_double(&at));
-            value = number;
-        }
         fputs("  ", c->out);
         text_put(c->out, key);
         fprintf(c->out, "%*s ", text_width(key) < 36 ? 36 - (int)text_width(key) : 0, "");
-        text_put(c->out, value);
+        print_value(c, &at);
         fputc('\n', c->out);
     }
     line(c, "output", doc_str(m, "output_path", ""));

@@ -60,6 +60,7 @@ struct config {
         int64_t base_ms; /* back-off: random in [0, min(max, base * 2^n)) */
         int64_t max_ms;
         int64_t max_lost;
+        int64_t held_alert_s; /* a task that a busy source holds for so long is told as an alert */
     } retry;
     struct { /* sizes of pools that do not exist yet; afterwards MongoDB holds the live value */
         int64_t file_copy, cluster_slots, index, file_move, file_remove, s3_upload;

@@ -72,6 +72,9 @@ static const struct config_key main_keys[] = {
     {AT(retry, max_lost), INT("10", 1, 1000),
      HELP("A task whose workers died so often while they ran it is dead until somebody retries it: "
           "it may be what kills them.")},
+    {AT(retry, held_alert_s), INT("3600", 1, 30 * 24 * 3600),
+     HELP("A task that an original holds for so long, because others have it open or its share "
+          "refuses it, is shown as an alert. It goes on by itself in any case.")},
     {AT(pool, file_copy), INT("3", 0, POOL_MAX_SLOTS),
      HELP("Slots of copying. All sizes here are of pools that do not exist yet: afterwards "
           "MongoDB holds the size, and `trawl pool set` changes it.")},

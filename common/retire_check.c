@@ -104,6 +104,13 @@ static void refuse(struct checking *k, size_t i, const char *why)
     }
 }
 
+/* It is the original that is not what was backed up, and not its copy in the pool. */
+static void differs(struct checking *k, size_t i, const char *why)
+{
+    k->c->differing++;
+    refuse(k, i, why);
+}
+
 /* --- the cheap looks --- */
 
 static void look_at_pool(struct checking *k, size_t i, const struct record_file *f)
@@ -136,19 +143,19 @@ static void look_at(struct checking *k, size_t i)
         return;
     }
     if (e->kind == TREE_OTHER) {
-        refuse(k, i, "it is a link or a special file");
+        differs(k, i, "it is a link or a special file");
         return;
     }
     k->c->files++;
     k->c->bytes += e->size;
     if (f == NULL) {
-        refuse(k, i, "it is not in the record of the backup");
+        differs(k, i, "it is not in the record of the backup");
         return;
     }
     if (e->size != f->size) {
         snprintf(why, sizeof why, "it has %lld bytes, recorded are %lld", (long long)e->size,
                  (long long)f->size);
-        refuse(k, i, why);
+        differs(k, i, why);
         return;
     }
     k->c->total += 2 * e->size;
@@ -190,10 +197,11 @@ static int read_both(struct checking *k, struct rehash *hash, size_t i, struct e
     const struct rehash_file here = {k->backup, e->path, f->digest};
     const struct rehash_file pool = {k->place->pool, e->path, f->digest};
     if (rehash_file(hash, &here, &seen, err) != 0) {
-        return take_error(k, i, "on the instrument", err);
+        (void)fs_share_failed(err); /* whoever has it open lets go of it some time */
+        return err->kind == ERR_HOLD ? -1 : take_error(k, i, "on the instrument", err);
     }
     if (!record_matches(f, &seen)) {
-        refuse(k, i, "its content is not what was backed up (hashes differ)");
+        differs(k, i, "its content is not what was backed up (hashes differ)");
         return 0;
     }
     if (seen.mtime_ns != e->mtime_ns || seen.ctime_ns != e->ctime_ns) {
@@ -229,9 +237,11 @@ int retire_check_run(struct retire_check *c, const struct record *r, const struc
     AUTO(free) char *backup = path_join(p->instrument, RETIRE_FOLDER, err);
     struct checking k = {.c = c, .record = r, .place = p, .backup = backup};
     if (backup == NULL || retire_need_folder(p->instrument, "the instrument's folder", err) != 0 ||
-        retire_need_folder(backup, "the folder", err) != 0 ||
-        fs_each_name(backup, see_name, &k, err) != 0) {
+        retire_need_folder(backup, "the folder", err) != 0) {
         return -1;
+    }
+    if (fs_each_name(backup, see_name, &k, err) != 0) {
+        return fs_share_failed(err);
     }
     c->why = calloc(c->tree.n > 0 ? c->tree.n : 1, sizeof *c->why);
     if (c->why == NULL) {

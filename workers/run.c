@@ -181,14 +181,26 @@ static void settle(struct run *run, struct settlement *s)
 
 /* --- the steps --- */
 
-/* A share that goes away in the middle of a step makes any error ("vanished", "is not there"): what
- * counts then is that it is away, which is no fault of the task's. */
+/* A share that goes away in the middle of a step makes any error ("vanished", "is not there", "host
+ * is down"): what counts then is that it is away, which is no fault of the task's or of a file. */
 static void blame_share(struct run *run, struct err *err)
 {
     struct err away = {0};
-    bool doubtful = err->kind == ERR_INVALID || err->kind == ERR_TRANSIENT;
+    bool doubtful =
+        err->kind == ERR_INVALID || err->kind == ERR_TRANSIENT || err->code == ERR_CODE_SOURCE_BUSY;
     if (doubtful && locations_prove(run, &away) != 0 && away.kind == ERR_HOLD) {
         *err = away;
+    }
+}
+
+/* The step that held it has passed. Only for people: its end takes "held" away as well. */
+static void note_going_on(struct run *run, const struct worker_step *passed)
+{
+    bool won;
+    struct err err = {0};
+    if (strcmp(doc_str(run->task, "held.step", ""), passed->name) == 0 &&
+        task_goes_on(run->runner->db, &run->claim, &won, &err) != 0) {
+        log_debug("going_on_not_noted", KV("why", err.msg));
     }
 }
 
@@ -207,6 +219,7 @@ static int run_steps(struct run *run, void *job, struct err *err)
             err->where = s->name;
             return rc;
         }
+        note_going_on(run, s);
     }
     return 0;
 }

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/fs.h"
@@ -130,4 +129,18 @@ int move_member(struct move_job *job, struct move_member *m, struct err *err)
     }
     m->acted = true;
     return 0;
+}
+
+int move_member_back(struct move_job *job, struct move_member *m, bool both, struct err *err)
+{
+    AUTO(free) char *from = path_join(job->source_root, m->from, err);
+    AUTO(free) char *to = path_join(job->backup, m->to, err);
+    if (from == NULL || to == NULL) {
+        return -1;
+    }
+    int rc = both ? unlink(to) : rename_new(to, from);
+    if (rc != 0) {
+        return rename_failed(m, err);
+    }
+    return fs_sync_dir(job->source_root, err) != 0 ? -1 : fs_sync_dir(job->backup, err);
 }
