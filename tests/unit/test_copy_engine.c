@@ -106,7 +106,7 @@ static void last_published(int watch, char name[static 256])
             struct inotify_event head;
             memcpy(&head, buf + at, sizeof head);
             const char *to = buf + at + sizeof head;
-            if (to[0] != '.') {
+            if (to[0] != '.' && strstr(to, ".trawl-") == NULL) {
                 snprintf(name, 256, "%s", to);
             }
             at += (ssize_t)(sizeof head + head.len);
@@ -128,7 +128,8 @@ static void a_set_is_complete_when_its_main_file_appears(void **state)
     f.plan.digest = HASH_SHA256;
     assert_int_equal(shell(fmt("mkdir -p %s/i1/2026_11", f.dst)), 0);
     int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    assert_true(inotify_add_watch(watch, fmt("%s/i1/2026_11", f.dst), IN_MOVED_TO) >= 0);
+    assert_true(inotify_add_watch(watch, fmt("%s/i1/2026_11", f.dst), IN_MOVED_TO | IN_CREATE) >=
+                0);
     must_copy(&f);
     char last[256];
     last_published(watch, last);

@@ -118,14 +118,20 @@ static inline bool is_there(const char *path)
     return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* In the target's folder: a part or a journal, named as it would be but for the dot in front, which
- * it has except on a share of Windows' kind. */
-static inline char *in_part(struct fixture *f, const char *name)
+/* Of the file system that the target is on. */
+static inline struct mount_traits traits(struct fixture *f)
 {
     struct mount_place place;
     struct err err = {0};
     assert_int_equal(mount_find(f->dst, &place, &err), 0);
-    return fmt("%s/i1/2026_11/%s%s", f->dst, mount_traits(&place).smb ? "" : ".", name);
+    return mount_traits(&place);
+}
+
+/* In the target's folder: a part or a journal, named as it would be but for the dot in front, which
+ * it has except on a share of Windows' kind. */
+static inline char *in_part(struct fixture *f, const char *name)
+{
+    return fmt("%s/i1/2026_11/%s%s", f->dst, traits(f).smb ? "" : ".", name);
 }
 
 /* How many of the engine's parts and journals are in the target's folder. */
