@@ -67,19 +67,19 @@ static char *script_in(const struct config *c, struct err *err)
     return TAKE(path);
 }
 
-enum alive { IS_ALIVE, IS_GONE, IS_UNSEEN };
+enum alive { IS_ALIVE, IS_GONE, IS_ABSENT, IS_UNSEEN };
 
-/* A folder that is not there, or a lock that nobody can ask for, says nothing. */
+/* A folder that is not there (IS_ABSENT), or a lock that nobody can ask for, says nothing. */
 static enum alive is_alive(const char *folder)
 {
     struct err ignored = {0};
     AUTO(free) char *path = path_join(folder, "alive", &ignored);
     int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
     if (fd < 0) {
-        return IS_UNSEEN;
+        return path != NULL && errno == ENOENT ? IS_ABSENT : IS_UNSEEN;
     }
     enum alive alive = flock(fd, LOCK_SH | LOCK_NB) == 0 ? IS_GONE
-                       : errno == EWOULDBLOCK            ? IS_ALIVE
+                       : fs_is_held(errno)               ? IS_ALIVE
                                                          : IS_UNSEEN;
     close(fd);
     return alive;
@@ -147,7 +147,8 @@ static bool is_in_use(const struct job_spec *spec, struct job_result *out)
         asprintf(&folder, "%.*s/%s", (int)(slash - spec->folder), spec->folder, last) < 0) {
         return false;
     }
-    if (is_alive(folder) != IS_ALIVE) {
+    enum alive alive = is_alive(folder);
+    if (alive == IS_GONE || alive == IS_ABSENT) {
         return false;
     }
     int rc = ours ? place_put(folder, "closed", "", &ignored) : 0;
@@ -308,7 +309,7 @@ static int look_at(struct job_watched *job, struct job_poll *out)
     }
     read_status(job);
     enum alive alive = has_ended(job) ? IS_GONE : is_alive(job->folder);
-    if (alive == IS_UNSEEN) {
+    if (alive == IS_UNSEEN || alive == IS_ABSENT) {
         snprintf(out->message, sizeof out->message,
                  "job %" PRId64 ": nothing can be seen of it at %.200s from here", job->view.id,
                  job->folder);

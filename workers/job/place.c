@@ -25,7 +25,7 @@ int place_lock(const char *path, struct err *err)
         return ERR(err, ERR_HOLD, errno, "%s: %m", path);
     }
     while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK || mono_ms() > until) {
+        if (!fs_is_held(errno) || mono_ms() > until) {
             int code = errno;
             close(fd);
             errno = code;

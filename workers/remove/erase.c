@@ -74,6 +74,10 @@ static int erase_file_in(struct remove_job *job, int dir, const char *name, size
     if (unlink_at(dir, name, e->mode) != 0) {
         return fail("delete", e->path, err);
     }
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0) { /* CIFS keeps the name till then */
+        return ERR(err, ERR_HOLD, ERR_CODE_SOURCE_BUSY, "%s goes when who has it open closes it",
+                   tree_shown(e->path, shown));
+    }
     job->deleted[i] = true;
     job->n_deleted++;
     job->freed_bytes += e->size;
