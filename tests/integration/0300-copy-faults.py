@@ -1,5 +1,7 @@
 """What can happen to a copy while it runs: the source changes, the target is full, the worker dies."""
 
+import tempfile
+
 from harness import *
 
 MIB = 1 << 20
