@@ -1,5 +1,6 @@
 # The pure parts of scheduler/: rules, names, outcomes, settings.
 add_unit_test(acquisition scheduler)
+add_unit_test(look scheduler)
 add_unit_test(names scheduler)
 add_unit_test(outcome scheduler)
 add_unit_test(resolve scheduler)
