@@ -96,12 +96,14 @@ static void acquire_again(struct outcome *out, const char *what, const char *why
     snprintf(out->details, sizeof out->details, "%s: %.500s", what, why);
 }
 
-static void copy_failed(const bson_t *copy, enum task_state state, struct outcome *out)
+static void copy_failed(const struct outcome_tasks *tasks, enum task_state state,
+                        struct outcome *out)
 {
+    const bson_t *copy = tasks->copy;
     const char *why = doc_str(copy, "error.msg", "");
     char buf[WHY_MAX], text[900];
     out->backup_status = "copying_failed";
-    if (state == TASK_FAILED && task_source_changed(copy)) {
+    if (state == TASK_FAILED && !tasks->replaced && task_source_changed(copy)) {
         acquire_again(out, "It changed while it was copied", why);
         return;
     }
@@ -243,7 +245,8 @@ static void of_original(const bson_t *rf, const struct outcome_tasks *tasks, str
 {
     bool stays = strcmp(doc_str(rf, "instrument_file_status", ""), "initial") == 0 &&
                  out->instrument_file_status == NULL;
-    if (!out->copied || !stays || is_open(tasks->move) || is_open(tasks->remove)) {
+    if (!out->copied || !stays || tasks->replaced || is_open(tasks->move) ||
+        is_open(tasks->remove)) {
         return;
     }
     if (tasks->move != NULL && state_of(tasks->move) == TASK_FAILED &&
@@ -283,7 +286,7 @@ static void of_acquisition(const bson_t *rf, const struct outcome_tasks *tasks,
     } else if (copy == TASK_SKIPPED || copy == TASK_IGNORED) {
         copy_set_aside(tasks->copy, copy, out);
     } else if (task_is_terminal(copy)) {
-        copy_failed(tasks->copy, copy, out);
+        copy_failed(tasks, copy, out);
     } else if (copy == TASK_RUNNING) {
         out->status = "copying";
         out->backup_status = "copying_in_progress";

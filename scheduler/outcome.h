@@ -35,6 +35,7 @@ struct outcome_tasks {
     const bson_t *copy, *move, *remove; /* NULL: not planned */
     const bson_t *const *quant;
     size_t n_quant;
+    bool replaced; /* a raw file found later has its name: what stands there is not its original */
 };
 
 /* i may be NULL: the instrument is not configured any more. has_settings: at least one resolves. */

@@ -289,6 +289,20 @@ static int tell_difference(struct plan *p, const bson_t *rf, const struct outcom
     return is_purged(o) && doc_has(rf, "original") ? alert_close(p->s->db, &alert, err) : 0;
 }
 
+/* Its name at the instrument may be another raw file's by now: the watch follows that one only. */
+static int find_replaced(struct plan *p, const bson_t *rf, bool *replaced, struct err *err)
+{
+    int64_t n = 0;
+    AUTO(bson_destroy)
+    bson_t *later =
+        BCON_NEW("original_name", BCON_UTF8(doc_str(rf, "original_name", "")), "instrument_id",
+                 BCON_UTF8(doc_str(rf, "instrument_id", "")), "created_at_", "{", "$gt",
+                 BCON_DATE_TIME(doc_i64(rf, "created_at_", 0)), "}");
+    int rc = db_count(p->s->db, DB_RAW_FILES, later, &n, err);
+    *replaced = n > 0;
+    return rc;
+}
+
 static int plan_one(struct plan *p, const bson_t *rf, struct err *err)
 {
     const bson_t *quant[QUANT_MAX], *settings[RESOLVE_MAX];
@@ -299,7 +313,14 @@ static int plan_one(struct plan *p, const bson_t *rf, struct err *err)
     struct instrument i = {
         .type = f.type, .skip_processing = f.skip_processing, .skip_quanting = f.skip_quanting};
     struct outcome o;
-    outcome_of(rf, &tasks, f.known ? &i : NULL, plan_resolve(p, rf, settings) > 0, &o);
+    bool resolves = plan_resolve(p, rf, settings) > 0;
+    outcome_of(rf, &tasks, f.known ? &i : NULL, resolves, &o);
+    if (o.next == NEXT_MONITOR_AGAIN && find_replaced(p, rf, &tasks.replaced, err) != 0) {
+        return -1;
+    }
+    if (tasks.replaced) {
+        outcome_of(rf, &tasks, f.known ? &i : NULL, resolves, &o);
+    }
     if (o.next == NEXT_MONITOR_AGAIN) {
         return send_back(p, rf, &o, err);
     }

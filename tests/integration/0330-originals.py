@@ -74,6 +74,24 @@ def a_move_that_finds_other_content_has_it_acquired_and_copied_again_and_moves_t
 
 
 @test
+def a_name_that_was_used_again_leaves_the_first_raw_file_backed_up_and_copies_the_second():
+    with site_of("again") as site:
+        put(site, "a.mzML", 1)
+        begin(site)
+        site.wait_status("a.mzML", "done_not_quanted", 40)
+        site.wait_settled()
+        os.unlink(f"{site.share}/a.mzML")
+        put(site, "a.mzML", 2, 70_000)
+        wait_until(lambda: len(site.db.find("raw_files", {"status": "done_not_quanted"})) == 2, 60, "both are done")
+        site.instrument("gen1", "generic", file_move_delay_m=0)
+        site.wait_task("a.mzML/move", "failed", 60)
+        site.wait_settled()
+        raw = site.raw("a.mzML")
+        equal((raw["status"], raw.get("round", 0), len(raw["files"])), ("done_not_quanted", 0, 1), "the first one stays backed up")
+        equal(os.path.getsize(site.backup_of("a.mzML")), 100_000, "the backup of the first")
+
+
+@test
 def files_that_come_late_into_a_folder_are_copied_before_it_is_moved():
     """F1b: robocopy's order; SampleInfo.xml and 1.m/ after analysis.tdf_bin."""
     with site_of("movelate", "bruker") as site:

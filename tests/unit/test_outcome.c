@@ -177,6 +177,26 @@ static void a_move_that_finds_a_difference_sends_the_raw_file_back(void **state)
     assert_int_equal(o.next, NEXT_WAIT);
 }
 
+static void what_another_raw_file_has_the_name_of_is_never_sent_back(void **state)
+{
+    (void)state;
+    AUTO(bson_destroy) bson_t *changed = failed_with("source_changed", "a.raw was replaced");
+    AUTO(bson_destroy) bson_t *copy = task("done", "");
+    AUTO(bson_destroy) bson_t *rf = raw_file("done", "", true);
+    BCON_APPEND(rf, "instrument_file_status", "initial", "backup_base_path", "/b", "retire",
+                "moving");
+    struct outcome_tasks tasks = {.copy = copy, .move = changed, .replaced = true};
+    struct outcome o;
+    outcome_of(rf, &tasks, NULL, false, &o);
+    assert_int_equal(o.next, NEXT_WAIT);
+    assert_true(o.copied);
+    tasks = (struct outcome_tasks){.copy = changed, .replaced = true};
+    outcome_of(rf, &tasks, NULL, false, &o);
+    assert_int_equal(o.next, NEXT_WAIT);
+    assert_string_equal(o.status, "error");
+    assert_non_null(strstr(o.details, "a.raw was replaced"));
+}
+
 static void an_original_that_was_found_to_differ_is_acquired_anew_while_it_stays(void **state)
 {
     (void)state;
@@ -304,6 +324,7 @@ int main(void)
         cmocka_unit_test(a_source_that_changed_goes_back_to_monitoring),
         cmocka_unit_test(whether_a_source_changed_is_said_by_a_code_and_not_by_names_in_a_text),
         cmocka_unit_test(a_move_that_finds_a_difference_sends_the_raw_file_back),
+        cmocka_unit_test(what_another_raw_file_has_the_name_of_is_never_sent_back),
         cmocka_unit_test(an_original_that_was_found_to_differ_is_acquired_anew_while_it_stays),
         cmocka_unit_test(a_removal_that_finds_a_difference_is_told_as_one),
         cmocka_unit_test(a_retried_copy_brings_an_errored_file_back),
