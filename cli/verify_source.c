@@ -31,23 +31,6 @@ static bool is_moved(const bson_t *raw)
     return strcmp(doc_str(raw, "instrument_file_status", ""), "moved") == 0;
 }
 
-/* Documents that only AlphaKraken wrote have no members: their names are those of the record,
- * without the mark of a collision, which only the copy has. */
-static void append_recorded(const bson_t *raw, const struct record *r, bson_t *list)
-{
-    const char *mark = doc_str(raw, "collision_flag", "");
-    for (size_t i = 0; i < r->n_names; i++) {
-        char key[24];
-        AUTO(free) char *to = path_escape(r->names[i]);
-        if (to != NULL) {
-            bool marked = mark[0] != '\0' && strncmp(to, mark, strlen(mark)) == 0;
-            snprintf(key, sizeof key, "%zu", i);
-            BCON_APPEND(list, key, "{", "from", BCON_UTF8(marked ? to + strlen(mark) : to), "to",
-                        BCON_UTF8(to), "}");
-        }
-    }
-}
-
 /* In Backup a raw file has the names that it has in the pool. */
 static int use_names_of_backup(struct original *o, struct err *err)
 {
@@ -64,13 +47,7 @@ static int use_names_of_backup(struct original *o, struct err *err)
 static int find_names(const bson_t *raw, const struct record *r, struct original *out,
                       struct err *err)
 {
-    bson_t members, recorded = BSON_INITIALIZER;
-    bool has = doc_sub(raw, "watch.members", &members) && !bson_empty(&members);
-    if (!has) {
-        append_recorded(raw, r, &recorded);
-    }
-    int rc = original_load(out, has ? &members : &recorded, err);
-    bson_destroy(&recorded);
+    int rc = original_load_of(out, raw, r, err);
     return rc == 0 && is_moved(raw) ? use_names_of_backup(out, err) : rc;
 }
 

@@ -59,6 +59,35 @@ int original_load(struct original *o, const bson_t *members, struct err *err)
     return 0;
 }
 
+/* The mark of a collision only the copy has. */
+static void append_recorded(const bson_t *raw_file, const struct record *r, bson_t *list)
+{
+    const char *mark = doc_str(raw_file, "collision_flag", "");
+    for (size_t i = 0; i < r->n_names; i++) {
+        char key[24];
+        AUTO(free) char *to = path_escape(r->names[i]);
+        if (to != NULL) {
+            bool marked = mark[0] != '\0' && strncmp(to, mark, strlen(mark)) == 0;
+            snprintf(key, sizeof key, "%zu", i);
+            BCON_APPEND(list, key, "{", "from", BCON_UTF8(marked ? to + strlen(mark) : to), "to",
+                        BCON_UTF8(to), "}");
+        }
+    }
+}
+
+int original_load_of(struct original *o, const bson_t *raw_file, const struct record *r,
+                     struct err *err)
+{
+    bson_t members, recorded = BSON_INITIALIZER;
+    bool has = doc_sub(raw_file, "watch.members", &members) && !bson_empty(&members);
+    if (!has) {
+        append_recorded(raw_file, r, &recorded);
+    }
+    int rc = original_load(o, has ? &members : &recorded, err);
+    bson_destroy(&recorded);
+    return rc;
+}
+
 void original_fini(struct original *o)
 {
     for (size_t i = 0; i < o->n; i++) {

@@ -43,6 +43,10 @@ struct original { /* zeroed is empty */
  * one that is no name. original_fini frees, also after a failure. */
 int original_load(struct original *o, const bson_t *members, struct err *err)
     __attribute__((nonnull, warn_unused_result));
+/* Of a raw file's document; one that only AlphaKraken wrote has no members: then from its record.
+ */
+int original_load_of(struct original *o, const bson_t *raw_file, const struct record *r,
+                     struct err *err) __attribute__((nonnull, warn_unused_result));
 void original_fini(struct original *o) __attribute__((nonnull));
 
 struct original_look {

@@ -274,6 +274,7 @@ static int begin(struct watch *w, struct entry *e, struct err *err)
     }
     w->reread = reread_new(w->cfg->path, e->name, &l.sig, rf, &why);
     if (w->reread == NULL) {
+        wait_longer(e, mono_ms());
         err_context(&why, "read %s again", e->id);
         log_err("original_reread", &why);
     }

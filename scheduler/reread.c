@@ -65,7 +65,6 @@ struct reread *reread_new(const char *folder, const char *name, const struct sig
                           const bson_t *raw, struct err *err)
 {
     struct reread *r = calloc(1, sizeof *r);
-    bson_t members;
     if (r == NULL) {
         ERR(err, ERR_TRANSIENT, 0, "out of memory");
         return NULL;
@@ -75,13 +74,11 @@ struct reread *reread_new(const char *folder, const char *name, const struct sig
     r->end = (struct reread_end){.name = r->name, .sig = *sig};
     if (r->folder == NULL || r->name == NULL) {
         ERR(err, ERR_TRANSIENT, 0, "out of memory");
-    } else if (!doc_sub(raw, "watch.members", &members)) {
-        ERR(err, ERR_INVALID, 0, "the document of %s names no members", name);
-    } else if (original_load(&r->original, &members, err) == 0 &&
-               record_load(&r->record, raw, err) == 0 &&
-               pthread_create(&r->thread, NULL, reread_main, r) == 0) {
-        return r;
-    } else {
+    } else if (record_load(&r->record, raw, err) == 0 &&
+               original_load_of(&r->original, raw, &r->record, err) == 0) {
+        if (pthread_create(&r->thread, NULL, reread_main, r) == 0) {
+            return r;
+        }
         ERR(err, ERR_TRANSIENT, 0, "cannot start a thread");
     }
     release(r);

@@ -191,6 +191,25 @@ static void only_what_differs_or_is_unsettled_is_not_safe(void **state)
     assert_true(original_is_safe(&none));
 }
 
+static void a_document_without_members_names_what_its_record_names(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct original names;
+    struct record record;
+    AUTO(bson_destroy)
+    bson_t *raw = BCON_NEW("_id", "20261128-a.raw", "collision_flag", "20261128-", "file_info", "{",
+                           "20261128-a.raw", "[", BCON_INT64(3),
+                           BCON_UTF8("900150983cd24fb0d6963f7d28e17f72"), "]", "}");
+    assert_int_equal(record_load(&record, raw, &err), 0);
+    assert_int_equal(original_load_of(&names, raw, &record, &err), 0);
+    assert_int_equal(names.n, 1);
+    assert_string_equal(names.members[0].from, "a.raw");
+    assert_string_equal(names.members[0].to, "20261128-a.raw");
+    original_fini(&names);
+    record_fini(&record);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +221,7 @@ int main(void)
         WORLD(what_cannot_be_read_now_is_no_difference),
         WORLD(a_hook_that_stops_is_no_answer),
         WORLD(of_a_set_each_file_counts),
+        cmocka_unit_test(a_document_without_members_names_what_its_record_names),
         WORLD(only_what_differs_or_is_unsettled_is_not_safe),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
