@@ -2,7 +2,8 @@
 # system that fails as told (tests/faultfs, FUSE). Without FUSE they are skipped.
 pkg_check_modules(FUSE3 IMPORTED_TARGET fuse3>=3.12)
 if(FUSE3_FOUND)
-  add_executable(faultfs faultfs/faultfs.c faultfs/rules.c)
+  add_executable(faultfs faultfs/faultfs.c faultfs/names.c faultfs/ops_attributes.c
+    faultfs/ops_files.c faultfs/rules.c faultfs/smb.c faultfs/smb_attributes.c faultfs/smb_io.c)
   target_link_libraries(faultfs PRIVATE project_flags PkgConfig::FUSE3)
 endif()
 

@@ -55,6 +55,7 @@ static const struct {
     {"meta", OP_META},
     {"alloc", OP_ALLOC},
     {"statfs", OP_STATFS},
+    {"lock", OP_LOCK},
     {"modify", OP_WRITE | OP_CREATE | OP_RENAME | OP_REMOVE | OP_META | OP_ALLOC},
     {"any", ~0U},
 };
@@ -63,9 +64,10 @@ static const struct {
     const char *name;
     int code;
 } codes[] = {
-    {"EIO", EIO},       {"ESTALE", ESTALE},     {"ENOSPC", ENOSPC},         {"EDQUOT", EDQUOT},
-    {"EROFS", EROFS},   {"ENOTCONN", ENOTCONN}, {"EHOSTDOWN", EHOSTDOWN},   {"EACCES", EACCES},
-    {"ENOENT", ENOENT}, {"EBUSY", EBUSY},       {"EOPNOTSUPP", EOPNOTSUPP}, {"EINVAL", EINVAL},
+    {"EIO", EIO},         {"ESTALE", ESTALE},     {"ENOSPC", ENOSPC},         {"EDQUOT", EDQUOT},
+    {"EROFS", EROFS},     {"ENOTCONN", ENOTCONN}, {"EHOSTDOWN", EHOSTDOWN},   {"EACCES", EACCES},
+    {"ENOENT", ENOENT},   {"EBUSY", EBUSY},       {"EOPNOTSUPP", EOPNOTSUPP}, {"EINVAL", EINVAL},
+    {"ETXTBSY", ETXTBSY},
 };
 
 /* --- reading the control file --- */
@@ -82,6 +84,16 @@ static unsigned parse_ops(char *text)
     return ops;
 }
 
+int rules_code(const char *name)
+{
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        if (strcmp(name, codes[i].name) == 0) {
+            return codes[i].code;
+        }
+    }
+    return 0;
+}
+
 static bool parse_what(const char *word, struct rule *r)
 {
     size_t len = strcspn(word, "=");
@@ -94,11 +106,7 @@ static bool parse_what(const char *word, struct rule *r)
             return false;
         }
     }
-    for (size_t i = 0; r->what == ERROR && i < sizeof codes / sizeof *codes; i++) {
-        if (word[len] == '=' && strcmp(word + len + 1, codes[i].name) == 0) {
-            r->code = codes[i].code;
-        }
-    }
+    r->code = r->what == ERROR && word[len] == '=' ? rules_code(word + len + 1) : 0;
     return r->what != ERROR || r->code != 0;
 }
 

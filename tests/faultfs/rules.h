@@ -14,8 +14,8 @@
  * - free: what statfs tells (bytes=); date: the time of change that is shown (at= seconds)
  *
  * Operations, with commas: any, modify, stat, open, read, write, fsync, list, create, rename,
- * remove, meta, alloc, statfs. The glob is of the path below the root (of a handle's when it was
- * opened; of a rename's new name), and * goes over slashes.
+ * remove, meta, alloc, statfs, lock. The glob is of the path below the root (of a handle's when it
+ * was opened; of a rename's new name), and * goes over slashes.
  *
  * Keys for all: after= lets so many bytes (read, write) or calls (others) pass first, times= acts
  * so often and then no more.
@@ -39,9 +39,13 @@ enum op {
     OP_META = 512,
     OP_ALLOC = 1024,
     OP_STATFS = 2048,
+    OP_LOCK = 4096,
 };
 
 struct rules; /* opaque; defined in rules.c */
+
+/* The errno that a rule may name; 0: it knows none of this name. Pure. */
+int rules_code(const char *name) __attribute__((nonnull));
 
 /* NULL when memory is short. control may not exist yet: no rule. Lives as long as the process. */
 struct rules *rules_new(const char *control) __attribute__((nonnull));

@@ -5,7 +5,7 @@
         ...
         holds(fs.hits("error read"), "the fault really happened")
 
-tests/faultfs/rules.h says what a rule may be.
+tests/faultfs/rules.h says what a rule may be, tests/faultfs/smb.h what makes it a share of Windows' kind: Share("cifs").
 """
 
 import os
@@ -103,6 +103,32 @@ class Bench:
 
 def copy(source: str, target: str, *options: str):
     return Bench(source, target, *options).end()
+
+
+class Share:
+    """One share of Windows' kind and its clients: a mount for each host. share.back is the server's side."""
+
+    def __init__(self, options: str = "cifs", hosts: int = 1):
+        self.dir = tempfile.mkdtemp(prefix="trawl-share-", dir=os.environ.get("TMPDIR", "/tmp"))
+        self.back = f"{self.dir}/back"
+        os.mkdir(self.back)
+        self.hosts = [FaultFs(self.back, f"{options},server={self.dir}/server") for _ in range(hosts)]
+        self.path = self.hosts[0].path
+
+    def attributes(self, name: str) -> int:
+        """As the server keeps them, whatever the name: 1 read-only, 2 hidden, 4 system, 16 folder, 32 archive."""
+        try:
+            return int(os.getxattr(f"{self.back}/{name}", "user.DOSATTRIB", follow_symlinks=False), 16)
+        except OSError:
+            return 16 if os.path.isdir(f"{self.back}/{name}") else 32
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        for host in self.hosts:
+            host.__exit__(*args)
+        shutil.rmtree(self.dir, ignore_errors=True)
 
 
 class Folders:
