@@ -162,6 +162,12 @@ static bool holds(const bson_t *task, const char *state)
     return strcmp(doc_str(task, "state", ""), state) == 0;
 }
 
+/* It waits for a location, the cluster or an original, and goes on by itself. */
+static bool is_held(const bson_t *task)
+{
+    return holds(task, "ready") && doc_has(task, "held");
+}
+
 /* Which of two open tasks says more about the raw file. */
 static int weight(const bson_t *task)
 {
@@ -242,6 +248,7 @@ static void describe(const struct row *r, char *buf, size_t room)
     snprintf(buf, room, "%s %s", kind,
              done[0] != '\0'      ? done
              : r->step[0] != '\0' ? r->step
+             : is_held(r->task)   ? "held"
                                   : doc_str(r->task, "state", ""));
 }
 

@@ -20,18 +20,6 @@ static bool same_field(const bson_t *a, const bson_t *b, const char *field)
     return in_a == in_b && (!in_a || bson_equal(&x, &y));
 }
 
-/* Guarded by rev; a document that only AlphaKraken wrote has none. */
-static bson_t *guard(const bson_t *raw)
-{
-    bson_t *filter = BCON_NEW("_id", BCON_UTF8(doc_str(raw, "_id", "")));
-    if (doc_has(raw, "rev")) {
-        BSON_APPEND_INT64(filter, "rev", doc_i64(raw, "rev", 0));
-    } else {
-        BSON_APPEND_NULL(filter, "rev"); /* matches a missing field */
-    }
-    return filter;
-}
-
 /* The index must see it. A document without "settled" is not of our making: nothing plans it. */
 static void append_change(const bson_t *raw, bson_t *set, bson_t *update)
 {
@@ -82,7 +70,7 @@ static int write_down(struct db *db, const struct scrub_found *f, bool *stale, s
 {
     AUTO(bson_destroy) bson_t *raw = bson_copy(f->raw);
     for (int i = 0; i < TRIES; i++) {
-        AUTO(bson_destroy) bson_t *filter = guard(raw);
+        AUTO(bson_destroy) bson_t *filter = doc_guard(raw);
         AUTO(bson_destroy) bson_t *update = update_of(f, raw);
         bool won;
         if (db_update(db, DB_RAW_FILES, filter, update, &won, err) != 0) {

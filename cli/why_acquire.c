@@ -1,4 +1,5 @@
-/* why_acquire.c - by which rule an acquisition would end, and how long that takes at most. */
+/* why_acquire.c - by which rule an acquisition would end, what holds it (which file moved last, or
+ * cannot be looked at), and how long that takes at most. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,37 +29,75 @@ static struct rules rules_of(const struct instrument *i, const bson_t *raw)
     };
 }
 
-static void main_missing(const struct instrument *i, int64_t missing_ms, struct why *out)
+/* "; changed last: x.d/analysis.tdf", or nothing. */
+static const char *newest_of(const bson_t *raw, char buf[static 240])
+{
+    const char *newest = doc_str(raw, "watch.newest", "");
+    snprintf(buf, 240, "%s%.200s", newest[0] != '\0' ? "; changed last: " : "", newest);
+    return buf;
+}
+
+/* What stands above all rules: "nothing of it may change for another 7 s; then ", or nothing. */
+static const char *gate_of(const struct instrument *i, const bson_t *raw, char buf[static 80])
 {
     char left[TEXT_SHORT];
-    snprintf(out->what, sizeof out->what, "its main file is not there since %s",
-             text_duration(missing_ms, left));
+    int64_t left_ms = positive(i->still_s * 1000 - doc_i64(raw, "watch.quiet_ms", 0));
+    buf[0] = '\0';
+    if (left_ms > 0) {
+        snprintf(buf, 80, "nothing of it may change for another %s; then ",
+                 text_duration(left_ms, left));
+    }
+    return buf;
+}
+
+static void main_missing(const struct instrument *i, const bson_t *raw, struct why *out)
+{
+    char left[TEXT_SHORT], newest[240], gate[80];
+    int64_t missing_ms = doc_i64(raw, "watch.missing_ms", 0);
+    snprintf(out->what, sizeof out->what, "its main file is not there since %s%s",
+             text_duration(missing_ms, left), newest_of(raw, newest));
+    int64_t left_ms = positive(i->missing_main_s * 1000 - missing_ms);
     snprintf(out->next, sizeof out->next,
-             "the instrument must write it; if it does not, the acquisition counts as failed in %s",
-             text_duration(positive(i->missing_main_s * 1000 - missing_ms), left));
+             "the instrument must write it; if it does not, %sthe acquisition counts as failed in "
+             "%s",
+             left_ms == 0 ? gate_of(i, raw, gate) : "", text_duration(left_ms, left));
+}
+
+static void no_scan(const struct instrument *i, const bson_t *raw, struct why *out)
+{
+    char quiet[TEXT_SHORT], left[TEXT_SHORT];
+    int64_t quiet_ms = doc_i64(raw, "watch.quiet_ms", 0);
+    why_say(out, WHY_ACQUIRING,
+            "its .wiff.scan is not there or has no spectra yet; nothing of it "
+            "has changed for %s",
+            text_duration(quiet_ms, quiet));
+    why_next(out, "%s must write %.300s.scan; if it does not, the acquisition may end in %s", i->id,
+             doc_str(raw, "original_name", "the"),
+             text_duration(positive(INSTRUMENT_SCAN_QUIET_MS - quiet_ms), left));
 }
 
 static void still_writing(const struct instrument *i, const bson_t *raw, struct why *out)
 {
     const struct rules r = rules_of(i, raw);
     const int64_t size = doc_i64(raw, "watch.size", -1);
-    char text[3][TEXT_SHORT];
-    snprintf(out->what, sizeof out->what, "%s may still write it: %s, unchanged for %s", i->id,
+    char text[3][TEXT_SHORT], newest[240], gate[80];
+    snprintf(out->what, sizeof out->what, "%s may still write it: %s, unchanged for %s%s", i->id,
              size < 0 ? "not looked at yet" : text_size(size, text[0]),
-             text_duration(doc_i64(raw, "watch.quiet_ms", 0), text[1]));
+             text_duration(doc_i64(raw, "watch.quiet_ms", 0), text[1]), newest_of(raw, newest));
     if (size == 0) {
         snprintf(out->next, sizeof out->next,
                  "the instrument must write data: an empty file never counts as done");
         return;
     }
+    gate_of(i, raw, gate);
     if (r.quiet_left_ms >= 0) {
         snprintf(out->next, sizeof out->next,
-                 "the next acquisition on %s, or no change for another %s", i->id,
+                 "%sthe next acquisition on %s, or no change for another %s", gate, i->id,
                  text_duration(r.quiet_left_ms, text[2]));
         return;
     }
     snprintf(out->next, sizeof out->next,
-             "the next acquisition on %s, or the same size at %s in %s", i->id,
+             "%sthe next acquisition on %s, or the same size at %s in %s", gate, i->id,
              r.checked ? "the size check" : "two size checks, the first",
              text_duration(r.check_left_ms, text[2]));
 }
@@ -82,7 +121,7 @@ static bool share_is_away(const struct why_facts *f, struct why *out)
 void why_acquiring(const struct why_facts *f, const bson_t *raw, struct why *out)
 {
     const char *trouble = doc_str(raw, "watch.error", "");
-    int64_t missing_ms = doc_i64(raw, "watch.missing_ms", 0);
+    const char *unreadable = doc_str(raw, "watch.trouble", "");
     out->reason = f->led ? WHY_ACQUIRING : WHY_NO_LEADER;
     if (!f->led) {
         snprintf(out->what, sizeof out->what, "no scheduler leads: nobody watches the acquisition");
@@ -98,8 +137,14 @@ void why_acquiring(const struct why_facts *f, const bson_t *raw, struct why *out
         snprintf(out->what, sizeof out->what, "the acquisition cannot be watched: %s", trouble);
         snprintf(out->next, sizeof out->next, "see the share of %s: trawl status",
                  f->instrument->id);
-    } else if (missing_ms > 0) {
-        main_missing(f->instrument, missing_ms, out);
+    } else if (unreadable[0] != '\0') {
+        why_say(out, WHY_ACQUIRING, "a part of it cannot be looked at: %s", unreadable);
+        why_next(out, "goes on by itself when it can be read; look at the share of %s",
+                 f->instrument->id);
+    } else if (doc_i64(raw, "watch.missing_ms", 0) > 0) {
+        main_missing(f->instrument, raw, out);
+    } else if (strstr(doc_str(raw, "watch.waits_for", ""), ".wiff.scan") != NULL) {
+        no_scan(f->instrument, raw, out);
     } else {
         still_writing(f->instrument, raw, out);
     }

@@ -84,6 +84,26 @@ static const char *held_by(const bson_t *task)
     return submits && !location ? "the cluster" : "a location";
 }
 
+/* What holds it, since when, and what would move it. */
+static void say_held(const struct why_facts *f, const bson_t *task, const char *again_in,
+                     struct why *out)
+{
+    char since[TEXT_SHORT];
+    const char *msg = doc_str(task, "error.msg", "");
+    bool busy = strcmp(doc_str(task, "error.code", ""), "source_busy") == 0;
+    text_duration(f->now_ms - doc_i64(task, "held.since", f->now_ms), since);
+    if (busy) {
+        why_say(out, WHY_HELD, "its original cannot be used now, held since %s: %s", since, msg);
+        why_next(out,
+                 "goes on by itself when whoever has it open lets go (the acquisition software, a "
+                 "virus scanner, a copy by hand), or its share allows it; looked at again in %s",
+                 again_in);
+    } else {
+        why_say(out, WHY_HELD, "%s cannot be used, held since %s: %s", held_by(task), since, msg);
+        why_next(out, "put that right; it is tried again by itself in %s", again_in);
+    }
+}
+
 static bool waits_its_time(const struct why_facts *f, const bson_t *task, struct why *out)
 {
     int64_t left = task_not_before_ms(task, f->now_ms) - f->now_ms;
@@ -95,8 +115,7 @@ static bool waits_its_time(const struct why_facts *f, const bson_t *task, struct
     }
     text_duration(left > 0 ? left : 0, wait);
     if (held) {
-        why_say(out, WHY_HELD, "%s cannot be used: %s", held_by(task), msg);
-        why_next(out, "put that right; it is tried again by itself in %s", wait);
+        say_held(f, task, wait, out);
     } else if (msg[0] == '\0' && retire_is_kind(doc_str(task, "kind", ""))) {
         why_say(out, WHY_NOT_BEFORE, "not before its time, which comes in %s", wait);
         why_next(out, "goes on by itself");

@@ -60,6 +60,7 @@ struct config {
         int64_t base_ms; /* back-off: random in [0, min(max, base * 2^n)) */
         int64_t max_ms;
         int64_t max_lost;
+        int64_t held_alert_s; /* a task that a busy source holds for so long is told as an alert */
     } retry;
     struct { /* sizes of pools that do not exist yet; afterwards MongoDB holds the live value */
         int64_t file_copy, cluster_slots, index, file_move, file_remove, s3_upload;
@@ -124,6 +125,10 @@ enum instrument_type {
     INSTRUMENT_TYPE_COUNT
 };
 
+/* Sciex: without spectra in its .wiff.scan an acquisition ends when nothing of it has moved for so
+ * long. */
+#define INSTRUMENT_SCAN_QUIET_MS (24LL * 3600 * 1000)
+
 /* config/instruments.d/<id>.ini, section [instrument]. Thresholds: reference/ingest.md §1.2 (a). */
 struct instrument {
     char *id; /* the file's name without .ini: [a-z0-9_-], at most 32 characters */
@@ -132,6 +137,7 @@ struct instrument {
     char *glob;      /* generic only: names to take, e.g. *.mzML */
     char *main_file; /* generic folders only: the file inside whose size is watched */
     int64_t poll_s;
+    int64_t still_s; /* nothing may have moved for so long before any rule says done (10) */
     int64_t quiet_s; /* generic: unchanged for so long = done; 0 = by the rules of the others */
     int64_t size_check_s;        /* two equal sizes so far apart = done (3600) */
     int64_t missing_main_s;      /* no main file for so long = failed (7200) */

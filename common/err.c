@@ -58,3 +58,10 @@ const char *err_kind_name(enum err_kind kind)
     static_assert(sizeof names / sizeof *names == ERR_KIND_COUNT, "a name for every kind");
     return names[kind];
 }
+
+const char *err_code_name(int code)
+{
+    return code == ERR_CODE_SOURCE_CHANGED ? "source_changed"
+           : code == ERR_CODE_SOURCE_BUSY  ? "source_busy"
+                                           : "";
+}

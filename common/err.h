@@ -18,9 +18,14 @@ enum err_kind {
     ERR_KIND_COUNT
 };
 
+/* Codes of ours, beside the errnos: what is decided by more than the kind. Stored as error.code of
+ * a task (docs/data-model.md). */
+#define ERR_CODE_SOURCE_CHANGED (-1001) /* the source is not what was listed, or was backed up */
+#define ERR_CODE_SOURCE_BUSY    (-1002) /* its share does not give it now: passes by itself */
+
 struct err {
     enum err_kind kind;
-    int code;          /* errno, a library's code, or 0 */
+    int code;          /* errno, a library's code, one of the above, or 0 */
     const char *where; /* the function that failed */
     char msg[320];     /* a message that did not fit ends in '+' */
 };
@@ -35,6 +40,8 @@ int err_context(struct err *e, const char *fmt, ...)
 
 /* The kind's name as it is stored and shown: "transient", "permanent", ... Never NULL. */
 const char *err_kind_name(enum err_kind kind) __attribute__((returns_nonnull));
+/* "source_changed", "source_busy"; "" for what is no code of ours. */
+const char *err_code_name(int code) __attribute__((returns_nonnull));
 
 #define ERR(e, kind, code, ...) err_set((e), (kind), (code), __func__, __VA_ARGS__)
 #endif

@@ -59,6 +59,43 @@ enum err_kind fs_errno_kind(int code)
     }
 }
 
+enum err_kind fs_share_kind(int code)
+{
+    switch (code) {
+    case EACCES: /* CIFS says so for a sharing violation and for a lock */
+    case EPERM:
+    case EBUSY:
+    case ETXTBSY:
+    case EAGAIN:
+    case EINTR:
+    case EDEADLK:
+    case ENOLCK:
+    case ENOLINK:
+    case ENETRESET:
+    case ECONNABORTED:
+    case ECONNRESET:
+    case EPIPE:
+    case ESHUTDOWN:
+    case ENOKEY: /* the server wants to know anew who we are */
+    case EKEYEXPIRED:
+    case EKEYREVOKED:
+    case EKEYREJECTED:
+        return ERR_HOLD;
+    default:
+        return fs_errno_kind(code);
+    }
+}
+
+int fs_share_failed(struct err *err)
+{
+    bool ours = err->kind == ERR_INVALID || err->kind == ERR_TRANSIENT || err->kind == ERR_HOLD;
+    if (ours && err->code > 0 && err->code != EROFS && fs_share_kind(err->code) == ERR_HOLD) {
+        err->kind = ERR_HOLD;
+        err->code = ERR_CODE_SOURCE_BUSY;
+    }
+    return -1;
+}
+
 static int make_dir(const char *path, struct err *err)
 {
     if (mkdir(path, 0775) == 0) {

@@ -46,4 +46,10 @@ int fs_walk(const char *root, fs_file_fn *fn, void *ctx, struct err *err)
 /* errno -> err_kind: ENOSPC, EDQUOT, ESTALE, EIO, EROFS, ... are HOLD or TRANSIENT, ENOENT and the
  * like are INVALID. */
 enum err_kind fs_errno_kind(int code);
+/* The same for a file on a share that others write: what their open handles and locks, the server
+ * or the net refuse passes by itself, so EACCES, EPERM, EBUSY, ETXTBSY, ... are HOLD. */
+enum err_kind fs_share_kind(int code);
+/* To be called with the error of a look at such a file: one that passes by itself becomes HOLD with
+ * the code ERR_CODE_SOURCE_BUSY, others stay as they are. Always -1. */
+int fs_share_failed(struct err *err) __attribute__((nonnull));
 #endif

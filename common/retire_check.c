@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/fs.h"
+#include "common/members.h"
 #include "common/path.h"
 #include "common/retire.h"
 
@@ -21,6 +22,7 @@ struct checking {
     const struct record *record;
     const struct retire_place *place;
     const char *backup; /* <instrument>/Backup */
+    struct members set; /* names in it */
 };
 
 int retire_need_folder(const char *path, const char *what, struct err *err)
@@ -72,27 +74,24 @@ static bool is_recorded(const struct record *r, const char *name)
     return false;
 }
 
-/* Of a set: a name with the stem of one of its .wiff files, whatever comes behind the dot. */
-static bool belongs(const struct record *r, const char *name)
+/* Of a set: what bears the stem of one of its .wiff files, and no longer one. */
+static int find_set(struct checking *k, struct err *err)
 {
-    static const char ext[] = ".wiff";
-    for (size_t i = 0; i < r->n_names; i++) {
-        size_t len = strlen(r->names[i]);
-        if (!path_ends_with(r->names[i], ext, true)) {
-            continue;
-        }
-        size_t stem = len - strlen(ext);
-        if (strncmp(name, r->names[i], stem) == 0 && name[stem] == '.') {
-            return true;
+    static const struct instrument sciex = {.type = INSTRUMENT_SCIEX};
+    for (size_t i = 0; i < k->record->n_names && k->place->set; i++) {
+        const struct members_ask ask = {
+            .instrument = &sciex, .folder = k->backup, .main = k->record->names[i]};
+        if (members_is_raw_file(&sciex, ask.main) && members_read(&k->set, &ask, err) != 0) {
+            return -1;
         }
     }
-    return false;
+    return 0;
 }
 
 static int see_name(void *ctx, const char *name, struct err *err)
 {
     struct checking *k = ctx;
-    bool ours = is_recorded(k->record, name) || (k->place->set && belongs(k->record, name));
+    bool ours = is_recorded(k->record, name) || members_has(&k->set, name);
     return ours ? tree_add(&k->c->tree, k->backup, name, err) : 0;
 }
 
@@ -229,8 +228,12 @@ int retire_check_run(struct retire_check *c, const struct record *r, const struc
     AUTO(free) char *backup = path_join(p->instrument, RETIRE_FOLDER, err);
     struct checking k = {.c = c, .record = r, .place = p, .backup = backup};
     if (backup == NULL || retire_need_folder(p->instrument, "the instrument's folder", err) != 0 ||
-        retire_need_folder(backup, "the folder", err) != 0 ||
-        fs_each_name(backup, see_name, &k, err) != 0) {
+        retire_need_folder(backup, "the folder", err) != 0) {
+        return -1;
+    }
+    int listed = find_set(&k, err) != 0 ? -1 : fs_each_name(backup, see_name, &k, err);
+    members_fini(&k.set);
+    if (listed != 0) {
         return -1;
     }
     c->why = calloc(c->tree.n > 0 ? c->tree.n : 1, sizeof *c->why);

@@ -202,7 +202,8 @@ struct db_change task_reopening(const struct task_new *t, enum task_reopen from)
                 BCON_DOCUMENT(t->input != NULL ? t->input : &empty));
     BCON_APPEND(&unset, "wait_ms", BCON_BOOL(true), "kept", BCON_BOOL(true), "parked",
                 BCON_BOOL(true), "cancel", BCON_BOOL(true), "result", BCON_BOOL(true), "skipped",
-                BCON_BOOL(true), "ignored", BCON_BOOL(true), "untold", BCON_BOOL(true));
+                BCON_BOOL(true), "ignored", BCON_BOOL(true), "untold", BCON_BOOL(true), "held",
+                BCON_BOOL(true));
     if (t->not_before_ms > 0) {
         BSON_APPEND_DATE_TIME(&set, "not_before", t->not_before_ms);
     } else {

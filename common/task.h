@@ -90,9 +90,10 @@ struct db_change task_reopening(const struct task_new *t, enum task_reopen from)
 int task_reopen(struct db *db, const struct task_new *t, enum task_reopen from, bool *won,
                 struct err *err) __attribute__((nonnull, warn_unused_result));
 
-/* Whether a copy failed because its source changed: it is acquired anew, nobody has to look at it.
+/* Whether a copy or a move failed because the original is not what was listed or backed up: it is
+ * acquired anew, nobody has to look at it. One that an earlier version settled says so in its text.
  */
-bool task_source_changed(const char *error_msg) __attribute__((nonnull));
+bool task_source_changed(const bson_t *task) __attribute__((nonnull));
 /* The wait before attempt n+1, random in [0, min(max_ms, base_ms * 2^(n-1))): full jitter keeps a
  * herd apart. */
 int64_t task_back_off_ms(const struct config *cfg, int64_t attempt) __attribute__((nonnull));
@@ -117,6 +118,9 @@ int task_park(struct db *db, const struct task_claim *c, const bson_t *parked, b
  * CANCELLED -> cancelled. *to = the state it got. */
 int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, const struct err *why,
               const struct config *cfg, enum task_state *to, bool *won, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+/* What held it in its last attempts does so no more ("held" goes). */
+int task_goes_on(struct db *db, const struct task_claim *c, bool *won, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 /* Keep facts that must survive this attempt (a resumable copy, a job id) below "kept" in the task;
  * fields is {"kept.x": …}. */

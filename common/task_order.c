@@ -77,7 +77,7 @@ static bson_t *anew(const bson_t *who, bool with_job)
                 "ready_at", BCON_DATE_TIME(wall_ms()), "retried", BCON_DOCUMENT(who));
     BCON_APPEND(&unset, "not_before", BCON_BOOL(true), "wait_ms", BCON_BOOL(true), "cancel",
                 BCON_BOOL(true), "parked", BCON_BOOL(true), "skipped", BCON_BOOL(true), "ignored",
-                BCON_BOOL(true), "untold", BCON_BOOL(true));
+                BCON_BOOL(true), "untold", BCON_BOOL(true), "held", BCON_BOOL(true));
     if (with_job) {
         BSON_APPEND_BOOL(&set, "kept.given_up", true);
     } else {

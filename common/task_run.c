@@ -64,10 +64,11 @@ int task_done(struct db *db, const struct task_claim *c, const bson_t *result, b
               struct err *err)
 {
     AUTO(bson_destroy)
-    bson_t *update = BCON_NEW(
-        "$set", "{", "state", BCON_UTF8("done"), "result", BCON_DOCUMENT(result), "slot", BCON_NULL,
-        "ended_at", BCON_DATE_TIME(wall_ms()), "}", "$unset", "{", "parked", BCON_BOOL(true),
-        "error", BCON_BOOL(true), "published", BCON_BOOL(true), "cancel", BCON_BOOL(true), "}");
+    bson_t *update =
+        BCON_NEW("$set", "{", "state", BCON_UTF8("done"), "result", BCON_DOCUMENT(result), "slot",
+                 BCON_NULL, "ended_at", BCON_DATE_TIME(wall_ms()), "}", "$unset", "{", "parked",
+                 BCON_BOOL(true), "error", BCON_BOOL(true), "published", BCON_BOOL(true), "cancel",
+                 BCON_BOOL(true), "held", BCON_BOOL(true), "}");
     return leave_running(db, c, update, won, err);
 }
 
@@ -81,6 +82,7 @@ int task_park(struct db *db, const struct task_claim *c, const bson_t *parked, b
 }
 
 #define HOLD_MAX_MS 15000
+#define BUSY_MAX_MS 60000 /* held by what another has open: that may take hours */
 
 int64_t task_back_off_ms(const struct config *cfg, int64_t attempt)
 {
@@ -92,9 +94,12 @@ int64_t task_back_off_ms(const struct config *cfg, int64_t attempt)
     return mono_random(ceiling > 0 ? ceiling : 1);
 }
 
-bool task_source_changed(const char *error_msg)
+bool task_source_changed(const bson_t *task)
 {
-    return strstr(error_msg, "source changed:") != NULL;
+    if (doc_has(task, "error.code")) {
+        return strcmp(doc_str(task, "error.code", ""), err_code_name(ERR_CODE_SOURCE_CHANGED)) == 0;
+    }
+    return strstr(doc_str(task, "error.msg", ""), "source changed:") != NULL;
 }
 
 /* What an error's kind means for the attempt: the next state, and whether the try counts. */
@@ -123,7 +128,8 @@ static enum task_state verdict(const struct err *why, int64_t attempt, const str
 }
 
 /* How long a task that goes back to ready waits. A hold is looked at again within HOLD_MAX_MS, so
- * that work goes on soon after the location or the cluster is back. */
+ * that work goes on soon after the location or the cluster is back; a busy source within a minute.
+ */
 static int64_t wait_ms(const struct config *cfg, const bson_t *task, const struct err *why,
                        bool counts)
 {
@@ -132,7 +138,21 @@ static int64_t wait_ms(const struct config *cfg, const bson_t *task, const struc
     }
     int64_t tries = counts ? doc_i64(task, "attempt", 1) : doc_i64(task, "setbacks", 0) + 1;
     int64_t ms = task_back_off_ms(cfg, tries);
-    return why->kind == ERR_HOLD && ms > HOLD_MAX_MS ? HOLD_MAX_MS : ms;
+    int64_t most = why->code == ERR_CODE_SOURCE_BUSY ? BUSY_MAX_MS : HOLD_MAX_MS;
+    return why->kind == ERR_HOLD && ms > most ? most : ms;
+}
+
+/* Since when it is held without a break, and by what; whoever hands it back changes nothing. */
+static void append_held(const bson_t *task, const struct err *why, int64_t now, bson_t *set,
+                        bson_t *unset)
+{
+    if (why->kind == ERR_HOLD) {
+        BCON_APPEND(set, "held", "{", "since", BCON_DATE_TIME(doc_i64(task, "held.since", now)),
+                    "step", BCON_UTF8(why->where != NULL ? why->where : ""), "code",
+                    BCON_UTF8(err_code_name(why->code)), "}");
+    } else if (why->kind != ERR_YIELD && why->kind != ERR_LOST) {
+        BSON_APPEND_BOOL(unset, "held", true);
+    }
 }
 
 int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, const struct err *why,
@@ -142,7 +162,7 @@ int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, con
     bool counts;
     *to = verdict(why, attempt, cfg, &counts);
     int64_t now = wall_ms();
-    bson_t update = BSON_INITIALIZER, set, error, inc;
+    bson_t update = BSON_INITIALIZER, unset = BSON_INITIALIZER, set, error, inc;
     BSON_APPEND_DOCUMENT_BEGIN(&update, "$set", &set);
     BSON_APPEND_UTF8(&set, "state", task_state_name(*to));
     BSON_APPEND_NULL(&set, "slot");
@@ -155,13 +175,15 @@ int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, con
     } else {
         BSON_APPEND_DATE_TIME(&set, "ended_at", now);
     }
-    if (*to == TASK_DEAD || (*to == TASK_FAILED && !task_source_changed(why->msg))) {
+    if (*to == TASK_DEAD || (*to == TASK_FAILED && why->code != ERR_CODE_SOURCE_CHANGED)) {
         BSON_APPEND_BOOL(&set, "untold", true);
     }
+    append_held(task, why, now, &set, &unset);
     BSON_APPEND_DOCUMENT_BEGIN(&set, "error", &error);
     BCON_APPEND(&error, "kind", BCON_UTF8(err_kind_name(why->kind)), "step",
                 BCON_UTF8(why->where != NULL ? why->where : ""), "msg", BCON_UTF8(why->msg), "at",
-                BCON_DATE_TIME(now), "attempt", BCON_INT64(attempt));
+                BCON_DATE_TIME(now), "attempt", BCON_INT64(attempt), "code",
+                BCON_UTF8(err_code_name(why->code)));
     bson_append_document_end(&set, &error);
     bson_append_document_end(&update, &set);
     if (!counts) {
@@ -171,18 +193,25 @@ int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, con
         bson_append_document_end(&update, &inc);
     }
     if (*to == TASK_READY) {
-        bson_t unset;
-        BSON_APPEND_DOCUMENT_BEGIN(&update, "$unset", &unset);
         BSON_APPEND_BOOL(&unset, "parked", true);
         BSON_APPEND_BOOL(&unset, "not_before", true); /* the leader says when the wait ends */
         if (why->kind == ERR_LOST) { /* the job outside is gone: the next try starts a new one */
             BSON_APPEND_BOOL(&unset, "kept", true);
         }
-        bson_append_document_end(&update, &unset);
+    }
+    if (!bson_empty(&unset)) {
+        BSON_APPEND_DOCUMENT(&update, "$unset", &unset);
     }
     int rc = leave_running(db, c, &update, won, err);
+    bson_destroy(&unset);
     bson_destroy(&update);
     return rc;
+}
+
+int task_goes_on(struct db *db, const struct task_claim *c, bool *won, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *update = BCON_NEW("$unset", "{", "held", BCON_BOOL(true), "}");
+    return leave_running(db, c, update, won, err);
 }
 
 int task_keep(struct db *db, const struct task_claim *c, const bson_t *fields, bool *won,

@@ -131,6 +131,15 @@ static bool is_open_status(const char *status)
            strcmp(status, "monitoring_acquisition") == 0;
 }
 
+static struct signature load_signature(const bson_t *doc)
+{
+    return (struct signature){.n = doc_i64(doc, "watch.sig.n", -1),
+                              .bytes = doc_i64(doc, "watch.sig.bytes", 0),
+                              .newest = doc_i64(doc, "watch.sig.newest", 0),
+                              .shape = doc_i64(doc, "watch.sig.shape", 0),
+                              .stamp = doc_i64(doc, "watch.sig.stamp", 0)};
+}
+
 static int load_entry(void *ctx, const bson_t *doc, struct err *err)
 {
     struct watch *w = ctx;
@@ -139,14 +148,19 @@ static int load_entry(void *ctx, const bson_t *doc, struct err *err)
               .quiet_ms = doc_i64(doc, "watch.quiet_ms", 0),
               .missing_ms = doc_i64(doc, "watch.missing_ms", 0),
               .check_ms = doc_i64(doc, "watch.check_ms", 0),
-              .checked_size = doc_i64(doc, "watch.checked_size", -1)},
+              .checked_size = doc_i64(doc, "watch.checked_size", -1),
+              .sig = load_signature(doc)},
         .born_ns = doc_i64(doc, "watch.born_ns", doc_i64(doc, "created_at", 0) * 1000000),
         .mtime_ns = doc_i64(doc, "watch.mtime_ns", 0),
         .ino = (uint64_t)doc_i64(doc, "watch.ino", 0),
         .size = doc_i64(doc, "watch.size", doc_i64(doc, "size", -1)),
         .seen_ms = doc_i64(doc, "created_at_", 0),
         .open = is_open_status(doc_str(doc, "status", "")),
+        .doubtful = strcmp(doc_str(doc, "original.state", ""), "unsettled") == 0,
     };
+    if (!e.open && doc_str(doc, "watch.error", "")[0] != '\0') {
+        e.size = -1; /* it ended without its main file */
+    }
     bson_t members;
     e.members = doc_sub(doc, "watch.members", &members) ? bson_count_keys(&members) : 0;
     AUTO(free) char *name = path_unescape(doc_str(doc, "original_name", ""));
@@ -164,10 +178,10 @@ int watch_load(struct watch *w, struct err *err)
     watch_forget(w);
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("instrument_id", BCON_UTF8(w->cfg->id));
     AUTO(bson_destroy)
-    bson_t *opts =
-        BCON_NEW("projection", "{", "original_name", BCON_INT32(1), "collision_flag", BCON_INT32(1),
-                 "status", BCON_INT32(1), "size", BCON_INT32(1), "created_at", BCON_INT32(1),
-                 "created_at_", BCON_INT32(1), "watch", BCON_INT32(1), "}");
+    bson_t *opts = BCON_NEW("projection", "{", "original_name", BCON_INT32(1), "collision_flag",
+                            BCON_INT32(1), "status", BCON_INT32(1), "size", BCON_INT32(1),
+                            "created_at", BCON_INT32(1), "created_at_", BCON_INT32(1), "watch",
+                            BCON_INT32(1), "original.state", BCON_INT32(1), "}");
     if (db_each(w->s->db, DB_RAW_FILES, filter, opts, load_entry, w, err) != 0) {
         return -1;
     }

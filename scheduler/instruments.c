@@ -46,6 +46,12 @@ static void nudge(struct watch *w)
     pthread_mutex_unlock(&w->lock);
 }
 
+static void stop_reading(struct watch *w)
+{
+    reread_free(w->reread);
+    w->reread = NULL;
+}
+
 static void *watch_main(void *arg)
 {
     struct watch *w = arg;
@@ -55,10 +61,12 @@ static void *watch_main(void *arg)
         if (leads) {
             watch_poll(w);
         } else {
+            stop_reading(w);
             watch_forget(w);
         }
         pause_until(w, leads, next);
     }
+    stop_reading(w);
     watch_forget(w);
     return NULL;
 }

@@ -133,7 +133,7 @@ static int full_pass(struct scheduler *s, const bson_t *touched, struct err *err
     return load_all(s, err) != 0 || reap_workers(s, err) != 0 || some_pass(s, touched, err) != 0 ||
                    retire_pass(s, err) != 0 || keep_lease(s, err) != 0 || attend(s, err) != 0 ||
                    plan_pass(s, NULL, err) != 0 || attend(s, err) != 0 ||
-                   serve(s, true, err) != 0 || letters_pass(s, err) != 0
+                   serve(s, true, err) != 0 || letters_pass(s, err) != 0 || held_pass(s, err) != 0
                ? -1
                : 0;
 }

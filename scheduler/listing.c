@@ -1,7 +1,9 @@
 /*
  * listing.c - a folder's names, whole, so that a poll that finds the very names of the last one
- * need not look up each of them.
+ * need not look up each of them; and where a raw file is a set of names, in an order in which the
+ * names of a set stand together.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/fs.h"
@@ -33,7 +35,7 @@ static int add_name(void *ctx, const char *name, struct err *err)
 int listing_read(struct watch *w, bool *same, struct err *err)
 {
     struct listing *now = &w->now, *before = &w->before;
-    now->len = now->n = 0;
+    now->len = now->n = now->n_sorted = 0;
     *same = false;
     if (fs_each_name(w->cfg->path, add_name, w, err) != 0) {
         return -1;
@@ -53,6 +55,75 @@ void listing_keep(struct watch *w)
 void listing_forget(struct watch *w)
 {
     free(w->now.names);
+    free(w->now.sorted);
     free(w->before.names);
+    free(w->before.sorted);
     w->now = w->before = (struct listing){0};
+}
+
+/* --- whose a name is --- */
+
+static int by_place(const void *a, const void *b, void *rule)
+{
+    return members_compare(rule, *(char *const *)a, *(char *const *)b);
+}
+
+/* How the share compares names is asked of the share, once for as long as it is well. */
+static void probe(struct watch *w, const struct listing *l)
+{
+    const char *end = l->names + l->len;
+    for (const char *name = l->names; name < end && !w->case_known; name += strlen(name) + 1) {
+        if (members_is_raw_file(w->cfg, name)) {
+            members_probe(w->cfg->path, name, &w->nocase, &w->case_known);
+            w->before.n_sorted = 0;
+            break;
+        }
+    }
+}
+
+static int sort(struct watch *w, struct listing *l, struct err *err)
+{
+    if (l->n_sorted == l->n) {
+        return 0;
+    }
+    char **sorted = reallocarray(l->sorted, l->n, sizeof *sorted);
+    if (sorted == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    l->sorted = sorted;
+    l->n_sorted = 0;
+    for (char *name = l->names; l->n_sorted < l->n; name += strlen(name) + 1) {
+        sorted[l->n_sorted++] = name;
+    }
+    struct members_rule rule = {.instrument = w->cfg, .nocase = w->nocase};
+    qsort_r(sorted, l->n, sizeof *sorted, by_place, &rule);
+    return 0;
+}
+
+int watch_members(struct watch *w, const char *main, struct members *out, struct err *err)
+{
+    struct listing *l = &w->before;
+    if (!w->case_known) {
+        probe(w, l);
+    }
+    if (sort(w, l, err) != 0) {
+        return -1;
+    }
+    const struct members_rule rule = {.instrument = w->cfg, .nocase = w->nocase};
+    size_t low = 0, high = l->n;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (members_place(&rule, main, l->sorted[mid]) < 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    for (; low < l->n && members_place(&rule, main, l->sorted[low]) == 0; low++) {
+        if (members_see(out, &rule, main, l->sorted[low], err) != 0) {
+            return -1;
+        }
+    }
+    members_settle(out, &rule, main);
+    return 0;
 }

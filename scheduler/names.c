@@ -1,6 +1,5 @@
 #include "scheduler/names.h"
 
-#include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,60 +8,48 @@
 #include <xxhash.h>
 
 #include "common/path.h"
-#include "common/retire.h"
 
-static const char *const extensions[] = {
-    [INSTRUMENT_THERMO] = ".raw",
-    [INSTRUMENT_BRUKER] = ".d",
-    [INSTRUMENT_SCIEX] = ".wiff",
-    [INSTRUMENT_GENERIC] = "",
-};
-
-/* What moving has left behind, or made. */
-static bool is_retired(const char *name)
+/* Of a Bruker folder; what is not listed is the data of some other format (baf, fid, mcf, ...). */
+static enum names_inside inside_bruker(const char *relative)
 {
-    return strcmp(name, RETIRE_FOLDER) == 0 || path_ends_with(name, RETIRE_DUPLICATE, false);
+    static const char *const notes[] = {".xml",    ".ini",        ".txt",        ".log",
+                                        ".sqlite", ".sqlite-wal", ".sqlite-shm", ".sqlite-journal"};
+    static const char *const indexes[] = {"analysis.tdf", "analysis.tsf"};
+    for (size_t k = 0; k < sizeof indexes / sizeof *indexes; k++) {
+        size_t len = strlen(indexes[k]);
+        if (strncasecmp(relative, indexes[k], len) != 0) {
+            continue;
+        }
+        if (strcasecmp(relative + len, "_bin") == 0) {
+            return NAMES_MAIN;
+        }
+        if (relative[len] == '\0' || relative[len] == '-') { /* and SQLite's side files */
+            return NAMES_INDEX;
+        }
+    }
+    for (size_t k = 0; k < sizeof notes / sizeof *notes; k++) {
+        if (path_ends_with(relative, notes[k], true)) {
+            return NAMES_NOTE;
+        }
+    }
+    return strchr(relative, '/') == NULL ? NAMES_DATA : NAMES_NOTE;
 }
 
-bool names_is_raw_file(const struct instrument *i, const char *name)
+enum names_inside names_inside(const struct instrument *i, const char *relative)
 {
-    if (name[0] == '.' || is_retired(name)) { /* bare extensions, and the names that Trawl makes */
-        return false;
+    if (i->type == INSTRUMENT_BRUKER) {
+        return inside_bruker(relative);
     }
-    if (i->type == INSTRUMENT_GENERIC) {
-        return fnmatch(i->glob, name, FNM_PERIOD) == 0;
+    if (i->type == INSTRUMENT_GENERIC && !names_is_folder(i)) {
+        return NAMES_DATA;
     }
-    return path_ends_with(name, extensions[i->type], true);
+    bool main = i->type == INSTRUMENT_GENERIC && strcasecmp(relative, i->main_file) == 0;
+    return main ? NAMES_MAIN : NAMES_NOTE;
 }
 
-size_t names_stem(const struct instrument *i, const char *name)
+bool names_is_folder(const struct instrument *i)
 {
-    size_t len = strlen(name);
-    if (i->type == INSTRUMENT_GENERIC) {
-        const char *dot = strrchr(name, '.');
-        return dot != NULL && dot != name ? (size_t)(dot - name) : len;
-    }
-    return len - strlen(extensions[i->type]);
-}
-
-bool names_is_companion(const struct instrument *i, const char *main, const char *name)
-{
-    if (i->type != INSTRUMENT_SCIEX) {
-        return strcmp(main, name) == 0;
-    }
-    size_t stem = names_stem(i, main);
-    return strncmp(main, name, stem) == 0 && name[stem] == '.' && name[stem + 1] != '\0' &&
-           !is_retired(name);
-}
-
-char *names_main_file(const struct instrument *i, const char *name)
-{
-    const char *inside = i->type == INSTRUMENT_BRUKER ? "analysis.tdf_bin" : i->main_file;
-    char *path = NULL;
-    if (inside == NULL || inside[0] == '\0') {
-        return strdup(name);
-    }
-    return asprintf(&path, "%s/%s", name, inside) < 0 ? NULL : path;
+    return i->type == INSTRUMENT_BRUKER || (i->main_file != NULL && i->main_file[0] != '\0');
 }
 
 void names_collision_prefix(int64_t us, char out[static NAMES_PREFIX_LEN + 1])

@@ -1,6 +1,7 @@
 /*
- * names.h - what names decide: which names are raw files of a type, ids on collisions, project
- * tokens, and the rules by which a raw file is not quantified. Pure; any thread.
+ * names.h - what names decide: ids on collisions, project tokens, what a file in a folder means,
+ * and the rules by which a raw file is not quantified. Which names belong to which raw file:
+ * common/members.h. Pure; any thread.
  */
 #ifndef SCHEDULER_NAMES_H
 #define SCHEDULER_NAMES_H
@@ -12,16 +13,19 @@
 #include "common/own.h"
 #include "common/resolve.h"
 
-/* Whether a name in the instrument's folder is a raw file (ingest.md §1.0). The extension's case
- * does not matter; a bare extension (".raw") is none, and names that we make are none. */
-bool names_is_raw_file(const struct instrument *i, const char *name) __attribute__((nonnull));
-/* Whether name belongs to the set of raw file main (Sciex: the same stem). */
-bool names_is_companion(const struct instrument *i, const char *main, const char *name)
+/* What a file in a raw file that is a folder says about the acquisition. */
+enum names_inside {
+    NAMES_MAIN,  /* its size is watched: Bruker's analysis.tdf_bin or .tsf_bin, or main_file */
+    NAMES_DATA,  /* data of a format without a main file of its own: the whole folder is watched */
+    NAMES_INDEX, /* of data that has to come: Bruker's analysis.tdf, analysis.tsf */
+    NAMES_NOTE,  /* says nothing: reports, logs, methods */
+    NAMES_INSIDE_COUNT
+};
+/* relative: below the folder ("analysis.tdf_bin"), compared as Windows does. */
+enum names_inside names_inside(const struct instrument *i, const char *relative)
     __attribute__((nonnull));
-/* The path below the folder whose size is watched ("x.d/analysis.tdf_bin"); free(). */
-char *names_main_file(const struct instrument *i, const char *name) OWNED __attribute__((nonnull));
-/* The length of the name without the type's extension. */
-size_t names_stem(const struct instrument *i, const char *name) __attribute__((nonnull));
+/* Whether only a folder can be a whole raw file: its main file is in it. */
+bool names_is_folder(const struct instrument *i) __attribute__((nonnull));
 
 #define NAMES_PREFIX_LEN 23
 /* "YYYYMMDD-HHMMSS-ffffff-" (UTC) of a moment in microseconds since 1970. */

@@ -87,14 +87,22 @@ static void copy_set_aside(const bson_t *copy, enum task_state state, struct out
     end(out, "ignored", text);
 }
 
+/* reopen.h; backup_status goes with its update. */
+static void acquire_again(struct outcome *out, const char *what, const char *why)
+{
+    out->status = "monitoring_acquisition";
+    out->backup_status = NULL;
+    out->next = NEXT_MONITOR_AGAIN;
+    snprintf(out->details, sizeof out->details, "%s: %.500s", what, why);
+}
+
 static void copy_failed(const bson_t *copy, enum task_state state, struct outcome *out)
 {
     const char *why = doc_str(copy, "error.msg", "");
     char buf[WHY_MAX], text[900];
     out->backup_status = "copying_failed";
-    if (state == TASK_FAILED && task_source_changed(why)) {
-        out->status = "monitoring_acquisition";
-        out->next = NEXT_MONITOR_AGAIN;
+    if (state == TASK_FAILED && task_source_changed(copy)) {
+        acquire_again(out, "It changed while it was copied", why);
         return;
     }
     if (state == TASK_CANCELLED) {

@@ -13,6 +13,7 @@
 #include "common/path.h"
 #include "scheduler/outcome.h"
 #include "scheduler/plan.h"
+#include "scheduler/reopen.h"
 
 #define SERVE_EVERY_MS 200
 #define WRITE_AT_ONCE  250 /* raw files */
@@ -118,9 +119,6 @@ static void append_changes(struct plan *p, const bson_t *rf, const struct outcom
 static void append_unset(const bson_t *rf, const struct outcome *o, bson_t *update)
 {
     bson_t unset = BSON_INITIALIZER;
-    if (o->next == NEXT_MONITOR_AGAIN) {
-        BCON_APPEND(&unset, "watch.rule", BCON_BOOL(true), "tasks", BCON_BOOL(true));
-    }
     if (o->remark && o->retire[0] == '\0') {
         BSON_APPEND_BOOL(&unset, "retire", true);
     }
@@ -145,9 +143,6 @@ static void make_update(const bson_t *rf, const struct outcome *o, bson_t *set,
         BSON_APPEND_DATE_TIME(set, "updated_at_", wall_ms());
         BSON_APPEND_DOCUMENT_BEGIN(update, "$inc", &inc);
         BSON_APPEND_INT64(&inc, "rev", 1);
-        if (o->next == NEXT_MONITOR_AGAIN) {
-            BSON_APPEND_INT64(&inc, "round", 1);
-        }
         bson_append_document_end(update, &inc);
     }
     if (o->remark && o->retire[0] != '\0') {
@@ -159,24 +154,12 @@ static void make_update(const bson_t *rf, const struct outcome *o, bson_t *set,
     append_unset(rf, o, update);
 }
 
-static bson_t *guard_of(const bson_t *rf)
-{
-    bson_t *filter = BCON_NEW("_id", BCON_UTF8(doc_str(rf, "_id", "")));
-    if (doc_has(rf, "rev")) {
-        BSON_APPEND_INT64(filter, "rev", doc_i64(rf, "rev", 0));
-    } else {
-        BSON_APPEND_NULL(filter, "rev"); /* matches a missing field */
-    }
-    return filter;
-}
-
 static int write_outcome(struct plan *p, const bson_t *rf, bson_t *set, const bson_t *new_ids,
                          const struct outcome *o, struct err *err)
 {
     bool changed = !bson_empty(set);
     bool settled = o->ended && !changed && !doc_bool(rf, "dirty", false);
-    bool again = o->next == NEXT_MONITOR_AGAIN;
-    if (!changed && bson_empty(new_ids) && !again && !o->remark &&
+    if (!changed && bson_empty(new_ids) && !o->remark &&
         settled == doc_bool(rf, "settled", false)) {
         return 0;
     }
@@ -189,11 +172,26 @@ static int write_outcome(struct plan *p, const bson_t *rf, bson_t *set, const bs
                              BCON_INT64(doc_i64(rf, "rev", 0) + changed), "updated_at_",
                              BCON_DATE_TIME(doc_i64(set, "updated_at_", 0)));
     const struct ledger_update u = {
-        .change = {.filter = guard_of(rf), .update = update, .proof = proof},
+        .change = {.filter = doc_guard(rf), .update = update, .proof = proof},
         .status = told ? o->status : NULL,
         .details = o->details,
-        .instrument = again ? doc_str(rf, "instrument_id", "") : NULL,
     };
+    return ledger_raw_file(&p->ledger, &u, err);
+}
+
+static int send_back(struct plan *p, const bson_t *rf, const struct outcome *o, struct err *err)
+{
+    if (ledger_begin(&p->ledger, doc_str(rf, "_id", ""), err) != 0 ||
+        reopen_cancel_jobs(p->s->db, rf, err) != 0 || plan_index(p, rf, false, true, err) != 0) {
+        return -1;
+    }
+    const struct ledger_update u = {
+        .change = reopen_change(rf, o->details),
+        .status = o->status,
+        .details = o->details,
+        .instrument = doc_str(rf, "instrument_id", ""),
+    };
+    wake_raise(&p->s->wake, doc_str(rf, "_id", ""));
     return ledger_raw_file(&p->ledger, &u, err);
 }
 
@@ -264,6 +262,9 @@ static int plan_one(struct plan *p, const bson_t *rf, struct err *err)
         .type = f.type, .skip_processing = f.skip_processing, .skip_quanting = f.skip_quanting};
     struct outcome o;
     outcome_of(rf, &tasks, f.known ? &i : NULL, plan_resolve(p, rf, settings) > 0, &o);
+    if (o.next == NEXT_MONITOR_AGAIN) {
+        return send_back(p, rf, &o, err);
+    }
     bson_t set = BSON_INITIALIZER, new_ids = BSON_INITIALIZER;
     append_changes(p, rf, &o, tasks.copy, &set);
     int rc = ledger_begin(&p->ledger, doc_str(rf, "_id", ""), err);

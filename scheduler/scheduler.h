@@ -70,6 +70,7 @@ struct open_task {
     int64_t wait_ms; /* of the back-off that ends at not_before_ms; -1: none */
     bool undated;    /* nobody has said yet when that back-off ends */
     int64_t lost;    /* how many workers died while they ran it */
+    int64_t busy_ms; /* since when its original holds it; 0: it does not */
     bool cancel, ended;
     bool fresh;    /* read in this pass */
     bool repeated; /* the list holds a later reading of it */
@@ -166,6 +167,8 @@ void reap_tick(struct scheduler *s);
 int reap_tasks(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 /* letters.c: tell in <env>.dead what has failed or is dead and was not told yet. */
 int letters_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
+/* held.c: alerts of what originals hold for long; closed when it goes on. */
+int held_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 /* withdraw.c: give back what was admitted and nobody has claimed where a pool was made smaller. */
 int withdraw_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 int admit_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));

@@ -74,6 +74,7 @@ void watch_judge(struct watch *w, const struct err *why, bool unproven)
         for (size_t i = 0; i < w->n; i++) {
             w->entries[i].looked_ms = 0; /* its clocks stand still until it is seen again */
         }
+        w->case_known = false; /* it may be another server's when it is back */
     }
     snprintf(w->trouble, sizeof w->trouble, "%s", share ? why->msg : "");
     w->since_ms = changed ? wall_ms() : w->since_ms;

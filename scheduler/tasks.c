@@ -11,6 +11,12 @@ static char *dup_field(const bson_t *doc, const char *field)
     return strdup(doc_str(doc, field, ""));
 }
 
+static int64_t busy_since(const bson_t *task)
+{
+    bool busy = strcmp(doc_str(task, "held.code", ""), err_code_name(ERR_CODE_SOURCE_BUSY)) == 0;
+    return busy ? doc_i64(task, "held.since", 0) : 0;
+}
+
 static int add_open(void *ctx, const bson_t *doc, struct err *err)
 {
     struct scheduler *s = ctx;
@@ -23,6 +29,7 @@ static int add_open(void *ctx, const bson_t *doc, struct err *err)
         .wait_ms = doc_i64(doc, "wait_ms", -1),
         .undated = doc_i64(doc, "wait_ms", 0) > 0 && !doc_has(doc, "not_before"),
         .lost = doc_i64(doc, "lost", 0),
+        .busy_ms = busy_since(doc),
         .cancel = doc_has(doc, "cancel"),
         .ended = doc_has(doc, "parked.ended"),
         .fresh = true,

@@ -8,7 +8,6 @@
  */
 #include "scheduler/watch.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,56 +18,22 @@
 #include "common/path.h"
 #include "scheduler/names.h"
 
-#define SAVE_EVERY_MS                                                                              \
-    10000 /* of what is remembered of an open acquisition that does not change                     \
-           */
-
-/* --- looking at the share --- */
-
-static int64_t ns_of(const struct statx_timestamp *t)
-{
-    return t->tv_sec * 1000000000 + t->tv_nsec;
-}
-
-static int stat_at(const struct watch *w, const char *relative, struct statx *st)
-{
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s", w->cfg->path, relative);
-    return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, st);
-}
-
-struct look watch_look(const struct watch *w, const char *name)
-{
-    struct look l = {.size = -1};
-    struct statx top, main;
-    if (stat_at(w, name, &top) != 0 || S_ISLNK(top.stx_mode)) {
-        return l;
-    }
-    l.there = true;
-    l.ino = top.stx_ino;
-    l.ctime_ms = ns_of(&top.stx_ctime) / 1000000;
-    l.birth_known = (top.stx_mask & STATX_BTIME) != 0;
-    l.born_ns = ns_of(l.birth_known ? &top.stx_btime : &top.stx_ctime);
-    AUTO(free) char *main_file = names_main_file(w->cfg, name);
-    if (main_file != NULL && stat_at(w, main_file, &main) == 0 && S_ISREG(main.stx_mode)) {
-        l.main_there = true;
-        l.size = (int64_t)main.stx_size;
-        l.mtime_ns = ns_of(&main.stx_mtime);
-    }
-    return l;
-}
+#define SAVE_EVERY_MS 10000 /* what is remembered of an open acquisition that does not change */
 
 /* --- new raw files --- */
 
 /* A file that is still growing is the same whatever its size: its identity is its birth (where the
- * share tells none, what stands for it moves while the file grows, so the inode must do). Inode and
- * birth may change when a share is mounted anew; then size and time of change must agree. */
-static bool same_file(const struct entry *e, const struct look *l)
+ * share tells none, what stands for it moves while the file grows, so the inode must do). */
+static bool same_node(const struct entry *e, const struct look *l)
 {
     bool born = e->born_ns == l->born_ns || (e->open && !l->birth_known);
-    if (e->ino == l->ino && e->ino != 0 && born) {
-        return true;
-    }
+    return e->ino == l->ino && e->ino != 0 && born;
+}
+
+/* Inode and birth may change when a share is mounted anew; then size and time of change must agree.
+ */
+static bool same_content(const struct entry *e, const struct look *l)
+{
     bool dated = e->mtime_ns != 0;
     return e->size == l->size && (!dated || e->mtime_ns == l->mtime_ns);
 }
@@ -110,7 +75,7 @@ static int name_new(const struct watch *w, struct entry *e, const char *name, bo
     if (collides) {
         names_collision_prefix(wall_ms() * 1000 + mono_ns() / 1000 % 1000, prefix);
     }
-    AUTO(free) char *target = names_target(prefix, name, names_stem(w->cfg, name));
+    AUTO(free) char *target = names_target(prefix, name, members_stem(w->cfg, name));
     AUTO(free) char *id = target != NULL ? path_escape(target) : NULL;
     if (id == NULL) {
         return ERR(err, ERR_TRANSIENT, 0, "out of memory");
@@ -168,64 +133,77 @@ static int add_new(struct watch *w, const char *name, const struct look *l, bool
 
 /* --- following open acquisitions --- */
 
-static bool exists(const struct watch *w, const char *name)
+/* A Thermo file that has got the name <stem>_CORRUPTED.raw. */
+static bool is_renamed(const struct watch *w, const struct entry *e)
 {
-    struct statx st;
-    return stat_at(w, name, &st) == 0;
+    struct stat st;
+    AUTO(free) char *path = NULL;
+    int stem = (int)members_stem(w->cfg, e->name);
+    if (asprintf(&path, "%s/%.*s_CORRUPTED.raw", w->cfg->path, stem, e->name) < 0) {
+        path = NULL;
+        return false;
+    }
+    return lstat(path, &st) == 0;
 }
 
 static struct sighting sight(const struct watch *w, const struct entry *e, const struct look *l)
 {
-    size_t stem = names_stem(w->cfg, e->name);
-    char other[1024];
-    struct sighting s = {
+    return (struct sighting){
         .since_ms = e->looked_ms == 0 ? 0 : mono_ms() - e->looked_ms,
         .main_present = l->main_there,
+        .unreadable = l->trouble[0] != '\0',
         .size = l->size,
-        .scan_size = -1,
+        .sig = l->sig,
+        .scan_size = l->scan_size,
+        .corrupted_sibling =
+            w->cfg->type == INSTRUMENT_THERMO && !l->main_there && is_renamed(w, e),
         .successor = e->born_ns < w->youngest_ns,
         .behind_youngest_ms = (w->youngest_ns - e->born_ns) / 1000000,
     };
-    if (w->cfg->type == INSTRUMENT_THERMO && !l->main_there) {
-        snprintf(other, sizeof other, "%.*s_CORRUPTED.raw", (int)stem, e->name);
-        s.corrupted_sibling = exists(w, other);
-    }
-    if (w->cfg->type == INSTRUMENT_SCIEX) {
-        struct statx st;
-        snprintf(other, sizeof other, "%s.scan", e->name);
-        s.scan_size = stat_at(w, other, &st) == 0 ? (int64_t)st.stx_size : -1;
-    }
-    return s;
 }
 
-struct members {
-    const struct watch *w;
-    const struct entry *e;
-    bson_t *out;
-    uint32_t n;
-};
-
-static int add_member(void *ctx, const char *name, struct err *err)
+static int append_member(const struct watch *w, const struct entry *e, const char *name,
+                         bson_t *out, struct err *err)
 {
-    struct members *m = ctx;
-    if (!names_is_companion(m->w->cfg, m->e->name, name)) {
-        return 0;
-    }
-    size_t stem = names_stem(m->w->cfg, m->e->name);
     AUTO(free) char *from = path_escape(name);
-    AUTO(free) char *target = names_target(m->e->prefix, name, stem);
+    AUTO(free) char *target = names_target(e->prefix, name, members_stem(w->cfg, e->name));
     AUTO(free) char *to = target != NULL ? path_escape(target) : NULL;
     if (from == NULL || to == NULL) {
         return ERR(err, ERR_TRANSIENT, 0, "out of memory");
     }
     char key[16];
-    snprintf(key, sizeof key, "%u", m->n++);
-    BCON_APPEND(m->out, key, "{", "from", BCON_UTF8(from), "to", BCON_UTF8(to), "}");
+    snprintf(key, sizeof key, "%u", bson_count_keys(out));
+    BCON_APPEND(out, key, "{", "from", BCON_UTF8(from), "to", BCON_UTF8(to), "}");
     return 0;
+}
+
+static int append_members(struct watch *w, const struct entry *e, const struct look *l, bson_t *out,
+                          struct err *err)
+{
+    struct members m = {0};
+    if (!members_is_set(w->cfg)) {
+        return l->there ? append_member(w, e, e->name, out, err) : 0;
+    }
+    int rc = watch_members(w, e->name, &m, err);
+    for (size_t i = 0; i < m.n && rc == 0; i++) {
+        rc = append_member(w, e, m.names[i], out, err);
+    }
+    members_fini(&m);
+    return rc;
+}
+
+void watch_append_signature(bson_t *set, const struct signature *sig)
+{
+    BCON_APPEND(set, "watch.sig", "{", "n", BCON_INT64(sig->n), "bytes", BCON_INT64(sig->bytes),
+                "newest", BCON_INT64(sig->newest), "shape", BCON_INT64(sig->shape), "stamp",
+                BCON_INT64(sig->stamp), "}");
 }
 
 static void append_memory(const struct entry *e, const char *rule, bson_t *set)
 {
+    if (signature_known(&e->a.sig)) {
+        watch_append_signature(set, &e->a.sig);
+    }
     BCON_APPEND(set, "watch.size", BCON_INT64(e->a.size), "watch.quiet_ms",
                 BCON_INT64(e->a.quiet_ms), "watch.missing_ms", BCON_INT64(e->a.missing_ms),
                 "watch.check_ms", BCON_INT64(e->a.check_ms), "watch.checked_size",
@@ -250,11 +228,15 @@ static int update_open(struct watch *w, const struct entry *e, const bson_t *set
     return rc;
 }
 
-static int save(struct watch *w, struct entry *e, const char *rule, struct err *err)
+static int save(struct watch *w, struct entry *e, const struct look *l, const char *rule,
+                struct err *err)
 {
     bson_t set = BSON_INITIALIZER;
     bool won, first = e->saved_ms == 0;
+    AUTO(free) char *newest = path_escape(l->newest);
     append_memory(e, rule, &set);
+    BCON_APPEND(&set, "watch.newest", BCON_UTF8(newest != NULL ? newest : ""), "watch.trouble",
+                BCON_UTF8(l->trouble));
     if (first) {
         BCON_APPEND(&set, "status", BCON_UTF8("monitoring_acquisition"), "dirty", BCON_BOOL(true),
                     "updated_at_", BCON_DATE_TIME(wall_ms()));
@@ -282,27 +264,34 @@ static const char *error_of(enum verdict v, const struct entry *e)
     return "";
 }
 
-static int conclude(struct watch *w, struct entry *e, enum verdict v, const char *rule,
-                    struct err *err)
+/* v and rule as acquisition_look gave them; l: the look; NULL when another file has the name. */
+struct ending {
+    enum verdict v;
+    const char *rule;
+    const struct look *l;
+};
+
+static int conclude(struct watch *w, struct entry *e, const struct ending *end, struct err *err)
 {
     bson_t set = BSON_INITIALIZER, members = BSON_INITIALIZER;
-    struct members m = {.w = w, .e = e, .out = &members};
     bool won = false;
-    int rc = v == VERDICT_REPLACED ? 0 : fs_each_name(w->cfg->path, add_member, &m, err);
+    int rc = end->l == NULL ? 0 : append_members(w, e, end->l, &members, err);
+    const char *rule = end->rule;
     if (rc == 0) {
         append_memory(e, rule, &set);
         BSON_APPEND_ARRAY(&set, "watch.members", &members);
-        BCON_APPEND(&set, "watch.rule", BCON_UTF8(rule), "watch.error", BCON_UTF8(error_of(v, e)),
-                    "status", BCON_UTF8("monitoring_done"), "dirty", BCON_BOOL(true), "updated_at_",
-                    BCON_DATE_TIME(wall_ms()));
+        BCON_APPEND(&set, "watch.rule", BCON_UTF8(rule), "watch.error",
+                    BCON_UTF8(error_of(end->v, e)), "status", BCON_UTF8("monitoring_done"), "dirty",
+                    BCON_BOOL(true), "updated_at_", BCON_DATE_TIME(wall_ms()));
         rc = update_open(w, e, &set, true, &won, err);
     }
+    e->members = bson_count_keys(&members);
     bson_destroy(&set);
     bson_destroy(&members);
     if (rc == 0) {
         e->open = false;
         e->ended_ms = mono_ms();
-        e->members = m.n;
+        e->size = end->v == VERDICT_MAIN_MISSING ? -1 : e->size; /* it ended without */
         log_info("acquisition_ended", KV("raw_file", e->id), KV("rule", rule), KV("won", won));
         wake_raise(&w->s->wake, e->id);
     }
@@ -311,31 +300,31 @@ static int conclude(struct watch *w, struct entry *e, enum verdict v, const char
 
 static int follow(struct watch *w, struct entry *e, struct err *err)
 {
-    atomic_store(&w->moved_ms, mono_ms());
-    struct look l = watch_look(w, e->name);
-    if (!l.main_there && watch_prove(w, err) != 0) {
+    struct look l;
+    if (watch_look(w, e->name, &l, err) != 0 ||
+        ((!l.main_there || l.trouble[0] != '\0') && watch_prove(w, err) != 0)) {
         return -1; /* not the file, the share is missing */
     }
     struct sighting s = sight(w, e, &l);
-    int64_t size_before = e->a.size;
-    const char *rule = "";
-    enum verdict v = acquisition_look(w->cfg, &e->a, &s, &rule);
+    struct acquisition before = e->a;
+    struct ending end = {.rule = "", .l = &l};
+    end.v = acquisition_look(w->cfg, &e->a, &s, &end.rule);
     e->looked_ms = mono_ms();
     if (l.main_there) {
         e->mtime_ns = l.mtime_ns;
         e->size = l.size;
     }
-    if (v != VERDICT_WAIT) {
-        return conclude(w, e, v, rule, err);
+    if (end.v != VERDICT_WAIT) {
+        return conclude(w, e, &end, err);
     }
-    bool due =
-        e->saved_ms == 0 || size_before != e->a.size || mono_ms() - e->saved_ms >= SAVE_EVERY_MS;
-    return due ? save(w, e, rule, err) : 0;
+    bool due = e->saved_ms == 0 || before.size != e->a.size ||
+               !signature_same(&before.sig, &e->a.sig) || mono_ms() - e->saved_ms >= SAVE_EVERY_MS;
+    return due ? save(w, e, &l, end.rule, err) : 0;
 }
 
 static int see_name(struct watch *w, const char *name, struct err *err)
 {
-    if (!names_is_raw_file(w->cfg, name)) {
+    if (!members_is_raw_file(w->cfg, name)) {
         return 0;
     }
     struct entry *e = watch_find(w, name);
@@ -344,16 +333,24 @@ static int see_name(struct watch *w, const char *name, struct err *err)
         return 0;
     }
     atomic_store(&w->moved_ms, mono_ms());
-    struct look l = watch_look(w, name);
-    if (!l.there) {
+    struct look l;
+    if (!watch_look_top(w, name, &l)) {
         w->all_known = false;
         return 0;
     }
-    if (e != NULL && same_file(e, &l)) {
+    bool same = e != NULL && same_node(e, &l);
+    if (!same) {
+        if (watch_look(w, name, &l, err) != 0) {
+            return -1;
+        }
+        same = e != NULL && same_content(e, &l);
+    }
+    if (same) {
         e->poll = w->poll;
         return 0;
     }
-    if (e != NULL && e->open && conclude(w, e, VERDICT_REPLACED, "replaced", err) != 0) {
+    const struct ending end = {.v = VERDICT_REPLACED, .rule = "replaced"};
+    if (e != NULL && e->open && conclude(w, e, &end, err) != 0) {
         return -1;
     }
     return add_new(w, name, &l, e != NULL, err);

@@ -6,24 +6,30 @@
 #define SCHEDULER_WATCH_H
 #include <stdatomic.h>
 
+#include "common/members.h"
+#include "common/original.h"
 #include "common/resolve.h"
 #include "scheduler/acquisition.h"
 #include "scheduler/scheduler.h"
 
 /* A raw file of this instrument that has a document. */
 struct entry {
-    char *name;         /* as on the share, any bytes */
-    const char *id;     /* in name's block, as prefix is */
-    const char *prefix; /* of a collision, or "" */
-    struct acquisition a;
+    char *name;           /* as on the share, any bytes */
+    const char *id;       /* in name's block, as prefix is */
+    const char *prefix;   /* of a collision, or "" */
+    struct acquisition a; /* once it has ended: as it was acquired, and found again since */
     int64_t born_ns, mtime_ns, size; /* identity, and order of acquisition */
     uint64_t ino;
     int64_t seen_ms;             /* wall clock: when its document was made */
     int64_t looked_ms, saved_ms; /* monotonic; 0: not yet by this process */
     int64_t ended_ms;            /* monotonic; 0: not by this process */
-    bool open;                   /* the acquisition is being followed */
-    uint32_t members;            /* files of the set when it ended; 0: not ended yet */
-    uint64_t poll; /* of the watch, when a listing had it last; 0: not since it was loaded */
+    int64_t doubt_ms;   /* monotonic: when it is read again, as its times have moved; 0: not */
+    int64_t settled_ms; /* monotonic: when reading it again last showed that it is the same */
+    int32_t doubt_wait_s;
+    uint32_t members; /* names of the set when it ended; 0: not ended yet */
+    bool open;        /* the acquisition is being followed */
+    bool doubtful;    /* the document says that its times have moved */
+    uint64_t poll;    /* of the watch, when a listing had it last; 0: not since it was loaded */
 };
 
 struct bucket {
@@ -34,7 +40,11 @@ struct bucket {
 struct listing {
     char *names;
     size_t len, room, n;
+    char **sorted; /* the same, in the order of members_compare, when n_sorted == n */
+    size_t n_sorted;
 };
+
+struct reread; /* reread.c: an original is read again */
 
 struct watch {
     struct scheduler *s;
@@ -60,7 +70,13 @@ struct watch {
     bool all_known;             /* each name of `before` has an entry or is none of ours */
     uint64_t poll;              /* counts the listings that were not like the one before */
     struct settings_book book;  /* for its projects; read when a poll finds a new file */
+    bool nocase, case_known;    /* how the share compares names; asked while it is well */
+    int64_t looks_left;         /* of recheck.c's turns; below 0: a large folder took more */
     size_t recheck_next;        /* whose turn it is */
+    struct db_change *notes;    /* recheck.c: what it has found out in this poll */
+    size_t n_notes;
+    struct reread *reread; /* the original that is being read again; NULL: none */
+    int64_t rest_until_ms; /* monotonic: no other is read before */
     int64_t youngest_ns;
     char trouble[320];  /* why the last poll failed; "" when it did not */
     const char *status; /* of the folder: "ok", a mount_status_name, or "error" */
@@ -73,14 +89,46 @@ struct look {
     bool there, main_there;
     bool birth_known; /* else born_ns is when the file was changed */
     uint64_t ino;
-    int64_t born_ns, mtime_ns, ctime_ms, size; /* mtime and size of the main file */
+    int64_t born_ns;
+    int64_t mtime_ns, size; /* of the main file; of the whole folder when it has none */
+    int64_t scan_size;      /* Sciex: of <stem>.wiff.scan; -1: not there */
+    struct signature sig;   /* of all that belongs to it */
+    uint32_t members;       /* names in the instrument's folder */
+    uint32_t looks;         /* questions to the share that this took */
+    char newest[200];       /* the file that was changed last, below the instrument's folder; cut */
+    char trouble[200];      /* what could not be looked at, and why; "": nothing */
 };
 
-struct look watch_look(const struct watch *w, const char *name);
+/* look.c: every file that belongs to raw file name. What is not there or cannot be read is no
+ * error; -1: no memory. */
+int watch_look(struct watch *w, const char *name, struct look *l, struct err *err)
+    __attribute__((warn_unused_result));
+/* Only who it is, and of a file its size and time; false: it is not there, or a link. */
+bool watch_look_top(struct watch *w, const char *name, struct look *l);
+/* What a document remembers of it: "watch.sig". */
+void watch_append_signature(bson_t *set, const struct signature *sig);
 
-/* recheck.c: a raw file that grows again after its acquisition had ended goes back to monitoring.
- * Looks at what ended lately, and at a few of the others in turns. */
+/* recheck.c: what happens to a raw file whose acquisition had ended. Looks at what ended lately,
+ * the rarer the longer that is ago, and at some of the others in turns; what has changed goes back
+ * to monitoring. */
 int recheck(struct watch *w, struct err *err) __attribute__((warn_unused_result));
+
+/* reread.c: one original at a time is read again, on a thread of its own, and compared with what
+ * was recorded of its backup. name and sig: of the raw file as it was looked at. NULL with *err
+ * set. */
+struct reread *reread_new(const char *folder, const char *name, const struct signature *sig,
+                          const bson_t *raw, struct err *err) OWNED;
+/* What it has come to, or NULL while it goes on; borrowed. */
+struct reread_end {
+    const char *name;
+    struct signature sig;
+    enum original_state state; /* BUSY also when the reading was stopped or failed */
+    int64_t ms;                /* that it took */
+    const char *why;
+};
+const struct reread_end *reread_poll(const struct reread *r);
+/* Stop it if it goes on, and free. Waits for a share that does not answer. */
+void reread_free(struct reread *r);
 
 /* entries.c: the table. watch_put takes e's strings, also on failure; of two entries with one name
  * the one that was seen later stays. Pointers into the table are good until the next watch_put. */
@@ -97,6 +145,10 @@ int watch_load(struct watch *w, struct err *err) __attribute__((warn_unused_resu
 int listing_read(struct watch *w, bool *same, struct err *err) __attribute__((warn_unused_result));
 /* What was read becomes what is compared with. */
 void listing_keep(struct watch *w);
+/* The names of the last listing that belong to raw file main; asks the share, when that is not
+ * known, how it compares names. */
+int watch_members(struct watch *w, const char *main, struct members *out, struct err *err)
+    __attribute__((warn_unused_result));
 void listing_forget(struct watch *w);
 
 /* Forget what was read from the database (another scheduler may lead meanwhile). */

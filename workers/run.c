@@ -192,6 +192,17 @@ static void blame_share(struct run *run, struct err *err)
     }
 }
 
+/* The step that held it has passed. Only for people: its end takes "held" away as well. */
+static void note_going_on(struct run *run, const struct worker_step *passed)
+{
+    bool won;
+    struct err err = {0};
+    if (strcmp(doc_str(run->task, "held.step", ""), passed->name) == 0 &&
+        task_goes_on(run->runner->db, &run->claim, &won, &err) != 0) {
+        log_debug("going_on_not_noted", KV("why", err.msg));
+    }
+}
+
 static int run_steps(struct run *run, void *job, struct err *err)
 {
     for (const struct worker_step *s = run->kind->steps; s->name != NULL; s++) {
@@ -207,6 +218,7 @@ static int run_steps(struct run *run, void *job, struct err *err)
             err->where = s->name;
             return rc;
         }
+        note_going_on(run, s);
     }
     return 0;
 }

@@ -1,5 +1,7 @@
 """Appendix C 11: acquisitions that do not look as they should; each ends in its documented state, and nothing is lost."""
 
+import threading
+
 from check import *
 
 SMALL = int(os.environ.get("TRAWL_TEST_SMALL_FILES", "2000"))  # 10000 on a real machine
@@ -51,6 +53,71 @@ def odd_bruker_folders_end_as_documented():
                 equal(getattr(os.stat(f"{copied}/{path}"), key), getattr(os.stat(f"{folder}/readonly.d/{path}"), key), path + key)
         holds(os.path.isdir(site.backup_of("small.d") + "/empty folder"), "an empty folder is copied")
         check(site, originals)
+
+
+def grow(path, pieces, every):
+    for _ in range(pieces):
+        with open(path, "ab") as file:
+            file.write(os.urandom(10_000))
+        time.sleep(every)
+
+
+def is_backed_up(site, name, path):
+    return site.raw(name).get("backup_status") == "copying_done" and hash_tree(site.backup_of(name)) == hash_tree(path)
+
+
+# michalsta/opentims#3, MannLabs/alphatims#174: no analysis.tdf_bin when TIMS is off
+@test
+def folders_without_the_known_main_file_are_acquired_whole_when_they_stand_still():
+    with Site("whole", {"copy.threads": 4}) as site:
+        folder = site.instrument("tims1", "bruker", skip_quanting="true", missing_main_s=4, still_s=3, max_copies=4)
+        others = site.instrument("any1", "generic", skip_quanting="true", glob="*.d", still_s=3, max_copies=4)
+        make(folder, "tims_off.d", {"analysis.tsf": 5000, "analysis.tsf_bin": 100, "1.m": None, "1.m/method": 300, "SampleInfo.xml": 20})
+        make(folder, "baf.d", {"analysis.baf": 100, "analysis.baf_idx": 300, "1.m": None, "1.m/method": 300})
+        make(folder, "fid.d", {"fid": 100, "acqus": 300})
+        make(others, "agilent.d", {"AcqData": None, "AcqData/MSScan.bin": 100, "AcqData/MSProfile.bin": 100, "AcqData/Contents.xml": 50})
+        grown = {"tims_off.d": "analysis.tsf_bin", "baf.d": "analysis.baf", "fid.d": "fid", "agilent.d": "AcqData/MSProfile.bin"}
+        path = {name: f"{others if name == 'agilent.d' else folder}/{name}" for name in grown}
+        site.start_scheduler()
+        site.start_worker("copy,index")
+        writers = [threading.Thread(target=grow, args=(f"{path[name]}/{file}", 12, 1)) for name, file in grown.items()]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        originals = Originals()
+        for name in grown:
+            site.wait_status(name, "done_not_quanted", 60)
+            originals.note(path[name])
+            equal(site.task(f"{name}/copy")["attempt"], 1, f"copies of {name}: none while it was written")
+            equal(hash_tree(site.backup_of(name)), hash_tree(path[name]), f"the backup of {name}")
+        site.expect_nothing_left()
+        check(site, originals, copied=4)
+        for name in grown:
+            write_file(f"{path[name]}/late.bin", 700, 5)
+        for name in grown:
+            wait_until(lambda n=name: is_backed_up(site, n, path[n]), 60, f"{name}: what comes later is in the backup")
+
+
+@test
+def an_acquisition_that_failed_is_looked_at_again_and_a_folder_without_files_is_not_done():
+    with Site("again", {"copy.threads": 4}) as site:
+        folder = site.instrument("tims1", "bruker", skip_quanting="true", missing_main_s=3)
+        make(folder, "nobin.d", {"analysis.tdf": 5000, "1.m": None, "1.m/method": 300})
+        make(folder, "empty.d", {"1.m": None})
+        site.start_scheduler()
+        site.start_worker("copy,index")
+        for name in ("nobin.d", "empty.d"):
+            equal(site.wait_status(name, "acquisition_failed", 40)["status_details"], "Main file was not created", name)
+        for name in ("nobin.d", "empty.d"):
+            write_file(f"{folder}/{name}/analysis.tdf_bin", 9000, 3)
+        for name in ("nobin.d", "empty.d"):
+            wait_until(lambda n=name: is_backed_up(site, n, f"{folder}/{n}") and site.raw(n)["status"] == "done_not_quanted", 60,
+                       f"{name} is acquired after all")
+        originals = Originals()
+        originals.note(folder)
+        site.expect_nothing_left()
+        check(site, originals, copied=2)
 
 
 @test

@@ -337,7 +337,7 @@ class Site:
         path = f"{self.instruments}/{name}"
         if folder:
             os.makedirs(path, exist_ok=True)
-        defaults = {"type": kind, "path": path, "poll_s": 1, "size_check_s": 1, "file_move_delay_m": -1}
+        defaults = {"type": kind, "path": path, "poll_s": 1, "still_s": 1, "size_check_s": 1, "file_move_delay_m": -1}
         defaults.update({"glob": "*.mzML", "quiet_s": 1} if kind == "generic" else {})
         self.instrument_file(name, "[instrument]\n" + "".join(f"{k} = {v}\n" for k, v in {**defaults, **keys}.items()))
         return path

@@ -25,9 +25,13 @@ static enum verdict look(const struct instrument *i, struct acquisition *a, stru
     return v;
 }
 
-#define SEEN(ms, bytes, ...)                                                                       \
-    ((struct sighting){                                                                            \
-        .since_ms = (ms), .main_present = true, .size = (bytes), .scan_size = -1, ##__VA_ARGS__})
+#define SEEN(ms, main_bytes, ...)                                                                  \
+    ((struct sighting){.since_ms = (ms),                                                           \
+                       .main_present = true,                                                       \
+                       .size = (main_bytes),                                                       \
+                       .sig = {.n = 1, .bytes = (main_bytes)},                                     \
+                       .scan_size = -1,                                                            \
+                       ##__VA_ARGS__})
 #define MISSING(ms, ...)                                                                           \
     ((struct sighting){.since_ms = (ms), .size = -1, .scan_size = -1, ##__VA_ARGS__})
 
@@ -36,7 +40,7 @@ static void a_growing_file_is_waited_for(void **state)
     (void)state;
     struct acquisition a = acquisition_new();
     for (int64_t k = 0; k < 500; k++) {
-        assert_int_equal(look(&thermo, &a, SEEN(MINUTE, k + 1), "still growing"), VERDICT_WAIT);
+        assert_int_equal(look(&thermo, &a, SEEN(MINUTE, k + 1), WAITS_STILL), VERDICT_WAIT);
     }
 }
 
@@ -109,7 +113,7 @@ static void sciex_waits_for_a_scan_file_above_144_bytes(void **state)
     struct sighting small = SEEN(MINUTE, 9, .successor = true);
     small.scan_size = 144;
     look(&sciex, &a, small, NULL);
-    assert_int_equal(look(&sciex, &a, small, "waits for .wiff.scan to be written"), VERDICT_WAIT);
+    assert_int_equal(look(&sciex, &a, small, WAITS_SCAN), VERDICT_WAIT);
     struct sighting big = small;
     big.scan_size = 145;
     assert_int_equal(look(&sciex, &a, big, "next file"), VERDICT_DONE);
@@ -134,7 +138,8 @@ static void the_old_file_rule_only_holds_when_switched_on(void **state)
     (void)state;
     struct instrument i = thermo;
     struct acquisition a = acquisition_new();
-    struct sighting s = SEEN(0, 4, .behind_youngest_ms = 18000001);
+    struct sighting s = SEEN(10, 4, .behind_youngest_ms = 18000001);
+    assert_int_equal(look(&i, &a, s, NULL), VERDICT_WAIT);
     assert_int_equal(look(&i, &a, s, NULL), VERDICT_WAIT);
     i.old_files_done = true;
     assert_int_equal(look(&i, &a, s, "old file"), VERDICT_DONE);
@@ -167,6 +172,95 @@ static void what_is_remembered_survives_a_restart(void **state)
     assert_int_equal(look(&i, &restarted, SEEN(20000, 4), "quiet"), VERDICT_DONE);
 }
 
+/* --- everything that belongs to it --- */
+
+/* gorakhargosh/watchdog#586, snowtrack/snowfs#176: the full size at once, filled afterwards. */
+static void a_file_of_full_size_whose_time_moves_is_waited_for_by_every_rule(void **state)
+{
+    (void)state;
+    struct instrument i = thermo;
+    i.still_s = 10;
+    i.quiet_s = 1;
+    i.size_check_s = 1;
+    i.old_files_done = true;
+    struct acquisition a = acquisition_new();
+    for (int k = 0; k < 1000; k++) {
+        struct sighting s = SEEN(5000, 99, .successor = true, .behind_youngest_ms = INT64_MAX);
+        s.sig.stamp = k / 2; /* with pauses */
+        assert_int_equal(look(&i, &a, s, WAITS_STILL), VERDICT_WAIT);
+    }
+    struct sighting s = SEEN(5000, 99, .successor = true);
+    s.sig = a.sig;
+    assert_int_equal(look(&i, &a, s, NULL), VERDICT_DONE);
+}
+
+static void a_new_name_beside_the_main_file_starts_the_wait_anew(void **state)
+{
+    (void)state;
+    struct instrument i = thermo;
+    i.still_s = 10;
+    struct acquisition a = acquisition_new();
+    struct sighting s = SEEN(9000, 5, .successor = true);
+    look(&i, &a, s, NULL);
+    assert_int_equal(look(&i, &a, s, WAITS_STILL), VERDICT_WAIT);
+    s.sig.n = 2; /* an empty file */
+    assert_int_equal(look(&i, &a, s, WAITS_STILL), VERDICT_WAIT);
+    assert_int_equal(look(&i, &a, s, WAITS_STILL), VERDICT_WAIT);
+    assert_int_equal(look(&i, &a, s, "next file"), VERDICT_DONE);
+}
+
+static void what_moves_after_an_hour_delays_the_two_checks_too(void **state)
+{
+    (void)state;
+    struct acquisition a = acquisition_new();
+    for (int k = 0; k < 1000; k++) {
+        struct sighting s = SEEN(MINUTE, 7);
+        s.sig.stamp = k / 50; /* every 50 minutes */
+        assert_int_equal(look(&thermo, &a, s, NULL), VERDICT_WAIT);
+    }
+}
+
+/* MannLabs/alphatims#174 */
+static void an_acquisition_without_its_main_file_ends_only_when_the_rest_stands_still(void **state)
+{
+    (void)state;
+    struct instrument i = thermo;
+    i.still_s = 10;
+    i.missing_main_s = 4;
+    struct acquisition a = acquisition_new();
+    for (int k = 0; k < 100; k++) {
+        struct sighting s = MISSING(5000, .sig = {.n = 3, .bytes = k});
+        assert_int_equal(look(&i, &a, s, "main file missing"), VERDICT_WAIT);
+    }
+    struct sighting s = MISSING(5000, .sig = {.n = 3, .bytes = 99});
+    assert_int_equal(look(&i, &a, s, NULL), VERDICT_WAIT);
+    assert_int_equal(look(&i, &a, s, "main file missing"), VERDICT_MAIN_MISSING);
+}
+
+static void what_cannot_be_looked_at_is_not_done(void **state)
+{
+    (void)state;
+    struct acquisition a = acquisition_new();
+    struct sighting s = SEEN(MINUTE, 5, .successor = true, .unreadable = true);
+    for (int k = 0; k < 1000; k++) {
+        assert_int_equal(look(&thermo, &a, s, WAITS_UNREADABLE), VERDICT_WAIT);
+    }
+}
+
+static void the_memory_of_a_version_without_signatures_goes_on(void **state)
+{
+    (void)state;
+    struct instrument i = thermo;
+    i.quiet_s = 60;
+    i.still_s = 10;
+    struct acquisition old = {.size = 4, .checked_size = 4, .quiet_ms = 55000, .sig.n = -1};
+    assert_int_equal(look(&i, &old, SEEN(0, 4), NULL), VERDICT_WAIT);
+    assert_int_equal(look(&i, &old, SEEN(5000, 4), "quiet"), VERDICT_DONE);
+    struct acquisition grown = {.size = 3, .checked_size = 3, .quiet_ms = 55000, .sig.n = -1};
+    look(&i, &grown, SEEN(0, 4), NULL);
+    assert_int_equal(look(&i, &grown, SEEN(5000, 4), WAITS_STILL), VERDICT_WAIT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +276,12 @@ int main(void)
         cmocka_unit_test(the_old_file_rule_only_holds_when_switched_on),
         cmocka_unit_test(the_quiet_time_ends_a_file_that_has_data),
         cmocka_unit_test(what_is_remembered_survives_a_restart),
+        cmocka_unit_test(a_file_of_full_size_whose_time_moves_is_waited_for_by_every_rule),
+        cmocka_unit_test(a_new_name_beside_the_main_file_starts_the_wait_anew),
+        cmocka_unit_test(what_moves_after_an_hour_delays_the_two_checks_too),
+        cmocka_unit_test(an_acquisition_without_its_main_file_ends_only_when_the_rest_stands_still),
+        cmocka_unit_test(what_cannot_be_looked_at_is_not_done),
+        cmocka_unit_test(the_memory_of_a_version_without_signatures_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -322,6 +322,22 @@ static void raw_files_that_grow_name_rule_and_time(void **state)
     expect(&out, WHY_ACQUIRING, "main file is not there since 1 h", "failed in 1 h");
     out = explain_raw(&f, RAW("watch", "{", "size", BCON_INT64(0), "}"), NULL);
     expect(&out, WHY_ACQUIRING, "0 B", "an empty file never counts as done");
+    const struct instrument gated = {.id = id, .still_s = 10, .size_check_s = 3600};
+    f.instrument = &gated;
+    out = explain_raw(&f,
+                      RAW("watch", "{", "size", BCON_INT64(9), "quiet_ms", BCON_INT64(3000),
+                          "newest", "a.d/analysis.tdf", "}"),
+                      NULL);
+    expect(&out, WHY_ACQUIRING, "changed last: a.d/analysis.tdf",
+           "nothing of it may change for another 7 s; then the next acquisition");
+    out = explain_raw(&f,
+                      RAW("original_name", "a.wiff", "watch", "{", "size", BCON_INT64(9),
+                          "quiet_ms", BCON_INT64(3600000), "waits_for",
+                          "waits for .wiff.scan to be written", "}"),
+                      NULL);
+    expect(&out, WHY_ACQUIRING, ".wiff.scan is not there", "a.wiff.scan; if it does not");
+    out = explain_raw(&f, RAW("watch", "{", "trouble", "a.d/1.m: Permission denied", "}"), NULL);
+    expect(&out, WHY_ACQUIRING, "a.d/1.m: Permission denied", "share of test1");
     out = explain_raw(&f, RAW("watch", "{", "error", "stale handle", "}"), NULL);
     expect(&out, WHY_ACQUIRING, "stale handle", "share of test1");
     f.instrument = NULL;

@@ -10,50 +10,47 @@ static struct instrument of(enum instrument_type type)
     return (struct instrument){.type = type};
 }
 
-static void each_type_takes_its_own_extension_in_any_case(void **state)
-{
-    (void)state;
-    struct instrument t = of(INSTRUMENT_THERMO), b = of(INSTRUMENT_BRUKER),
-                      s = of(INSTRUMENT_SCIEX);
-    assert_true(names_is_raw_file(&t, "a.raw"));
-    assert_true(names_is_raw_file(&t, "small.RAW"));
-    assert_false(names_is_raw_file(&t, ".raw"));
-    assert_false(names_is_raw_file(&t, "a.raw.deleteme"));
-    assert_true(names_is_raw_file(&b, "x y.d"));
-    assert_false(names_is_raw_file(&b, "x.raw"));
-    assert_true(names_is_raw_file(&s, "a.b.wiff"));
-    assert_false(names_is_raw_file(&s, "a.wiff2"));
-    assert_false(names_is_raw_file(&t, ".a.raw.trawl-3.part"));
-}
-
-static void generic_takes_what_its_glob_matches(void **state)
-{
-    (void)state;
-    char glob[] = "*.mzML";
-    struct instrument g = {.type = INSTRUMENT_GENERIC, .glob = glob};
-    assert_true(names_is_raw_file(&g, "a.mzML"));
-    assert_false(names_is_raw_file(&g, "a.mzML.tmp"));
-}
-
-static void a_sciex_set_is_all_files_of_the_stem_brackets_and_dots_too(void **state)
-{
-    (void)state;
-    struct instrument s = of(INSTRUMENT_SCIEX);
-    const char *main = "s[0].5ng.wiff";
-    assert_true(names_is_companion(&s, main, "s[0].5ng.wiff"));
-    assert_true(names_is_companion(&s, main, "s[0].5ng.wiff.scan"));
-    assert_true(names_is_companion(&s, main, "s[0].5ng.timeseries.data"));
-    assert_false(names_is_companion(&s, main, "s[0].5ngX.wiff"));
-    assert_false(names_is_companion(&s, main, "s0.5ng.wiff"));
-}
-
-static void the_main_file_of_a_bruker_folder_is_its_tdf_bin(void **state)
+static void
+the_main_file_of_a_bruker_folder_is_its_bin_and_without_one_all_data_counts(void **state)
 {
     (void)state;
     struct instrument b = of(INSTRUMENT_BRUKER);
-    char *main = names_main_file(&b, "x.d");
-    assert_string_equal(main, "x.d/analysis.tdf_bin");
-    free(main);
+    static const struct {
+        const char *name;
+        enum names_inside want;
+    } cases[] = {
+        {"analysis.tdf_bin", NAMES_MAIN},
+        {"Analysis.TSF_bin", NAMES_MAIN}, /* TIMS off, MALDI: michalsta/opentims#3 */
+        {"analysis.tdf", NAMES_INDEX},
+        {"analysis.tdf-journal", NAMES_INDEX},
+        {"analysis.tsf", NAMES_INDEX},
+        {"analysis.baf", NAMES_DATA},
+        {"fid", NAMES_DATA},
+        {"c6a7.mcf", NAMES_DATA},
+        {"analysis.tdf_other", NAMES_DATA},
+        {"SampleInfo.xml", NAMES_NOTE},
+        {"chromatography-data.sqlite", NAMES_NOTE},
+        {"1.m/microTOFQImpacTemAcquisition.method", NAMES_NOTE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (names_inside(&b, cases[i].name) != cases[i].want) {
+            fail_msg("%s", cases[i].name);
+        }
+    }
+    assert_true(names_is_folder(&b));
+}
+
+static void a_generic_folder_without_main_file_is_watched_as_a_whole(void **state)
+{
+    (void)state;
+    char none[] = "", data[] = "acqdata/MSScan.bin";
+    struct instrument whole = {.type = INSTRUMENT_GENERIC, .main_file = none};
+    struct instrument named = {.type = INSTRUMENT_GENERIC, .main_file = data};
+    assert_int_equal(names_inside(&whole, "AcqData/MSScan.bin"), NAMES_DATA);
+    assert_int_equal(names_inside(&named, "AcqData/MSScan.bin"), NAMES_MAIN);
+    assert_int_equal(names_inside(&named, "AcqData/MSPeak.bin"), NAMES_NOTE);
+    assert_false(names_is_folder(&whole));
+    assert_true(names_is_folder(&named));
 }
 
 static void a_name_too_long_with_its_prefix_keeps_beginning_and_ending(void **state)
@@ -147,10 +144,9 @@ static void skip_rules_hold_in_the_order_of_the_reference(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_type_takes_its_own_extension_in_any_case),
-        cmocka_unit_test(generic_takes_what_its_glob_matches),
-        cmocka_unit_test(a_sciex_set_is_all_files_of_the_stem_brackets_and_dots_too),
-        cmocka_unit_test(the_main_file_of_a_bruker_folder_is_its_tdf_bin),
+        cmocka_unit_test(
+            the_main_file_of_a_bruker_folder_is_its_bin_and_without_one_all_data_counts),
+        cmocka_unit_test(a_generic_folder_without_main_file_is_watched_as_a_whole),
         cmocka_unit_test(a_name_too_long_with_its_prefix_keeps_beginning_and_ending),
         cmocka_unit_test(no_character_is_cut_in_half),
         cmocka_unit_test(a_collision_prefix_is_the_utc_moment_to_the_microsecond),

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/db.h"
-#include "scheduler/names.h"
+#include "common/members.h"
 #include "scheduler/outcome.h"
 
 struct given {
@@ -170,11 +170,16 @@ static void what_moving_makes_is_no_raw_file(void **state)
     char all[] = "*";
     struct instrument g = {.type = INSTRUMENT_GENERIC, .glob = all};
     struct instrument s = {.type = INSTRUMENT_SCIEX};
-    assert_true(names_is_raw_file(&g, "a.mzML"));
-    assert_false(names_is_raw_file(&g, "Backup"));
-    assert_false(names_is_raw_file(&g, "a.mzML.deleteme"));
-    assert_true(names_is_companion(&s, "s.wiff", "s.wiff.scan"));
-    assert_false(names_is_companion(&s, "s.wiff", "s.wiff.deleteme"));
+    assert_true(members_is_raw_file(&g, "a.mzML"));
+    assert_false(members_is_raw_file(&g, "Backup"));
+    assert_false(members_is_raw_file(&g, "a.mzML.deleteme"));
+    const struct members_rule rule = {.instrument = &s};
+    struct members m = {0};
+    struct err err = {0};
+    assert_int_equal(members_see(&m, &rule, "s.wiff", "s.wiff.scan", &err), 0);
+    assert_int_equal(members_see(&m, &rule, "s.wiff", "s.wiff.deleteme", &err), 0);
+    assert_int_equal(m.n, 1);
+    members_fini(&m);
 }
 
 int main(void)

@@ -29,6 +29,7 @@ struct move_job {
     char *raw_file, *source_root;
     struct move_member *members;
     size_t n_members;
+    bool set; /* Sciex: several names with one stem */
 
     const char *skipped; /* why nothing is to be done; NULL: go on */
     char *backup;        /* <source_root>/Backup */
@@ -45,6 +46,9 @@ void move_destroy(void *job);
 /* matrix.c: decide what to do with each member, reading every file that is there. INVALID, with
  * nothing touched, when something is not as it was backed up. */
 int move_decide(struct move_job *job, struct err *err) __attribute__((warn_unused_result));
+/* set.c: whether the names of a set are still those that belong to it: none has come, none is
+ * another raw file's. Else INVALID with ERR_CODE_SOURCE_CHANGED. */
+int move_check_set(const struct move_job *job, struct err *err) __attribute__((warn_unused_result));
 /* rename.c: do it. Each may run again after having been cut off anywhere. */
 int move_prepare(struct move_job *job, struct err *err) __attribute__((warn_unused_result));
 int move_member(struct move_job *job, struct move_member *m, struct err *err)

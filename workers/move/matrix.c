@@ -242,7 +242,7 @@ int move_decide(struct move_job *job, struct err *err)
 {
     const struct rehash_hooks hooks = {.check = check_hook, .read = read_hook, .ctx = job};
     AUTO(rehash_free) struct rehash *hash = rehash_new(&hooks, err);
-    if (hash == NULL || check_pool(job, err) != 0) {
+    if (hash == NULL || check_pool(job, err) != 0 || move_check_set(job, err) != 0) {
         return -1;
     }
     for (size_t i = 0; i < job->n_members; i++) {

@@ -63,6 +63,7 @@ int move_decode(void *arg, const bson_t *task, struct err *err)
     if (root[0] != '/') {
         return ERR(err, ERR_INVALID, 0, "task: input.source_root '%.200s' is not absolute", root);
     }
+    job->set = strcmp(doc_str(task, "input.type", ""), "sciex") == 0;
     job->raw_file = strdup(raw_file);
     job->source_root = strdup(root);
     if (job->raw_file == NULL || job->source_root == NULL) {

@@ -218,10 +218,8 @@ static int list_sources(struct copy *c, struct err *err)
 {
     for (size_t i = 0; i < c->plan->n_members; i++) {
         struct member *m = &c->members[i];
-        struct scan_root root = {
-            .dir = c->source_fd, .name = m->names->from, .member = (uint32_t)i};
         m->first = c->files.n;
-        if (scan_member(&root, &c->files, err) != 0) {
+        if (source_scan(c, i, &c->files, err) != 0) {
             return -1;
         }
         m->count = c->files.n - m->first;

@@ -41,8 +41,9 @@ static int pass_block(struct hand *h, const struct entry *e, int source, struct 
     atomic_fetch_add(&c->read, n);
     if ((size_t)n < want) {
         char shown[COPY_SHOWN_ROOM];
-        return ERR(err, ERR_INVALID, 0, "source changed: %s shrank to %lld of %lld bytes",
-                   entry_shown(c, e, shown), (long long)(at + n), (long long)e->id.size);
+        return ERR(err, ERR_INVALID, ERR_CODE_SOURCE_CHANGED,
+                   "source changed: %s shrank to %lld of %lld bytes", entry_shown(c, e, shown),
+                   (long long)(at + n), (long long)e->id.size);
     }
     hasher_add(h->hasher, h->buf->data, want);
     if (t == NULL) {
@@ -187,8 +188,8 @@ static int repair(struct hand *h, struct entry *e, int source, struct err *err)
     }
     if (strcmp(before, e->hash.xxh3) != 0) {
         char shown[COPY_SHOWN_ROOM];
-        return ERR(err, ERR_INVALID, 0, "source changed: %s has other bytes now",
-                   entry_shown(c, e, shown));
+        return ERR(err, ERR_INVALID, ERR_CODE_SOURCE_CHANGED,
+                   "source changed: %s has other bytes now", entry_shown(c, e, shown));
     }
     atomic_fetch_add(&c->repaired, e->id.size);
     if (!c->plan->no_sync && !c->flush_each && syncfs(c->target_fd) != 0) {

@@ -33,8 +33,9 @@ struct entry {
     char *rel; /* below the member; "" for a member that is a file, and for a folder itself */
     uint32_t member;
     bool is_dir;
-    bool kept;   /* at least one chunk of an earlier attempt was taken over */
-    bool proven; /* read back and equal */
+    bool kept;    /* at least one chunk of an earlier attempt was taken over */
+    bool proven;  /* read back and equal */
+    bool touched; /* its times moved before it was read: it is read twice */
     struct identity id;
     struct hash_hex hash;         /* of the bytes read from the source */
     char (*claims)[HASH_XXH_HEX]; /* chunk hashes that the journal claims, "" = none; or NULL */
@@ -108,17 +109,29 @@ struct scan_root {
     bool at_target; /* only for messages */
 };
 /* Append all entries of one member, a folder before what is in it, in byte order. Symbolic links
- * and special files are INVALID. */
+ * and special files are INVALID. Of a source: what its share refuses for now is HOLD, a name that
+ * is gone since its folder was read is "source changed: …", the member itself "source vanished: …".
+ */
 int scan_member(const struct scan_root *root, struct listing *out, struct err *err);
 void scan_fini(struct listing *l);
+/* Whether the folder lists the name: one that it lists, and that is not there, is being made or
+ * taken away by somebody. */
+bool scan_is_listed(int dir, const char *name);
 struct identity identity_of(const struct stat *st);
 
 /* --- source.c --- */
-/* INVALID "source changed: …" or "source vanished: …" unless the source is what was listed. */
+/* scan_member of the i-th member: one that is gone while another is there is a source that changed.
+ */
+int source_scan(struct copy *c, size_t i, struct listing *out, struct err *err);
+/* INVALID "source changed: …" (ERR_CODE_SOURCE_CHANGED) or "source vanished: …" unless the source
+ * is what was listed. A file of which only the times have moved is read once more: an SMB server
+ * writes them late and once more at the close, and scanners touch files. */
 int source_recheck(struct copy *c, struct err *err);
-/* The same for one open file. */
-int source_same(const struct copy *c, const struct entry *e, int fd, struct err *err);
-/* errno -> err for a source path: what is gone is "source vanished: …". */
+/* The same for one open file that was not read yet: new times are taken for what they are, and the
+ * file is read twice. */
+int source_same(const struct copy *c, struct entry *e, int fd, struct err *err);
+/* errno -> err for a source path: what its share refuses for now is HOLD, what is gone "source
+ * changed: …", or "source vanished: …" when all of it is. */
 int source_err(const struct copy *c, const struct entry *e, const char *what, struct err *err);
 /* errno -> err for the target: says what it means to the operator. */
 int target_err(const struct copy *c, const struct entry *e, const char *what, struct err *err);

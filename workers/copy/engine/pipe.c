@@ -96,7 +96,8 @@ int pipe_read_block(struct pipe *p, int64_t block, unsigned char *buf, struct er
     atomic_fetch_add(&p->copy->read, n);
     if ((size_t)n < len) {
         char shown[COPY_SHOWN_ROOM];
-        return ERR(err, ERR_INVALID, 0, "source changed: %s shrank to %lld of %lld bytes",
+        return ERR(err, ERR_INVALID, ERR_CODE_SOURCE_CHANGED,
+                   "source changed: %s shrank to %lld of %lld bytes",
                    entry_shown(p->copy, p->entry, shown), (long long)(at + n),
                    (long long)p->entry->id.size);
     }

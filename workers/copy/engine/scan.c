@@ -40,11 +40,50 @@ static int scan_fail(const struct scan *s, const char *rel, const char *what, st
     const char *slash = *rel == '\0' ? "" : "/";
     bool missing = code == ENOENT || code == ENOTDIR, gone = missing && !s->root->at_target;
     enum err_kind kind = gone ? ERR_INVALID : missing ? ERR_TRANSIENT : fs_errno_kind(code);
-    return ERR(err, kind, code, "%s%s %s%s%s: %s",
-               gone                 ? "source vanished: "
-               : s->root->at_target ? "target: "
-                                    : "source: ",
-               what, name != NULL ? name : "?", slash, below != NULL ? below : "?", strerror(code));
+    ERR(err, kind, code, "%s%s %s%s%s: %s",
+        gone                 ? "source vanished: "
+        : s->root->at_target ? "target: "
+                             : "source: ",
+        what, name != NULL ? name : "?", slash, below != NULL ? below : "?", strerror(code));
+    return s->root->at_target ? -1 : fs_share_failed(err);
+}
+
+bool scan_is_listed(int dir, const char *name)
+{
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO(closedir) DIR *names = fd < 0 ? NULL : fdopendir(fd);
+    if (names == NULL) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return false;
+    }
+    const struct dirent *d;
+    do {
+        d = readdir(names);
+    } while (d != NULL && strcmp(d->d_name, name) != 0);
+    return d != NULL;
+}
+
+/* It was listed a moment ago. */
+static int scan_failed_at(const struct scan *s, int dir, const char *name, const char *rel,
+                          const char *what, struct err *err)
+{
+    if (s->root->at_target || (errno != ENOENT && errno != ENOTDIR)) {
+        return scan_fail(s, rel, what, err);
+    }
+    if (scan_is_listed(dir, name)) {
+        errno = EBUSY;
+        return scan_fail(s, rel, "its folder lists it, but it is not there yet:", err);
+    }
+    if (*rel == '\0') {
+        errno = ENOENT;
+        return scan_fail(s, rel, what, err);
+    }
+    AUTO(free) char *top = path_escape(s->root->name);
+    AUTO(free) char *below = path_escape(rel);
+    return ERR(err, ERR_INVALID, ERR_CODE_SOURCE_CHANGED, "source changed: %s/%s is gone",
+               top != NULL ? top : "?", below != NULL ? below : "?");
 }
 
 struct identity identity_of(const struct stat *st)
@@ -172,7 +211,7 @@ static int scan_at(struct scan *s, int dir, const char *name, const char *rel, s
 {
     struct stat st;
     if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
-        return scan_fail(s, rel, "look at", err);
+        return scan_failed_at(s, dir, name, rel, "look at", err);
     }
     if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
         AUTO(free) char *shown = path_escape(*rel == '\0' ? s->root->name : rel);
@@ -187,7 +226,8 @@ static int scan_at(struct scan *s, int dir, const char *name, const char *rel, s
         return 0;
     }
     int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return fd < 0 ? scan_fail(s, rel, "open folder", err) : scan_dir(s, fd, rel, err);
+    return fd < 0 ? scan_failed_at(s, dir, name, rel, "open folder", err)
+                  : scan_dir(s, fd, rel, err);
 }
 
 int scan_member(const struct scan_root *root, struct listing *out, struct err *err)

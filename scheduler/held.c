@@ -1,0 +1,91 @@
+/*
+ * held.c - an original that others have open, or that its share refuses, holds its tasks, and they
+ * go on by themselves. What is held for long is told as an alert, for perhaps nobody knows that the
+ * acquisition software hangs. Derived from the open tasks in each full pass: so an alert ends
+ * however its task went on or ended.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/alert.h"
+#include "common/mono.h"
+#include "scheduler/scheduler.h"
+
+#define HELD_ALERT "held" /* its kind */
+#define HELD_BY    "trawl-scheduler"
+
+static bool is_long(const struct scheduler *s, const struct open_task *t, int64_t now)
+{
+    return t->busy_ms > 0 && now - t->busy_ms >= s->cfg->retry.held_alert_s * 1000;
+}
+
+static int tell(struct scheduler *s, const struct open_task *t, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *task = NULL;
+    if (db_find_id(s->db, DB_TASKS, t->id, &task, err) != 0) {
+        return -1;
+    }
+    if (task == NULL || !doc_has(task, "held")) {
+        return 0; /* it has gone on since the list was read */
+    }
+    char text[500];
+    snprintf(text, sizeof text, "its %s cannot go on: %.300s; see trawl why", t->kind,
+             doc_str(task, "error.msg", "?"));
+    const struct alert alert = {
+        .kind = HELD_ALERT, .raw_file = t->raw_file, .text = text, .by = HELD_BY};
+    return alert_open(s->db, &alert, err);
+}
+
+static int close_alert(struct scheduler *s, const bson_t *doc, struct err *err)
+{
+    const struct alert alert = {
+        .kind = HELD_ALERT, .raw_file = doc_str(doc, "raw_file", ""), .text = "", .by = HELD_BY};
+    return alert_close(s->db, &alert, err);
+}
+
+static bool is_told(const struct docset *told, const char *raw_file)
+{
+    bool found = false;
+    for (size_t i = 0; i < told->n && !found; i++) {
+        found = strcmp(doc_str(told->at[i], "raw_file", ""), raw_file) == 0;
+    }
+    return found;
+}
+
+static bool holds_long(const struct scheduler *s, const char *raw_file, int64_t now)
+{
+    bool found = false;
+    for (size_t i = 0; i < s->n_open && !found; i++) {
+        found = is_long(s, &s->open[i], now) && strcmp(s->open[i].raw_file, raw_file) == 0;
+    }
+    return found;
+}
+
+static int compare(struct scheduler *s, const struct docset *told, struct err *err)
+{
+    int64_t now = wall_ms();
+    for (size_t i = 0; i < told->n; i++) {
+        if (!holds_long(s, doc_str(told->at[i], "raw_file", ""), now) &&
+            close_alert(s, told->at[i], err) != 0) {
+            return -1;
+        }
+    }
+    for (size_t i = 0; i < s->n_open; i++) {
+        const struct open_task *t = &s->open[i];
+        if (is_long(s, t, now) && !is_told(told, t->raw_file) && tell(s, t, err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int held_pass(struct scheduler *s, struct err *err)
+{
+    struct docset told = {0};
+    AUTO(bson_destroy)
+    bson_t *open = BCON_NEW("kind", BCON_UTF8(HELD_ALERT), "open", BCON_BOOL(true));
+    int rc = db_each(s->db, DB_ALERTS, open, NULL, docset_add, &told, err);
+    rc = rc == 0 ? compare(s, &told, err) : rc;
+    docset_clear(&told);
+    return rc;
+}
