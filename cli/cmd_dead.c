@@ -19,12 +19,13 @@ static bool is_dead(const bson_t *task)
     return strcmp(state, "failed") == 0 || strcmp(state, "dead") == 0;
 }
 
-/* The newest first. */
+/* The newest first. Where the source changed the raw file is acquired anew: nobody has to look. */
 static struct docs *read_dead(struct cli *c, struct err *err)
 {
     AUTO(bson_destroy)
     bson_t *filter =
-        BCON_NEW("state", "{", "$in", "[", BCON_UTF8("dead"), BCON_UTF8("failed"), "]", "}");
+        BCON_NEW("state", "{", "$in", "[", BCON_UTF8("dead"), BCON_UTF8("failed"), "]", "}",
+                 "error.code", "{", "$ne", BCON_UTF8(err_code_name(ERR_CODE_SOURCE_CHANGED)), "}");
     AUTO(bson_destroy)
     bson_t *opts = BCON_NEW("sort", "{", "ended_at", BCON_INT32(-1), "}", "projection", "{",
                             "input", BCON_INT32(0), "result", BCON_INT32(0), "}");

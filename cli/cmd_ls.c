@@ -12,6 +12,7 @@
 #include "cli/table.h"
 #include "cli/text.h"
 #include "common/mono.h"
+#include "common/original.h"
 
 #define DEFAULT_LIMIT 100
 #define IDS_A_QUERY   1000
@@ -235,10 +236,15 @@ static int make_rows(struct listing *l, struct err *err)
     return 0;
 }
 
-/* "copy 45 %", "quant parked"; with no task open what is said about the status, often nothing. */
+/* An original that differs says more than any task. "copy 45 %", "quant parked"; with no task open
+ * what is said about the status, often nothing. */
 static void describe(const struct row *r, char *buf, size_t room)
 {
     char percent[TEXT_SHORT];
+    if (!original_is_safe(r->raw)) {
+        snprintf(buf, room, "original %s", doc_str(r->raw, "original.state", ""));
+        return;
+    }
     if (r->task == NULL) {
         snprintf(buf, room, "%s", doc_str(r->raw, "status_details", ""));
         return;
@@ -294,9 +300,9 @@ static int print_table(struct cli *c, const struct listing *l, struct err *err)
         table_cell(t, STYLE_PLAIN, row_id(r));
         table_cell(t, STYLE_PLAIN, doc_str(r->raw, "instrument_id", "-"));
         table_cell(t, STYLE_PLAIN, text_size(doc_i64(r->raw, "size", -1), buf));
-        table_cell(t, style_of_state(status), status);
+        table_cell(t, original_is_safe(r->raw) ? style_of_state(status) : STYLE_BAD, status);
         describe(r, text, sizeof text);
-        table_cell(t, STYLE_PLAIN, text);
+        table_cell(t, original_is_safe(r->raw) ? STYLE_PLAIN : STYLE_BAD, text);
         table_cell(t, STYLE_PLAIN, r->job_task != NULL ? facts_job_id(r->job_task, buf) : "");
         summarise(r->metrics, text, sizeof text);
         table_cell(t, STYLE_PLAIN, text);
@@ -321,13 +327,14 @@ static json_t *json_of_row(const struct row *r)
     }
     const bson_t *d = r->raw;
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "id", json_text(row_id(r)),
-        "name", json_text(doc_str(d, "original_name", "")), "instrument",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "id",
+        json_text(row_id(r)), "name", json_text(doc_str(d, "original_name", "")), "instrument",
         json_text(doc_str(d, "instrument_id", "")), "project",
         json_text(doc_str(d, "project_id", "")), "status", json_text(doc_str(d, "status", "")),
-        "details", json_text(doc_str(d, "status_details", "")), "size",
-        (json_int_t)doc_i64(d, "size", -1), "progress", progress, "job_id", json_text(job),
-        "metrics", r->metrics != NULL ? json_of_doc(r->metrics) : json_null(), "created_at",
+        "details", json_text(doc_str(d, "status_details", "")), "original",
+        json_text(doc_str(d, "original.state", "")), "size", (json_int_t)doc_i64(d, "size", -1),
+        "progress", progress, "job_id", json_text(job), "metrics",
+        r->metrics != NULL ? json_of_doc(r->metrics) : json_null(), "created_at",
         json_date(doc_i64(d, "created_at", 0)), "updated_at",
         json_date(doc_i64(d, "updated_at_", 0)));
 }

@@ -8,6 +8,7 @@
 #include "cli/find.h"
 #include "cli/table.h"
 #include "cli/text.h"
+#include "common/original.h"
 
 struct shown {
     bson_t *raw;
@@ -83,13 +84,19 @@ static void print_raw(struct cli *c, const bson_t *raw)
                   {"backup", "backup_status"},   {"at", "backup_base_path"}};
     char buf[TEXT_SHORT];
     const char *status = doc_str(raw, "status", "?");
-    enum style s = style_of_state(status);
+    enum style s = original_is_safe(raw) ? style_of_state(status) : STYLE_BAD;
     style_put(c->out, STYLE_BOLD, c->color, doc_str(raw, "_id", "?"));
     fputs("  ", c->out);
     style_put(c->out, s, c->color, status);
     fputc('\n', c->out);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         line(c, fields[i].label, doc_str(raw, fields[i].field, ""));
+    }
+    if (original_is_safe(raw)) {
+        line(c, "original", doc_str(raw, "original.state", ""));
+    } else {
+        char says[ORIGINAL_SAID];
+        line(c, "original", original_says(raw, says));
     }
     line(c, "size", text_size(doc_i64(raw, "size", -1), buf));
     line(c, "created", text_time(doc_i64(raw, "created_at", 0), buf));

@@ -1,6 +1,7 @@
 /*
  * cmd_verify.c - trawl verify: which raw files, in which order, and what is made of what was found.
- * verify.c reads, verify_show.c shows, scrub.c notes.
+ * verify.c reads backups, verify_source.c compares originals with them, verify_show.c shows,
+ * scrub.c notes.
  *
  * The raw file whose last verification is the oldest goes first: a run that was cut off is taken up
  * by the next one. A share that is not there would look like the loss of everything: the location
@@ -17,11 +18,13 @@
 #include "cli/scrub.h"
 #include "cli/text.h"
 #include "cli/verify_show.h"
+#include "cli/verify_source.h"
 #include "common/audit.h"
 #include "common/limit.h"
 #include "common/log.h"
 #include "common/mono.h"
 #include "common/mounts.h"
+#include "common/original.h"
 #include "common/path.h"
 
 #define MIB      ((int64_t)1 << 20)
@@ -35,6 +38,7 @@ struct waiting { /* a raw file that is to be verified */
 struct queue {
     struct waiting *at;
     size_t n;
+    bool originals; /* they are compared, and not the backups read */
 };
 
 struct scrub {
@@ -70,8 +74,9 @@ static int queue_add(void *ctx, const bson_t *raw, struct err *err)
         free(id);
         return ERR(err, ERR_TRANSIENT, 0, "out of memory");
     }
+    const char *when = q->originals ? "original.at" : "verified_at";
     q->at[q->n++] = (struct waiting){
-        .id = id, .size = doc_i64(raw, "size", 0), .verified_at = doc_i64(raw, "verified_at", 0)};
+        .id = id, .size = doc_i64(raw, "size", 0), .verified_at = doc_i64(raw, when, 0)};
     return 0;
 }
 
@@ -95,12 +100,15 @@ static int choose_many(struct cli *c, const struct args *a, struct queue *q, str
     if (instrument != NULL) {
         BSON_APPEND_UTF8(filter, "instrument_id", instrument);
     }
+    if (q->originals) {
+        BCON_APPEND(filter, "instrument_file_status", "{", "$ne", BCON_UTF8("purged"), "}");
+    }
     if (since != NULL) {
         BCON_APPEND(filter, "created_at", "{", "$gte", BCON_DATE_TIME(since_ms), "}");
     }
     AUTO(bson_destroy)
-    bson_t *opts =
-        BCON_NEW("projection", "{", "size", BCON_INT32(1), "verified_at", BCON_INT32(1), "}");
+    bson_t *opts = BCON_NEW("projection", "{", "size", BCON_INT32(1), "verified_at", BCON_INT32(1),
+                            "original", BCON_INT32(1), "}");
     if (db_each(c->db, DB_RAW_FILES, filter, opts, queue_add, q, err) != 0) {
         return -1;
     }
@@ -145,6 +153,7 @@ static enum cli_exit choose(struct scrub *s, const struct args *a, struct queue 
                         "give one of <file>, --instrument ID and --all; --since goes with the last "
                         "two; see trawl verify --help");
     }
+    q->originals = s->show.originals = args_get(a, "source") != NULL;
     s->show.many = a->n == 0;
     if (!s->show.many) {
         enum cli_exit e = choose_one(s, a->words[0], q, err);
@@ -306,12 +315,36 @@ static int note(struct scrub *s, const bson_t *raw, bool *stale, struct err *err
     return 0;
 }
 
+/* One instrument's share that is away must not end the others. */
+static int compare_original(struct scrub *s, const bson_t *raw, bool *skip, struct err *err)
+{
+    struct verify_one *one = s->show.one;
+    const struct verify_source v = {.c = s->c, .mounts = s->mounts, .hash = s->hash};
+    if (verify_source(&v, raw, one, skip, err) == 0) {
+        return 0;
+    }
+    if (err->kind != ERR_INVALID && (err->kind != ERR_HOLD || !s->show.many)) {
+        return -1;
+    }
+    one->state = original_state_name(ORIGINAL_BUSY);
+    one->bad++;
+    snprintf(one->why, sizeof one->why, "%.290s", err->msg);
+    *err = (struct err){0};
+    return 0;
+}
+
 /* What is wrong with one raw file's document must not end the others. */
 static int verify_raw(struct scrub *s, const bson_t *raw, bool *skip, struct err *err)
 {
     struct verify_one *one = s->show.one;
     bool still = false;
-    if (scrub_is_still(s->c->db, raw, &still, err) != 0 || need_share(s, FRESH_MS, err) != 0) {
+    if (scrub_is_still(s->c->db, raw, &still, err) != 0) {
+        return -1;
+    }
+    if (still && s->show.originals) {
+        return compare_original(s, raw, skip, err);
+    }
+    if (need_share(s, FRESH_MS, err) != 0) {
         return -1;
     }
     *skip = !still;
@@ -388,7 +421,7 @@ static void finish(struct scrub *s)
 
 static enum cli_exit go(struct scrub *s, const struct queue *q, struct err *err)
 {
-    if (q->n > 0 && look_at_share(s, err) != 0) {
+    if (q->n > 0 && !q->originals && look_at_share(s, err) != 0) {
         return err->kind == ERR_HOLD ? CLI_REFUSED : cli_exit_of(err);
     }
     s->show.start_ms = mono_ms();

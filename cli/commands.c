@@ -30,8 +30,9 @@ static const struct cli_option remove_options[] = {
     {0},
 };
 static const struct cli_option verify_options[] = {
-    {"all", NULL, "every backup"},
-    {"instrument", "ID", "every backup of this instrument"},
+    {"all", NULL, "every backup; with --source every original that is left"},
+    {"instrument", "ID", "every backup (original) of this instrument"},
+    {"source", NULL, "compare the originals at the instruments with what was backed up"},
     {"since", "WHEN", "of these, the raw files created since 30m, 2h, 3d, 1w ago, or 2026-11-21"},
     {"limit", "MIB", "read no faster, MiB/s; 0: no limit ([scrub] limit_mib_per_s)"},
     {0},
@@ -241,7 +242,18 @@ const struct command commands[] = {
          "verification is the oldest goes first, so a run that was cut off is taken up by the "
          "next.\n"
          "A damaged backup is marked: it stands in trawl status, and its original is not removed,\n"
-         "until it verifies again. Exit 1 when one is not as recorded.",
+         "until it verifies again. Exit 1 when one is not as recorded.\n\n"
+         "With --source the originals are read instead, where they are now (the instrument's "
+         "folder, or\n"
+         "its Backup), and compared with what was backed up: names, sizes, content. One that "
+         "differs is\n"
+         "not shown as safe any more: while it stays where it was acquired it is acquired and "
+         "copied anew;\n"
+         "in Backup it is never removed, and stands in trawl status. What is gone already is no "
+         "difference.\n"
+         "Exit 1 when one differs or cannot be read. It needs the instruments' shares.\n\n"
+         "  trawl verify --source 20261121_P123_0001.raw\n"
+         "  trawl verify --source --instrument tims1 --since 2d",
      .options = verify_options,
      .max_words = 1,
      .need = NEED_DB,

@@ -1,6 +1,6 @@
 /*
- * scrub.h - what `trawl verify` found, noted: the raw file's backup_damaged and verified_at, and
- * the alert "backup_damaged" (docs/data-model.md).
+ * scrub.h - what `trawl verify` found, noted: the raw file's backup_damaged, verified_at and
+ * original, and the alerts "backup_damaged" and "original_differs" (docs/data-model.md).
  */
 #ifndef CLI_SCRUB_H
 #define CLI_SCRUB_H
@@ -25,6 +25,18 @@ struct scrub_found {
  * backup status now: what was read is no longer what counts.
  */
 int scrub_note(struct db *db, const struct scrub_found *f, bool *stale, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+
+struct scrub_original {
+    const bson_t *raw; /* as it was when its original was read */
+    const char *state; /* "same", "fewer", "gone" or "differs" */
+    const char *why;   /* which file, and how; "" */
+    const char *text;  /* of the alert */
+    const char *by;
+};
+/* Note how an original compared with its backup: "original", and the alert "original_differs" of
+ * one that nobody acquires anew. *stale as above. */
+int scrub_note_original(struct db *db, const struct scrub_original *f, bool *stale, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 
 /* Whether a raw file has a backup that stays as it is: copied, and no copy of it under way. */

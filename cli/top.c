@@ -120,7 +120,8 @@ static struct docs *read_errors(struct cli *c, struct err *err)
 {
     AUTO(bson_destroy)
     bson_t *failed =
-        BCON_NEW("state", "{", "$in", "[", BCON_UTF8("dead"), BCON_UTF8("failed"), "]", "}");
+        BCON_NEW("state", "{", "$in", "[", BCON_UTF8("dead"), BCON_UTF8("failed"), "]", "}",
+                 "error.code", "{", "$ne", BCON_UTF8(err_code_name(ERR_CODE_SOURCE_CHANGED)), "}");
     AUTO(bson_destroy)
     bson_t *opts = BCON_NEW("sort", "{", "ended_at", BCON_INT32(-1), "}", "limit",
                             BCON_INT64(SHOWN), "projection", "{", "state", BCON_INT32(1), "error",

@@ -137,19 +137,26 @@ void verify_show_file(void *ctx, const struct verify_file *f)
 
 static const char *state_of(const struct verify_one *one)
 {
-    return one->damaged > 0      ? "damaged"
+    return one->state != NULL    ? one->state
+           : one->damaged > 0    ? "damaged"
            : one->bad > 0        ? "unreadable"
            : one->why[0] == '\0' ? "ok"
                                  : "manifest";
 }
 
+static bool is_good(const struct verify_one *one)
+{
+    return one->bad == 0 && (one->state != NULL || one->why[0] == '\0');
+}
+
 static json_t *json_of_one(const struct verify_one *one, bool skipped)
 {
     const char *state = skipped ? "skipped" : state_of(one);
+    bool reason = skipped || one->state != NULL;
     return json_pack("{s:o, s:b, s:s, s:I, s:I, s:I, s:I, s:o, s:O}", "id", json_text(one->id),
-                     "ok", (int)(strcmp(state, "ok") == 0), "state", state, "n", (json_int_t)one->n,
+                     "ok", (int)(!skipped && is_good(one)), "state", state, "n", (json_int_t)one->n,
                      "bad", (json_int_t)one->bad, "bytes", (json_int_t)one->bytes, "ms",
-                     (json_int_t)(mono_ms() - one->start_ms), skipped ? "why" : "manifest",
+                     (json_int_t)(mono_ms() - one->start_ms), reason ? "why" : "manifest",
                      json_text(one->why), "files", one->list);
 }
 
@@ -182,7 +189,7 @@ static void pass(struct verify_show *s, int64_t size)
 void verify_show_one(struct verify_show *s, int64_t size)
 {
     const char *state = state_of(s->one);
-    bool good = strcmp(state, "ok") == 0;
+    bool good = is_good(s->one);
     *(good ? &s->good : &s->bad) += 1;
     if (s->results != NULL) {
         json_array_append_new(s->results, json_of_one(s->one, false));
@@ -213,6 +220,33 @@ static json_t *json_of_all(const struct verify_show *s)
                      (json_int_t)(mono_ms() - s->start_ms), "results", s->results);
 }
 
+static const char *good_word(const struct verify_one *one)
+{
+    return one->state == NULL                 ? "all as recorded"
+           : strcmp(one->state, "same") == 0  ? "the original is what was backed up"
+           : strcmp(one->state, "fewer") == 0 ? "what is left of the original is what was backed up"
+                                              : "the original is not there any more";
+}
+
+static enum cli_exit say_bad_original(const struct verify_show *s, struct err *err)
+{
+    if (s->many) {
+        return cli_fail(err, CLI_NO,
+                        "%" PRId64 " of %" PRId64
+                        " originals are not as backed up, or could not be "
+                        "read; those that differ are acquired anew, or stand in trawl status",
+                        s->bad, s->bad + s->good);
+    }
+    const struct verify_one *one = s->one;
+    return strcmp(one->state, "differs") == 0
+               ? cli_fail(err, CLI_NO,
+                          "%s: its original is not what was backed up: %s; see trawl "
+                          "why %s",
+                          one->id, one->why, one->id)
+               : cli_fail(err, CLI_NO, "%s: its original cannot be read now: %s", one->id,
+                          one->why);
+}
+
 static void print_end(const struct verify_show *s)
 {
     char size[TEXT_SHORT], took[TEXT_SHORT];
@@ -221,12 +255,15 @@ static void print_end(const struct verify_show *s)
     text_duration(mono_ms() - s->start_ms, took);
     if (!s->many) {
         text_put(out, s->one->id);
-        fprintf(out, ": %" PRId64 " file%s, %s read in %s: all as recorded\n", s->one->n,
-                s->one->n == 1 ? "" : "s", size, took);
+        fprintf(out, ": %" PRId64 " file%s, %s read in %s: ", s->one->n, s->one->n == 1 ? "" : "s",
+                size, took);
+        text_put(out, good_word(s->one));
+        fputc('\n', out);
         return;
     }
-    fprintf(out, "%" PRId64 " backup%s as recorded, %" PRId64 " not", s->good,
-            s->good == 1 ? "" : "s", s->bad);
+    fprintf(out, "%" PRId64 " %s%s as %s, %" PRId64 " not", s->good,
+            s->originals ? "original" : "backup", s->good == 1 ? "" : "s",
+            s->originals ? "backed up" : "recorded", s->bad);
     if (s->skipped > 0) {
         fprintf(out, ", %" PRId64 " skipped", s->skipped);
     }
@@ -235,6 +272,9 @@ static void print_end(const struct verify_show *s)
 
 static enum cli_exit say_bad(const struct verify_show *s, struct err *err)
 {
+    if (s->originals) {
+        return say_bad_original(s, err);
+    }
     if (s->many) {
         return cli_fail(err, CLI_NO,
                         "%" PRId64 " of %" PRId64 " backups are not as recorded; the damaged ones "

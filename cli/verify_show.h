@@ -13,7 +13,8 @@ struct verify_one { /* a raw file under way */
     int64_t n, bad, damaged, bytes, start_ms;
     bson_t files;         /* of the damaged ones: {path, reason}, at most 100 */
     char first[400];      /* "<path>: <reason>" of the first */
-    char why[VERIFY_WHY]; /* how the manifests differ, why it was skipped, or "" */
+    char why[VERIFY_WHY]; /* how the manifests or the original differ, why it was skipped, or "" */
+    const char *state;    /* of an original: "same", "differs", …; NULL: a backup was read */
     json_t *list;         /* NULL without --json */
 };
 void verify_one_init(struct verify_one *one, const char *id) __attribute__((nonnull));
@@ -21,7 +22,8 @@ void verify_one_fini(struct verify_one *one) __attribute__((nonnull));
 
 struct verify_show {
     struct cli *c;
-    bool many; /* more than one raw file was asked for */
+    bool many;      /* more than one raw file was asked for */
+    bool originals; /* they are compared, and not the backups read */
     struct verify_one *one;
     json_t *results;             /* of many; NULL without --json */
     int64_t total, done, passed; /* bytes: of all, read, of those raw files that are over */

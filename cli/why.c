@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cli/text.h"
+#include "common/original.h"
 #include "common/task.h"
 
 const char *why_reason_name(enum why_reason r)
@@ -36,6 +37,7 @@ const char *why_reason_name(enum why_reason r)
         [WHY_SKIPPED] = "skipped",
         [WHY_IGNORED] = "ignored",
         [WHY_DONE] = "done",
+        [WHY_ORIGINAL] = "original_differs",
         [WHY_TASKS_OPEN] = "tasks_open",
     };
     static_assert(sizeof names / sizeof *names == WHY_REASON_COUNT, "a word for every reason");
@@ -355,6 +357,28 @@ static void why_ended_raw_file(const bson_t *raw, const struct docs *tasks, stru
     }
 }
 
+/* Whatever else is done with it: it must not be taken for safe. */
+static void why_original(const struct why_facts *f, const bson_t *raw, struct why *out)
+{
+    char says[ORIGINAL_SAID], since[TEXT_SHORT];
+    const char *id = doc_str(raw, "_id", "?");
+    bool moved = strcmp(doc_str(raw, "instrument_file_status", ""), "moved") == 0;
+    text_duration(f->now_ms - doc_i64(raw, "original.at", f->now_ms), since);
+    why_say(out, WHY_ORIGINAL, "%s, %s (seen %s ago)", doc_str(raw, "status", "?"),
+            original_says(raw, says), since);
+    if (moved) {
+        why_next(out,
+                 "it is in Backup of %s, and is not removed: where it is the right one, move it "
+                 "from there into the instrument's folder, and it is acquired as a new raw file; "
+                 "where its backup is, delete it; then: trawl verify --source %s",
+                 doc_str(raw, "instrument_id", "?"), id);
+    } else {
+        why_next(out, "%s",
+                 f->led ? "goes on by itself: it is compared, or acquired and copied anew"
+                        : "no scheduler leads: start trawl-scheduler");
+    }
+}
+
 void why_raw_file(const struct why_facts *f, const bson_t *raw, const struct docs *tasks,
                   struct why *out)
 {
@@ -364,6 +388,8 @@ void why_raw_file(const struct why_facts *f, const bson_t *raw, const struct doc
     size_t open = count_tasks(tasks, true);
     if (is_acquiring(status)) {
         why_acquiring(f, raw, out);
+    } else if (!original_is_safe(raw)) {
+        why_original(f, raw, out);
     } else if (open > 0) {
         why_say(out, WHY_TASKS_OPEN, "%s: %zu task%s open", status, open,
                 open > 1 ? "s are" : " is");

@@ -35,6 +35,7 @@ enum why_reason {
     WHY_SKIPPED,
     WHY_IGNORED,
     WHY_DONE,
+    WHY_ORIGINAL, /* its original is not, or perhaps not, what was backed up */
     WHY_REASON_COUNT
 };
 /* The word in the JSON form: "pool_full", … */

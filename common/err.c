@@ -61,7 +61,8 @@ const char *err_kind_name(enum err_kind kind)
 
 const char *err_code_name(int code)
 {
-    return code == ERR_CODE_SOURCE_CHANGED ? "source_changed"
-           : code == ERR_CODE_SOURCE_BUSY  ? "source_busy"
-                                           : "";
+    return code == ERR_CODE_SOURCE_CHANGED     ? "source_changed"
+           : code == ERR_CODE_SOURCE_BUSY      ? "source_busy"
+           : code == ERR_CODE_ORIGINAL_DIFFERS ? "original_differs"
+                                               : "";
 }

@@ -22,6 +22,9 @@ enum err_kind {
  * a task (docs/data-model.md). */
 #define ERR_CODE_SOURCE_CHANGED (-1001) /* the source is not what was listed, or was backed up */
 #define ERR_CODE_SOURCE_BUSY    (-1002) /* its share does not give it now: passes by itself */
+#define ERR_CODE_ORIGINAL_DIFFERS                                                                  \
+    (-1003) /* what is in the instrument's Backup is not what is in                                \
+               the pool: a person decides */
 
 struct err {
     enum err_kind kind;
@@ -40,7 +43,7 @@ int err_context(struct err *e, const char *fmt, ...)
 
 /* The kind's name as it is stored and shown: "transient", "permanent", ... Never NULL. */
 const char *err_kind_name(enum err_kind kind) __attribute__((returns_nonnull));
-/* "source_changed", "source_busy"; "" for what is no code of ours. */
+/* "source_changed", "source_busy", "original_differs"; "" for what is no code of ours. */
 const char *err_code_name(int code) __attribute__((returns_nonnull));
 
 #define ERR(e, kind, code, ...) err_set((e), (kind), (code), __func__, __VA_ARGS__)

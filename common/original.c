@@ -95,7 +95,7 @@ static int busy(struct original_seen *out, const struct err *why, struct err *er
     }
     out->state = ORIGINAL_BUSY;
     out->busy = *why;
-    out->busy.kind = why->code == ERR_CODE_SOURCE_CHANGED ? ERR_HOLD : fs_share_kind(why->code);
+    out->busy.kind = fs_share_kind(why->code);
     if (out->busy.kind == ERR_INVALID) {
         out->busy.kind = ERR_TRANSIENT;
     }

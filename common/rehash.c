@@ -149,7 +149,7 @@ static int read_open(struct rehash *r, int fd, const struct rehash_file *f, stru
     out->ctime_ns = ns_of(&after.st_ctim);
     if (out->size != before.st_size || out->size != after.st_size ||
         out->mtime_ns != ns_of(&before.st_mtim)) {
-        return ERR(err, ERR_INVALID, ERR_CODE_SOURCE_CHANGED, "%s changed while it was read",
+        return ERR(err, ERR_INVALID, EAGAIN, "%s changed while it was read",
                    tree_shown(f->relative, shown));
     }
     hasher_hex(r->hashers[f->digest], &out->hex);

@@ -38,8 +38,8 @@ struct rehash_file {
     const char *relative; /* a safe path below it; no part of it may be a link */
     enum hash_digest digest;
 };
-/* -1: what is there is no regular file, cannot be read, or changed while it was read (INVALID), or
- * a hook's error. err->code is the errno. */
+/* -1: what is there is no regular file, cannot be read, or changed while it was read (INVALID,
+ * EAGAIN), or a hook's error. err->code is the errno. */
 int rehash_file(struct rehash *r, const struct rehash_file *f, struct rehash_seen *out,
                 struct err *err) __attribute__((nonnull, warn_unused_result));
 #endif

@@ -103,6 +103,13 @@ static void refuse(struct checking *k, size_t i, const char *why)
     }
 }
 
+/* It is the original that is not what was backed up, and not its copy in the pool. */
+static void differs(struct checking *k, size_t i, const char *why)
+{
+    k->c->differing++;
+    refuse(k, i, why);
+}
+
 /* --- the cheap looks --- */
 
 static void look_at_pool(struct checking *k, size_t i, const struct record_file *f)
@@ -135,19 +142,19 @@ static void look_at(struct checking *k, size_t i)
         return;
     }
     if (e->kind == TREE_OTHER) {
-        refuse(k, i, "it is a link or a special file");
+        differs(k, i, "it is a link or a special file");
         return;
     }
     k->c->files++;
     k->c->bytes += e->size;
     if (f == NULL) {
-        refuse(k, i, "it is not in the record of the backup");
+        differs(k, i, "it is not in the record of the backup");
         return;
     }
     if (e->size != f->size) {
         snprintf(why, sizeof why, "it has %lld bytes, recorded are %lld", (long long)e->size,
                  (long long)f->size);
-        refuse(k, i, why);
+        differs(k, i, why);
         return;
     }
     k->c->total += 2 * e->size;
@@ -189,10 +196,11 @@ static int read_both(struct checking *k, struct rehash *hash, size_t i, struct e
     const struct rehash_file here = {k->backup, e->path, f->digest};
     const struct rehash_file pool = {k->place->pool, e->path, f->digest};
     if (rehash_file(hash, &here, &seen, err) != 0) {
-        return take_error(k, i, "on the instrument", err);
+        (void)fs_share_failed(err); /* whoever has it open lets go of it some time */
+        return err->kind == ERR_HOLD ? -1 : take_error(k, i, "on the instrument", err);
     }
     if (!record_matches(f, &seen)) {
-        refuse(k, i, "its content is not what was backed up (hashes differ)");
+        differs(k, i, "its content is not what was backed up (hashes differ)");
         return 0;
     }
     if (seen.mtime_ns != e->mtime_ns || seen.ctime_ns != e->ctime_ns) {
@@ -231,10 +239,11 @@ int retire_check_run(struct retire_check *c, const struct record *r, const struc
         retire_need_folder(backup, "the folder", err) != 0) {
         return -1;
     }
-    int listed = find_set(&k, err) != 0 ? -1 : fs_each_name(backup, see_name, &k, err);
+    bool found = find_set(&k, err) == 0;
+    int listed = found ? fs_each_name(backup, see_name, &k, err) : -1;
     members_fini(&k.set);
     if (listed != 0) {
-        return -1;
+        return found ? fs_share_failed(err) : -1;
     }
     c->why = calloc(c->tree.n > 0 ? c->tree.n : 1, sizeof *c->why);
     if (c->why == NULL) {

@@ -27,13 +27,14 @@ struct retire_check { /* zeroed before; retire_check_fini frees */
     struct tree tree; /* all that is there, paths below Backup */
     char (*why)[224]; /* for each entry of the tree: why it must stay, or "" */
     size_t files, bad;
-    size_t gone; /* recorded files that are not there (any more) */
+    size_t differing; /* of the bad: the original itself is not what was backed up */
+    size_t gone;      /* recorded files that are not there (any more) */
     int64_t bytes;
     int64_t total; /* bytes that will be read; grows while looking */
 };
 
-/* -1: a folder is not there (HOLD), a hook's error, or no memory. What speaks against deleting is
- * no error: bad counts it. */
+/* -1: a folder is not there, or others have an original open (HOLD), a hook's error, or no memory.
+ * What speaks against deleting is no error: bad counts it. */
 int retire_check_run(struct retire_check *c, const struct record *r, const struct retire_place *p,
                      struct err *err) __attribute__((nonnull, warn_unused_result));
 void retire_check_fini(struct retire_check *c) __attribute__((nonnull));

@@ -203,6 +203,15 @@ static const char *why_kept(const bson_t *task)
                             : doc_str(task, "result.skipped", "not done");
 }
 
+static const char *why_differs(const bson_t *task)
+{
+    const char *differs = err_code_name(ERR_CODE_ORIGINAL_DIFFERS);
+    return task != NULL && state_of(task) == TASK_FAILED &&
+                   strcmp(doc_str(task, "error.code", ""), differs) == 0
+               ? doc_str(task, "error.msg", "")
+               : NULL;
+}
+
 /* What is noted only ever goes on (initial, moved, purged), and only by what a task has really
  * done: a result that says "skipped" changes nothing. */
 static void of_retirement(const bson_t *rf, const struct outcome_tasks *tasks, struct outcome *out)
@@ -223,8 +232,27 @@ static void of_retirement(const bson_t *rf, const struct outcome_tasks *tasks, s
         snprintf(out->retire, sizeof out->retire, "%s", mark);
     } else if (strcmp(mark, REMOVING) == 0 && !purged) {
         out->kept = why_kept(tasks->remove);
+        out->differs = why_differs(tasks->remove);
     }
     out->remark = strcmp(out->retire, mark) != 0;
+}
+
+/* While it stays where it was acquired: what its move found, or somebody who compared it. An open
+ * move or removal compares by itself. */
+static void of_original(const bson_t *rf, const struct outcome_tasks *tasks, struct outcome *out)
+{
+    bool stays = strcmp(doc_str(rf, "instrument_file_status", ""), "initial") == 0 &&
+                 out->instrument_file_status == NULL;
+    if (!out->copied || !stays || is_open(tasks->move) || is_open(tasks->remove)) {
+        return;
+    }
+    if (tasks->move != NULL && state_of(tasks->move) == TASK_FAILED &&
+        task_source_changed(tasks->move)) {
+        acquire_again(out, "Its move found that it is not what was backed up",
+                      doc_str(tasks->move, "error.msg", ""));
+    } else if (strcmp(doc_str(rf, "original.state", ""), "differs") == 0) {
+        acquire_again(out, "It is not what was backed up", doc_str(rf, "original.why", "?"));
+    }
 }
 
 static void of_acquisition(const bson_t *rf, const struct outcome_tasks *tasks,
@@ -270,5 +298,6 @@ void outcome_of(const bson_t *rf, const struct outcome_tasks *tasks, const struc
     *out = (struct outcome){.status = doc_str(rf, "status", "")};
     of_acquisition(rf, tasks, i, has_settings, out);
     of_retirement(rf, tasks, out);
+    of_original(rf, tasks, out);
     utf8_mend(out->details);
 }

@@ -14,7 +14,7 @@ enum outcome_next {
     NEXT_WAIT,          /* something is under way, or all is done */
     NEXT_COPY,          /* the acquisition has ended: plan the copy */
     NEXT_QUANT,         /* the copy is there: plan what quantifies it */
-    NEXT_MONITOR_AGAIN, /* it changed during the copy: the acquisition had not ended */
+    NEXT_MONITOR_AGAIN, /* its original is not what was copied: it goes back to monitoring */
 };
 
 struct outcome {
@@ -23,11 +23,12 @@ struct outcome {
     const char *backup_status;          /* NULL: leave it */
     const char *instrument_file_status; /* NULL: leave it */
     enum outcome_next next;
-    bool ended;       /* nothing is under way or to be planned */
-    bool copied;      /* the copy's result is to be taken over */
-    bool remark;      /* the raw file's "retire" is to become what follows */
-    char retire[64];  /* docs/data-model.md; "": none */
-    const char *kept; /* why a removal that has just ended left it on the instrument, or NULL */
+    bool ended;          /* nothing is under way or to be planned */
+    bool copied;         /* the copy's result is to be taken over */
+    bool remark;         /* the raw file's "retire" is to become what follows */
+    char retire[64];     /* docs/data-model.md; "": none */
+    const char *kept;    /* why a removal that has just ended left it on the instrument, or NULL */
+    const char *differs; /* how the original in Backup differs, as that removal found, or NULL */
 };
 
 struct outcome_tasks {

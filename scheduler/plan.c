@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/alert.h"
 #include "common/log.h"
 #include "common/mono.h"
+#include "common/original.h"
 #include "common/path.h"
 #include "scheduler/outcome.h"
 #include "scheduler/plan.h"
@@ -110,10 +112,19 @@ static void append_changes(struct plan *p, const bson_t *rf, const struct outcom
     if (o->copied) {
         append_copied(p, rf, copy, set);
     }
+    if (o->differs != NULL && strcmp(doc_str(rf, "original.why", ""), o->differs) != 0) {
+        BCON_APPEND(set, "original", "{", "state", "differs", "at", BCON_DATE_TIME(wall_ms()), "by",
+                    "remove", "why", BCON_UTF8(o->differs), "}");
+    }
     if (o->kept != NULL) {
         BCON_APPEND(set, "remove_refused", "{", "at", BCON_DATE_TIME(wall_ms()), "why",
                     BCON_UTF8(o->kept), "}");
     }
+}
+
+static bool is_purged(const struct outcome *o)
+{
+    return o->instrument_file_status != NULL && strcmp(o->instrument_file_status, "purged") == 0;
 }
 
 static void append_unset(const bson_t *rf, const struct outcome *o, bson_t *update)
@@ -122,10 +133,12 @@ static void append_unset(const bson_t *rf, const struct outcome *o, bson_t *upda
     if (o->remark && o->retire[0] == '\0') {
         BSON_APPEND_BOOL(&unset, "retire", true);
     }
-    bool purged =
-        o->instrument_file_status != NULL && strcmp(o->instrument_file_status, "purged") == 0;
+    bool purged = is_purged(o);
     if (purged && doc_has(rf, "remove_refused")) {
         BSON_APPEND_BOOL(&unset, "remove_refused", true);
+    }
+    if (purged && doc_has(rf, "original")) { /* there is none any more */
+        BSON_APPEND_BOOL(&unset, "original", true);
     }
     if (!bson_empty(&unset)) {
         BSON_APPEND_DOCUMENT(update, "$unset", &unset);
@@ -179,14 +192,22 @@ static int write_outcome(struct plan *p, const bson_t *rf, bson_t *set, const bs
     return ledger_raw_file(&p->ledger, &u, err);
 }
 
+/* The whole document: its files become what the next copy may replace. */
 static int send_back(struct plan *p, const bson_t *rf, const struct outcome *o, struct err *err)
 {
+    AUTO(bson_destroy) bson_t *whole = NULL;
+    if (db_find_id(p->s->db, DB_RAW_FILES, doc_str(rf, "_id", ""), &whole, err) != 0) {
+        return -1;
+    }
+    if (whole == NULL || doc_i64(whole, "rev", 0) != doc_i64(rf, "rev", 0)) {
+        return 0; /* it has changed since this pass read it: the next one decides */
+    }
     if (ledger_begin(&p->ledger, doc_str(rf, "_id", ""), err) != 0 ||
         reopen_cancel_jobs(p->s->db, rf, err) != 0 || plan_index(p, rf, false, true, err) != 0) {
         return -1;
     }
     const struct ledger_update u = {
-        .change = reopen_change(rf, o->details),
+        .change = reopen_change(whole, o->details),
         .status = o->status,
         .details = o->details,
         .instrument = doc_str(rf, "instrument_id", ""),
@@ -251,6 +272,23 @@ static size_t collect_tasks(const struct plan *p, const bson_t *rf, struct outco
     return tasks->n_quant;
 }
 
+/* Nobody acquires it anew from Backup: a person is told, until it is gone or compared again. */
+static int tell_difference(struct plan *p, const bson_t *rf, const struct outcome *o,
+                           struct err *err)
+{
+    char text[500];
+    snprintf(text, sizeof text, "its original in Backup is not what was backed up: %.300s",
+             o->differs != NULL ? o->differs : "");
+    const struct alert alert = {.kind = ORIGINAL_ALERT,
+                                .raw_file = doc_str(rf, "_id", ""),
+                                .text = text,
+                                .by = "trawl-scheduler"};
+    if (o->differs != NULL) {
+        return alert_open(p->s->db, &alert, err);
+    }
+    return is_purged(o) && doc_has(rf, "original") ? alert_close(p->s->db, &alert, err) : 0;
+}
+
 static int plan_one(struct plan *p, const bson_t *rf, struct err *err)
 {
     const bson_t *quant[QUANT_MAX], *settings[RESOLVE_MAX];
@@ -267,7 +305,9 @@ static int plan_one(struct plan *p, const bson_t *rf, struct err *err)
     }
     bson_t set = BSON_INITIALIZER, new_ids = BSON_INITIALIZER;
     append_changes(p, rf, &o, tasks.copy, &set);
-    int rc = ledger_begin(&p->ledger, doc_str(rf, "_id", ""), err);
+    int rc = tell_difference(p, rf, &o, err) != 0
+                 ? -1
+                 : ledger_begin(&p->ledger, doc_str(rf, "_id", ""), err);
     rc = rc == 0 ? plan_tasks(p, rf, &o, &new_ids, err) : rc;
     bool changes = !bson_empty(&set), has_task = o.ended || !bson_empty(&new_ids);
     rc = rc == 0 ? plan_index(p, rf, o.ended, changes, err) : rc;

@@ -21,14 +21,27 @@ static void moves_as(bool moved, const char *action)
     seen_free(&s);
 }
 
-static void is_refused(const char *why)
+static void is_refused_as(bool changed, const char *why)
 {
     struct outcome_seen s = move();
     assert_int_equal(s.rc, -1);
     assert_int_equal(s.err.kind, ERR_INVALID);
+    assert_int_equal(s.err.code == ERR_CODE_SOURCE_CHANGED, changed);
     if (strstr(s.err.msg, why) == NULL) {
         fail_msg("'%s' is not in '%s'", why, s.err.msg);
     }
+}
+
+/* For a person. */
+static void is_refused(const char *why)
+{
+    is_refused_as(false, why);
+}
+
+/* The original is not what was backed up: it is acquired anew. */
+static void has_changed(const char *why)
+{
+    is_refused_as(true, why);
 }
 
 /* One Thermo file that is backed up. */
@@ -153,9 +166,9 @@ static void a_source_of_other_size_or_content_is_refused(void **state)
     (void)state;
     one_file("a.raw", "a.raw", "bytes");
     put(w.inst, "a.raw", "more bytes");
-    is_refused("backed up were 5");
+    has_changed("backed up were 5");
     put(w.inst, "a.raw", "BYTES");
-    is_refused("hashes differ");
+    has_changed("hashes differ");
     assert_text(w.inst, "a.raw", "BYTES");
     assert_false(there(w.inst, "Backup"));
 }
@@ -168,10 +181,10 @@ static void a_folder_with_a_file_more_or_less_is_refused(void **state)
     record_file("a.d/y", "two");
     make_raw("a.d", "initial");
     put(w.inst, "a.d/x", "one");
-    is_refused("has 1 files, backed up were 2");
+    has_changed("has 1 files, backed up were 2");
     put(w.inst, "a.d/y", "two");
     put(w.inst, "a.d/late", "three");
-    is_refused("not in the record");
+    has_changed("not in the record");
     assert_true(there(w.inst, "a.d/late"));
 }
 
@@ -183,7 +196,111 @@ static void a_link_in_a_folder_is_refused(void **state)
     make_raw("a.d", "initial");
     put(w.inst, "a.d/x", "one");
     assert_int_equal(symlink("/etc/passwd", at(w.inst, "a.d/y")), 0);
-    is_refused("not in the record");
+    has_changed("not in the record");
+}
+
+/* Deleting originals must never have their backup replaced by what is left. */
+static void an_original_that_somebody_takes_away_is_for_a_person(void **state)
+{
+    (void)state;
+    add_member("a.d", "a.d");
+    record_file("a.d/analysis.tdf_bin", "most of the bytes");
+    record_file("a.d/method", "few");
+    make_raw("a.d", "initial");
+    put(w.inst, "a.d/method", "few");
+    is_refused("has 1 files, backed up were 2");
+    assert_text(w.inst, "a.d/method", "few");
+    put(w.inst, "a.d/method", "FEW"); /* what is left was written: that is no taking away */
+    has_changed("hashes differ");
+}
+
+/* An attempt was cut off between its rename and its word; the name was used again since. */
+static void another_file_under_the_name_of_a_moved_one_is_left_to_the_watcher(void **state)
+{
+    (void)state;
+    one_file("a.raw", "a.raw", "bytes");
+    put(w.inst, "a.raw", "others");
+    put(w.backup, "a.raw", "bytes");
+    moves_as(true, "already");
+    assert_text(w.inst, "a.raw", "others");
+    assert_text(w.backup, "a.raw", "bytes");
+}
+
+static void two_files_of_which_none_is_what_was_backed_up_are_for_a_person(void **state)
+{
+    (void)state;
+    one_file("a.raw", "a.raw", "bytes");
+    put(w.inst, "a.raw", "others");
+    put(w.backup, "a.raw", "BYTES");
+    is_refused("both it and its name in Backup");
+    assert_text(w.inst, "a.raw", "others");
+    assert_text(w.backup, "a.raw", "BYTES");
+}
+
+static void half_moved_set(void)
+{
+    put(w.backup, "s.wiff", "s.wiff");
+    put(w.backup, "s.wiff2", "s.wiff2");
+    put(w.inst, "s.wiff.scan", "written late");
+    remove(at(w.inst, "s.wiff"));
+    remove(at(w.inst, "s.wiff2"));
+}
+
+static void make_set(void)
+{
+    static const char *const names[] = {"s.wiff", "s.wiff.scan", "s.wiff2"};
+    for (size_t i = 0; i < 3; i++) {
+        add_member(names[i], names[i]);
+        record_file(names[i], names[i]);
+    }
+    make_raw("s.wiff", "initial");
+}
+
+static void come_back(void)
+{
+    struct outcome_seen s = move();
+    _exit(s.rc == -1 && s.err.code == ERR_CODE_SOURCE_CHANGED ? 0 : 1);
+}
+
+/* A set is acquired anew as a whole: nothing of it stays behind in Backup, whenever we die. */
+static void what_was_moved_of_a_set_that_changed_comes_back(void **state)
+{
+    (void)state;
+    make_set();
+    int deaths = 0;
+    for (bool died = true; died;) {
+        half_moved_set();
+        died = dies_at(++deaths, come_back);
+        has_changed("s.wiff.scan has 12 bytes");
+        assert_text(w.inst, "s.wiff", "s.wiff");
+        assert_text(w.inst, "s.wiff2", "s.wiff2");
+        assert_text(w.inst, "s.wiff.scan", "written late");
+        assert_false(there(w.backup, "s.wiff") || there(w.backup, "s.wiff2"));
+    }
+    assert_true(deaths > 4); /* two renames, four flushes */
+}
+
+/* TalAloni/SMBLibrary#245: a sharing violation is EACCES or EBUSY. */
+static void what_others_have_open_holds_the_move(void **state)
+{
+    (void)state;
+    add_member("a.d", "a.d");
+    record_file("a.d/sub/x", "one");
+    make_raw("a.d", "initial");
+    put(w.inst, "a.d/sub/x", "one");
+    static const char *const closed[] = {"a.d/sub/x", "a.d/sub", "a.d"};
+    for (size_t i = 0; i < sizeof closed / sizeof *closed; i++) {
+        assert_int_equal(chmod(at(w.inst, closed[i]), 0), 0);
+        holds_as_busy(run_kind_as_nobody(&worker_move, "bruker"), "Permission denied");
+        assert_int_equal(chmod(at(w.inst, closed[i]), 0755), 0);
+    }
+    static const int refused[] = {EACCES, EBUSY, ETXTBSY, EPERM, ESTALE, EHOSTDOWN, EAGAIN};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        w.refuse = refused[i];
+        holds_as_busy(move(), "rename a.d: ");
+    }
+    w.refuse = 0;
+    moves_as(true, "moved");
 }
 
 static void without_its_copy_in_the_pool_nothing_is_moved(void **state)
@@ -372,6 +489,11 @@ int main(void)
         WORLD(a_source_of_other_size_or_content_is_refused),
         WORLD(a_folder_with_a_file_more_or_less_is_refused),
         WORLD(a_link_in_a_folder_is_refused),
+        WORLD(an_original_that_somebody_takes_away_is_for_a_person),
+        WORLD(another_file_under_the_name_of_a_moved_one_is_left_to_the_watcher),
+        WORLD(two_files_of_which_none_is_what_was_backed_up_are_for_a_person),
+        WORLD(what_was_moved_of_a_set_that_changed_comes_back),
+        WORLD(what_others_have_open_holds_the_move),
         WORLD(without_its_copy_in_the_pool_nothing_is_moved),
         WORLD(a_damaged_or_unfinished_backup_keeps_the_source),
         WORLD(a_collision_goes_by_its_id_and_leaves_the_other_alone),

@@ -115,6 +115,102 @@ static void a_source_that_changed_goes_back_to_monitoring(void **state)
     assert_false(o.ended);
 }
 
+static bson_t *failed_with(const char *code, const char *msg)
+{
+    return BCON_NEW("state", "failed", "error", "{", "kind", "permanent", "code", BCON_UTF8(code),
+                    "msg", BCON_UTF8(msg), "}");
+}
+
+static void whether_a_source_changed_is_said_by_a_code_and_not_by_names_in_a_text(void **state)
+{
+    (void)state;
+    AUTO(bson_destroy) bson_t *named = failed_with("", "source: open source changed: x.raw: ?");
+    AUTO(bson_destroy) bson_t *coded = failed_with("source_changed", "in other words");
+    struct outcome o = of("copying", named, NULL, true);
+    assert_int_equal(o.next, NEXT_WAIT);
+    assert_string_equal(o.status, "error");
+    o = of("copying", coded, NULL, true);
+    assert_int_equal(o.next, NEXT_MONITOR_AGAIN);
+    assert_non_null(strstr(o.details, "in other words"));
+}
+
+struct original_case {
+    const char *on_share, *original, *why, *retire;
+    const bson_t *move, *remove;
+};
+
+static struct outcome of_original(const struct original_case *c)
+{
+    AUTO(bson_destroy) bson_t *copy = task("done", "");
+    AUTO(bson_destroy) bson_t *rf = raw_file("done", "", true);
+    BCON_APPEND(rf, "instrument_file_status", BCON_UTF8(c->on_share), "backup_base_path", "/b",
+                "retire", BCON_UTF8(c->retire));
+    if (c->original != NULL) {
+        BCON_APPEND(rf, "original", "{", "state", BCON_UTF8(c->original), "why", BCON_UTF8(c->why),
+                    "}");
+    }
+    struct outcome_tasks tasks = {.copy = copy, .move = c->move, .remove = c->remove};
+    struct outcome o;
+    outcome_of(rf, &tasks, NULL, false, &o);
+    return o;
+}
+
+/* snowtrack/snowfs#176: in production the move is the first to see what was filled late. */
+static void a_move_that_finds_a_difference_sends_the_raw_file_back(void **state)
+{
+    (void)state;
+    AUTO(bson_destroy) bson_t *changed = failed_with("source_changed", "a.raw: hashes differ");
+    AUTO(bson_destroy) bson_t *refused = failed_with("", "its backup is damaged");
+    AUTO(bson_destroy) bson_t *open = task("running", "");
+    struct outcome o = of_original(
+        &(struct original_case){.on_share = "initial", .retire = "moving", .move = changed});
+    assert_int_equal(o.next, NEXT_MONITOR_AGAIN);
+    assert_string_equal(o.status, "monitoring_acquisition");
+    assert_non_null(strstr(o.details, "hashes differ"));
+    o = of_original(
+        &(struct original_case){.on_share = "initial", .retire = "moving", .move = refused});
+    assert_int_equal(o.next, NEXT_WAIT);
+    o = of_original(&(struct original_case){
+        .on_share = "initial", .retire = "removing", .move = changed, .remove = open});
+    assert_int_equal(o.next, NEXT_WAIT);
+    o = of_original(&(struct original_case){.on_share = "moved", .retire = "", .move = changed});
+    assert_int_equal(o.next, NEXT_WAIT);
+}
+
+static void an_original_that_was_found_to_differ_is_acquired_anew_while_it_stays(void **state)
+{
+    (void)state;
+    AUTO(bson_destroy) bson_t *open = task("ready", "");
+    struct original_case c = {
+        .on_share = "initial", .original = "differs", .why = "x is new", .retire = ""};
+    struct outcome o = of_original(&c);
+    assert_int_equal(o.next, NEXT_MONITOR_AGAIN);
+    assert_non_null(strstr(o.details, "x is new"));
+    c.move = open; /* which compares by itself */
+    assert_int_equal(of_original(&c).next, NEXT_WAIT);
+    c.move = NULL;
+    c.on_share = "moved"; /* it is where nobody acquires: a person decides */
+    assert_int_equal(of_original(&c).next, NEXT_WAIT);
+    c.on_share = "initial";
+    c.original = "unsettled"; /* its watcher decides */
+    assert_int_equal(of_original(&c).next, NEXT_WAIT);
+    c.original = "same";
+    assert_int_equal(of_original(&c).next, NEXT_WAIT);
+}
+
+static void a_removal_that_finds_a_difference_is_told_as_one(void **state)
+{
+    (void)state;
+    AUTO(bson_destroy) bson_t *differs = failed_with("original_differs", "a.raw: other content");
+    AUTO(bson_destroy) bson_t *damaged = failed_with("", "its backup is damaged");
+    struct original_case c = {.on_share = "moved", .retire = "removing", .remove = differs};
+    struct outcome o = of_original(&c);
+    assert_string_equal(o.differs, "a.raw: other content");
+    assert_string_equal(o.kept, "a.raw: other content");
+    c.remove = damaged;
+    assert_null(of_original(&c).differs);
+}
+
 static void a_retried_copy_brings_an_errored_file_back(void **state)
 {
     (void)state;
@@ -206,6 +302,10 @@ int main(void)
         cmocka_unit_test(a_missing_main_file_fails_only_after_the_rest_is_copied),
         cmocka_unit_test(the_copy_shows_in_status_and_backup_status),
         cmocka_unit_test(a_source_that_changed_goes_back_to_monitoring),
+        cmocka_unit_test(whether_a_source_changed_is_said_by_a_code_and_not_by_names_in_a_text),
+        cmocka_unit_test(a_move_that_finds_a_difference_sends_the_raw_file_back),
+        cmocka_unit_test(an_original_that_was_found_to_differ_is_acquired_anew_while_it_stays),
+        cmocka_unit_test(a_removal_that_finds_a_difference_is_told_as_one),
         cmocka_unit_test(a_retried_copy_brings_an_errored_file_back),
         cmocka_unit_test(a_copied_file_is_quantified_when_settings_resolve),
         cmocka_unit_test(quantification_ends_as_the_reference_says),

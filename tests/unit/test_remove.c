@@ -143,6 +143,51 @@ static void other_content_on_the_instrument_is_refused(void **state)
     all_is_there();
 }
 
+static int code_of_refusal(void)
+{
+    struct outcome_seen s = remove_it();
+    assert_int_equal(s.rc, -1);
+    assert_int_equal(s.err.kind, ERR_INVALID);
+    return s.err.code;
+}
+
+/* What the raw file is shown as goes by it: the pool's copy is no fault of the original's. */
+static void an_original_that_differs_is_told_from_a_damaged_backup(void **state)
+{
+    (void)state;
+    one_folder();
+    put(w.backup, "a.d/analysis.tdf", "A.d/analysis.tdf");
+    assert_int_equal(code_of_refusal(), ERR_CODE_ORIGINAL_DIFFERS);
+    put(w.backup, "a.d/analysis.tdf", "a.d/analysis.tdf");
+    put(w.backup, "a.d/late", "x");
+    assert_int_equal(code_of_refusal(), ERR_CODE_ORIGINAL_DIFFERS);
+    assert_int_equal(remove(at(w.backup, "a.d/late")), 0);
+    put(w.pool, "a.d/analysis.tdf", "A.d/analysis.tdf");
+    assert_int_not_equal(code_of_refusal(), ERR_CODE_ORIGINAL_DIFFERS);
+    all_is_there();
+}
+
+/* TalAloni/SMBLibrary#245: a sharing violation is EACCES or EBUSY. */
+static void what_others_have_open_holds_the_removal(void **state)
+{
+    (void)state;
+    one_folder();
+    static const char *const closed[] = {"a.d/1.m/sub/x", "a.d/1.m/sub", "a.d", "."};
+    for (size_t i = 0; i < sizeof closed / sizeof *closed; i++) {
+        assert_int_equal(chmod(at(w.backup, closed[i]), 0), 0);
+        holds_as_busy(run_kind_as_nobody(&worker_remove, "bruker"), "Permission denied");
+        assert_int_equal(chmod(at(w.backup, closed[i]), 0755), 0);
+    }
+    static const int refused[] = {EACCES, EBUSY, ETXTBSY, EPERM, ESTALE, EHOSTDOWN, EAGAIN};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        w.refuse = refused[i];
+        holds_as_busy(remove_it(), "delete a.d/");
+    }
+    w.refuse = 0;
+    all_is_there();
+    purges(4, ALL_BYTES);
+}
+
 static void an_extra_file_keeps_all_files(void **state)
 {
     (void)state;
@@ -366,6 +411,8 @@ int main(void)
         WORLD(a_flipped_byte_in_the_pool_copy_is_refused),
         WORLD(a_shorter_or_missing_pool_copy_is_refused),
         WORLD(other_content_on_the_instrument_is_refused),
+        WORLD(an_original_that_differs_is_told_from_a_damaged_backup),
+        WORLD(what_others_have_open_holds_the_removal),
         WORLD(an_extra_file_keeps_all_files),
         WORLD(a_link_keeps_all_files),
         WORLD(a_folder_behind_a_link_is_not_followed),

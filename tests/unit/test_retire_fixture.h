@@ -43,6 +43,7 @@ struct world {
     int finds, damaged_at;   /* calls of db_find_id; from which on the backup is marked damaged */
     int die_at;              /* SIGKILL before this change of the file system; 0: never */
     int changes;
+    int refuse; /* the errno of every rename and unlink, as another's open handle gives; 0: none */
 };
 static struct world w;
 
@@ -103,12 +104,20 @@ static void change(void)
 int renameat2(int a, const char *from, int b, const char *to, unsigned flags)
 {
     change();
+    if (w.refuse != 0) {
+        errno = w.refuse;
+        return -1;
+    }
     return (int)syscall(SYS_renameat2, a, from, b, to, flags);
 }
 
 int unlinkat(int dir, const char *name, int flags)
 {
     change();
+    if (w.refuse != 0) {
+        errno = w.refuse;
+        return -1;
+    }
     return (int)syscall(SYS_unlinkat, dir, name, flags);
 }
 
@@ -261,6 +270,27 @@ SPARE struct outcome_seen run_kind(const struct worker_kind *kind, const char *t
     free(job);
     bson_destroy(task);
     return s;
+}
+
+/* The same as somebody who may not read what has no permissions: root may read all. */
+SPARE struct outcome_seen run_kind_as_nobody(const struct worker_kind *kind, const char *type)
+{
+    uid_t me = geteuid();
+    if (me == 0) {
+        assert_int_equal(seteuid(65534), 0);
+    }
+    struct outcome_seen s = run_kind(kind, type);
+    assert_int_equal(seteuid(me), 0);
+    return s;
+}
+
+SPARE void holds_as_busy(struct outcome_seen s, const char *why)
+{
+    if (s.rc == 0 || s.err.kind != ERR_HOLD || strstr(s.err.msg, why) == NULL) {
+        fail_msg("rc %d, %s: '%s', expected hold: '%s'", s.rc, err_kind_name(s.err.kind), s.err.msg,
+                 why);
+    }
+    assert_int_equal(s.err.code, ERR_CODE_SOURCE_BUSY);
 }
 
 static int world_new(void **state)

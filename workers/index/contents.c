@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "common/original.h"
 #include "workers/index/contribution.h"
 
 static const char *const raw_fields[] = {
@@ -194,6 +195,9 @@ bson_t *contents_raw_file(const struct contribution_sources *src)
     copy_fields(out, src->raw, raw_fields);
     BSON_APPEND_INT64(out, "file_count", count_items(src->raw, "files"));
     BSON_APPEND_BOOL(out, "backup_damaged", doc_has(src->raw, "backup_damaged"));
+    if (!original_is_safe(src->raw)) {
+        BSON_APPEND_BOOL(out, "original_differs", true);
+    }
     append_result_states(out, src->tasks);
     append_metrics(out, src->metrics, "");
     return out;

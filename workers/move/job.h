@@ -4,6 +4,7 @@
  */
 #ifndef WORKERS_MOVE_JOB_H
 #define WORKERS_MOVE_JOB_H
+#include "common/original.h"
 #include "common/record.h"
 #include "common/rehash.h"
 #include "common/tree.h"
@@ -44,14 +45,21 @@ void move_result(const void *job, bson_t *out);
 void move_destroy(void *job);
 
 /* matrix.c: decide what to do with each member, reading every file that is there. INVALID, with
- * nothing touched, when something is not as it was backed up. */
+ * nothing touched, when something is not as it was backed up: with ERR_CODE_SOURCE_CHANGED when the
+ * raw file is to be acquired anew, after move_undo. */
 int move_decide(struct move_job *job, struct err *err) __attribute__((warn_unused_result));
 /* set.c: whether the names of a set are still those that belong to it: none has come, none is
  * another raw file's. Else INVALID with ERR_CODE_SOURCE_CHANGED. */
 int move_check_set(const struct move_job *job, struct err *err) __attribute__((warn_unused_result));
+/* Members that an earlier attempt has moved go back to where they were acquired. May run again
+ * after having been cut off anywhere. */
+int move_undo(struct move_job *job, struct err *err) __attribute__((warn_unused_result));
 /* rename.c: do it. Each may run again after having been cut off anywhere. */
 int move_prepare(struct move_job *job, struct err *err) __attribute__((warn_unused_result));
 int move_member(struct move_job *job, struct move_member *m, struct err *err)
+    __attribute__((warn_unused_result));
+/* From Backup to where it was; never over another. */
+int move_member_back(struct move_job *job, struct move_member *m, struct err *err)
     __attribute__((warn_unused_result));
 const char *move_action_name(enum move_action a) __attribute__((returns_nonnull));
 #endif

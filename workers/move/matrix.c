@@ -1,17 +1,25 @@
 /*
  * matrix.c - what to do with each member (reference/ingest.md §1.4), decided for all of them before
- * anything is touched:
+ * anything is touched. A source is compared with what was backed up (common/original): each file
+ * recorded, each recorded file there, sizes and hashes equal. A target is equal when it has every
+ * recorded file of the member, with the recorded hashes; what it has beside them is no matter.
  *
- *   source  target in Backup
- *   no      no                   nothing is left to be moved: logged, left out
- *   no      yes                  an earlier attempt has moved it
- *   yes     no                   rename
- *   yes     yes, equal           the source becomes <source>.deleteme
- *   yes     yes, not equal       INVALID, nothing is touched
+ *   source           target in Backup
+ *   no               no              nothing is left to be moved: logged, left out
+ *   no               yes             an earlier attempt has moved it
+ *   as backed up     no              rename
+ *   as backed up     yes, equal      the source becomes <source>.deleteme
+ *   as backed up     yes, not equal  INVALID: two files want one name, a person decides
+ *   differs          no              INVALID, source_changed: it is acquired and copied anew
+ *   differs          yes, equal      moved by an earlier attempt; the source is another file, which
+ *                                    the watcher takes for a new one
+ *   differs          yes, not equal  INVALID: neither is what was backed up, a person decides
+ *   mostly gone      any             INVALID: somebody takes it away, the backup has more
+ *   busy             any             held
  *
- * A source must be what was backed up: each file recorded, each recorded file there, sizes and
- * hashes equal. So "equal" is: the target has every recorded file of the member, with the recorded
- * hashes; what it has beside them is no matter.
+ * When a set is acquired anew, members that an earlier attempt has moved come back first: its
+ * acquisition is looked at as a whole. Whoever dies in between leaves a set of which some are back,
+ * and the next attempt finds the same difference, or none and moves them again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,12 +54,14 @@ static int is_there(const char *folder, const char *name, bool *there, struct er
     }
     char shown[TREE_SHOWN];
     *there = lstat(path, &st) == 0;
-    return *there || errno == ENOENT
-               ? 0
-               : ERR(err, fs_errno_kind(errno), errno, "look at %s: %m", tree_shown(path, shown));
+    if (*there || errno == ENOENT) {
+        return 0;
+    }
+    ERR(err, fs_errno_kind(errno), errno, "look at %s: %m", tree_shown(path, shown));
+    return fs_share_failed(err);
 }
 
-/* --- the source is what was backed up --- */
+/* --- the source --- */
 
 static int compare(struct rehash *hash, const struct rehash_file *at, const struct record_file *f,
                    struct err *err)
@@ -68,76 +78,36 @@ static int compare(struct rehash *hash, const struct rehash_file *at, const stru
                      seen.size != f->size ? "sizes differ" : "hashes differ");
 }
 
-/* The name that a file of the member has in the backup: from/x -> to/x. free() */
-static char *name_in_backup(const struct move_member *m, const char *path, struct err *err)
-{
-    char *name = NULL;
-    if (asprintf(&name, "%s%s", m->to, path + strlen(m->from)) < 0) {
-        ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
-        return NULL;
-    }
-    return name;
-}
-
-static int check_file(struct move_job *job, struct rehash *hash, const struct move_member *m,
-                      const struct tree_entry *e, struct err *err)
-{
-    char shown[TREE_SHOWN];
-    AUTO(free) char *name = name_in_backup(m, e->path, err);
-    if (name == NULL) {
-        return -1;
-    }
-    const struct record_file *f = record_find(&job->record, name);
-    if (e->kind == TREE_OTHER || f == NULL) {
-        return ERR(err, ERR_INVALID, 0, "%s is not in the record of the backup: nothing is moved",
-                   tree_shown(e->path, shown));
-    }
-    if (e->size != f->size) {
-        return ERR(err, ERR_INVALID, 0, "%s has %lld bytes, backed up were %lld: nothing is moved",
-                   tree_shown(e->path, shown), (long long)e->size, (long long)f->size);
-    }
-    const struct rehash_file at = {job->source_root, e->path, f->digest};
-    return compare(hash, &at, f, err);
-}
-
 static bool is_of(const struct move_member *m, const char *path)
 {
     size_t len = strlen(m->to);
     return strncmp(path, m->to, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
-static size_t recorded_files(const struct move_job *job, const struct move_member *m)
+static int refuse(enum original_state state, const char *why, struct err *err)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < job->record.n; i++) {
-        n += is_of(m, job->record.files[i].path);
-    }
-    return n;
+    int code = state == ORIGINAL_DIFFERS ? ERR_CODE_SOURCE_CHANGED : 0;
+    return ERR(err, ERR_INVALID, code, "%s: nothing is moved", why);
 }
 
-static int check_source(struct move_job *job, struct rehash *hash, struct move_member *m,
-                        struct err *err)
+/* m->tree = what is there. */
+static int compare_source(struct move_job *job, struct rehash *hash, struct move_member *m,
+                          struct original_seen *seen, struct err *err)
 {
-    size_t files = 0;
-    char shown[TREE_SHOWN];
+    const struct original_member name = {m->from, m->to};
+    const struct original_look look = {.folder = job->source_root,
+                                       .members = &name,
+                                       .n = 1,
+                                       .record = &job->record,
+                                       .rehash = hash};
     tree_clear(&m->tree);
-    if (tree_add(&m->tree, job->source_root, m->from, err) != 0) {
+    if (original_compare(&look, seen, err) != 0) {
+        original_seen_fini(seen);
         return -1;
     }
-    for (size_t i = 0; i < m->tree.n; i++) {
-        const struct tree_entry *e = &m->tree.entries[i];
-        if (e->kind != TREE_DIR) {
-            files++;
-            if (check_file(job, hash, m, e, err) != 0) {
-                return -1;
-            }
-        }
-    }
-    size_t recorded = recorded_files(job, m);
-    return files == recorded
-               ? 0
-               : ERR(err, ERR_INVALID, 0, "%s has %zu files, backed up were %zu: nothing is moved",
-                     tree_shown(m->from, shown), files, recorded);
+    m->tree = seen->tree;
+    seen->tree = (struct tree){0};
+    return 0;
 }
 
 /* --- the target in Backup, and the copy in the pool --- */
@@ -149,6 +119,7 @@ static int check_target(struct move_job *job, struct rehash *hash, const struct 
         const struct record_file *f = &job->record.files[i];
         const struct rehash_file at = {job->backup, f->path, f->digest};
         if (is_of(m, f->path) && compare(hash, &at, f, err) != 0) {
+            (void)fs_share_failed(err);
             return err->kind == ERR_INVALID
                        ? err_context(err, "both it and its name in Backup are there and differ")
                        : -1;
@@ -193,6 +164,51 @@ static int check_pool(const struct move_job *job, struct err *err)
 
 /* --- the matrix --- */
 
+static int decide_both(struct move_job *job, struct rehash *hash, struct move_member *m,
+                       const struct original_seen *seen, struct err *err)
+{
+    struct err why = {0};
+    m->action = MOVE_DUPLICATE;
+    if (check_target(job, hash, m, &why) != 0) {
+        *err = why;
+        return -1;
+    }
+    if (seen->state == ORIGINAL_DIFFERS) {
+        m->action = MOVE_ALREADY;
+        log_warn("move_name_used_again", KV("raw_file", job->raw_file), KV("name", m->from),
+                 KV("why", seen->why));
+    }
+    return 0;
+}
+
+static int decide_source(struct move_job *job, struct rehash *hash, struct move_member *m,
+                         bool target, struct err *err)
+{
+    struct original_seen seen;
+    if (compare_source(job, hash, m, &seen, err) != 0) {
+        return -1;
+    }
+    switch (seen.state) {
+    case ORIGINAL_BUSY:
+        *err = seen.busy;
+        return fs_share_failed(err);
+    case ORIGINAL_GONE:
+        m->action = target ? MOVE_ALREADY : MOVE_MISSING;
+        return 0;
+    case ORIGINAL_FEWER:
+        return refuse(seen.state, seen.why, err);
+    case ORIGINAL_SAME:
+    case ORIGINAL_DIFFERS:
+    case ORIGINAL_STATE_COUNT:
+        break;
+    }
+    if (target) {
+        return decide_both(job, hash, m, &seen, err);
+    }
+    m->action = MOVE_RENAME;
+    return seen.state == ORIGINAL_SAME ? 0 : refuse(seen.state, seen.why, err);
+}
+
 static int decide(struct move_job *job, struct rehash *hash, struct move_member *m, struct err *err)
 {
     bool source, target;
@@ -200,16 +216,14 @@ static int decide(struct move_job *job, struct rehash *hash, struct move_member 
         is_there(job->backup, m->to, &target, err) != 0) {
         return -1;
     }
-    m->action = source   ? target ? MOVE_DUPLICATE : MOVE_RENAME
-                : target ? MOVE_ALREADY
-                         : MOVE_MISSING;
+    m->action = target ? MOVE_ALREADY : MOVE_MISSING;
+    if (source && decide_source(job, hash, m, target, err) != 0) {
+        return -1;
+    }
     if (m->action == MOVE_MISSING) {
         log_warn("move_missing", KV("raw_file", job->raw_file), KV("name", m->from));
     }
-    if (source && check_source(job, hash, m, err) != 0) {
-        return -1;
-    }
-    return source && target ? check_target(job, hash, m, err) : 0;
+    return 0;
 }
 
 static int count_name(void *ctx, const char *name, struct err *err)
@@ -231,7 +245,7 @@ static int doubt_empty_share(const struct move_job *job, struct err *err)
         }
     }
     if (fs_each_name(job->source_root, count_name, &names, err) != 0) {
-        return -1;
+        return fs_share_failed(err);
     }
     return names > 0 ? 0
                      : ERR(err, ERR_HOLD, 0, "the instrument's folder %s is empty: is it mounted?",
@@ -251,4 +265,21 @@ int move_decide(struct move_job *job, struct err *err)
         }
     }
     return doubt_empty_share(job, err);
+}
+
+int move_undo(struct move_job *job, struct err *err)
+{
+    for (size_t i = 0; i < job->n_members; i++) {
+        struct move_member *m = &job->members[i];
+        bool source, target;
+        if (run_check(job->base.run, err) != 0 ||
+            is_there(job->source_root, m->from, &source, err) != 0 ||
+            is_there(job->backup, m->to, &target, err) != 0) {
+            return -1;
+        }
+        if (!source && target && move_member_back(job, m, err) != 0) {
+            return fs_share_failed(err);
+        }
+    }
+    return 0;
 }

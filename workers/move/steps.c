@@ -1,6 +1,7 @@
 /* steps.c - load, decide, move. Each finds what an earlier attempt has done. */
 #include <string.h>
 
+#include "common/fs.h"
 #include "common/path.h"
 #include "common/retire.h"
 #include "common/retire_check.h"
@@ -43,7 +44,14 @@ static int move_load(void *arg, struct err *err)
 static int move_step_decide(void *arg, struct err *err)
 {
     struct move_job *job = arg;
-    return job->skipped != NULL ? 0 : move_decide(job, err);
+    if (job->skipped != NULL || move_decide(job, err) == 0) {
+        return 0;
+    }
+    struct err why = {0};
+    if (err->code == ERR_CODE_SOURCE_CHANGED && move_undo(job, &why) != 0) {
+        *err = why;
+    }
+    return -1;
 }
 
 static int move_step_move(void *arg, struct err *err)
@@ -52,15 +60,11 @@ static int move_step_move(void *arg, struct err *err)
     if (job->skipped != NULL) {
         return 0;
     }
-    if (move_prepare(job, err) != 0) {
-        return -1;
+    int rc = move_prepare(job, err);
+    for (size_t i = 0; rc == 0 && i < job->n_members; i++) {
+        rc = run_check(job->base.run, err) != 0 ? -1 : move_member(job, &job->members[i], err);
     }
-    for (size_t i = 0; i < job->n_members; i++) {
-        if (run_check(job->base.run, err) != 0 || move_member(job, &job->members[i], err) != 0) {
-            return -1;
-        }
-    }
-    return 0;
+    return rc == 0 ? 0 : fs_share_failed(err); /* all of it is on the instrument's share */
 }
 
 const struct worker_step move_steps[] = {

@@ -17,8 +17,8 @@ static int fail(const char *what, const char *path, struct err *err)
 {
     char shown[TREE_SHOWN];
     int code = errno;
-    return ERR(err, fs_errno_kind(code), code, "%s %s: %s", what, tree_shown(path, shown),
-               strerror(code));
+    ERR(err, fs_errno_kind(code), code, "%s %s: %s", what, tree_shown(path, shown), strerror(code));
+    return fs_share_failed(err); /* another's open handle */
 }
 
 static int64_t ns_of(const struct timespec *t)
@@ -138,5 +138,5 @@ int remove_erase(struct remove_job *job, struct err *err)
             return -1;
         }
     }
-    return fs_sync_dir(job->backup, err);
+    return fs_sync_dir(job->backup, err) == 0 ? 0 : fs_share_failed(err);
 }

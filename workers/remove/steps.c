@@ -79,8 +79,8 @@ static int refuse(struct remove_job *job, struct err *err)
     int rc = run_keep(job->base.run, &fields, err);
     bson_destroy(&fields);
     return rc != 0 ? -1
-                   : ERR(err, ERR_INVALID, 0, "nothing is deleted: %s",
-                         retire_check_reason(&job->check, reason));
+                   : ERR(err, ERR_INVALID, job->check.differing > 0 ? ERR_CODE_ORIGINAL_DIFFERS : 0,
+                         "nothing is deleted: %s", retire_check_reason(&job->check, reason));
 }
 
 static int remove_check(void *arg, struct err *err)

@@ -181,7 +181,7 @@ static int settle(struct recheck *r, struct entry *e, const struct identity *now
     struct rehash_seen seen;
     struct err why = {0};
     if (read_again(r, e, &seen, &why) != 0) {
-        if (why.code == ERR_CODE_SOURCE_CHANGED) {
+        if (why.code == EAGAIN) {
             return changed_to(c, e, "was written", now, err);
         }
         if (why.code > 0 && why.code != ENOMEM) {

@@ -1,0 +1,21 @@
+/*
+ * verify_source.h - trawl verify --source: the original of one raw file, where it is now, compared
+ * with the record of its backup, and what was found noted.
+ */
+#ifndef CLI_VERIFY_SOURCE_H
+#define CLI_VERIFY_SOURCE_H
+#include "cli/cli.h"
+#include "cli/verify_show.h"
+#include "common/mounts.h"
+
+struct verify_source {
+    struct cli *c;
+    struct mounts *mounts;
+    struct rehash *hash;
+};
+/* Fills one's n, bad, state and why. *skip = true, why says it: there is nothing to compare now. -1
+ * with ERR_HOLD when the instrument's share is not proven, ERR_INVALID for a document that cannot
+ * be used. */
+int verify_source(const struct verify_source *v, const bson_t *raw, struct verify_one *one,
+                  bool *skip, struct err *err) __attribute__((nonnull, warn_unused_result));
+#endif
