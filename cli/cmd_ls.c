@@ -258,7 +258,8 @@ static void describe(const struct row *r, char *buf, size_t room)
                                   : doc_str(r->task, "state", ""));
 }
 
-/* The two figures that say most, whatever the software: "proteins 5123 precursors 45123". */
+/* The two figures that say most, whatever the software: "prot 5123 prec 45123"; or why there are
+ * none. */
 static void summarise(const bson_t *m, char *buf, size_t room)
 {
     static const struct {
@@ -268,8 +269,12 @@ static void summarise(const bson_t *m, char *buf, size_t room)
                    {"gradient_length", "min"}, {"irt_n_heavy_peptides", "irt"},
                    {"time_elapsed", "sec"}};
     size_t used = 0;
-    buf[0] = '\0';
-    for (size_t i = 0, n = 0; m != NULL && i < sizeof figures / sizeof *figures && n < 2; i++) {
+    bool ours = m != NULL && strcmp(doc_str(m, "type", ""), "msqc") == 0;
+    const char *status = ours ? doc_str(m, "status", "ok") : "ok";
+    bool told = strcmp(status, "ok") != 0;
+    snprintf(buf, room, "%s", told ? status : "");
+    for (size_t i = 0, n = 0; m != NULL && !told && i < sizeof figures / sizeof *figures && n < 2;
+         i++) {
         if (doc_has(m, figures[i].field) && used < room) {
             int more = snprintf(buf + used, room - used, "%s%s %.6g", n++ > 0 ? " " : "",
                                 figures[i].shown, doc_f64(m, figures[i].field, 0));

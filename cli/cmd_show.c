@@ -177,6 +177,24 @@ static bool is_metric(const char *key)
     return true;
 }
 
+/* A number, a text, or the texts of an array (missing_columns); "-" for null. */
+static void print_value(struct cli *c, const bson_iter_t *at)
+{
+    bson_iter_t texts;
+    if (BSON_ITER_HOLDS_NUMBER(at)) {
+        fprintf(c->out, "%.10g", bson_iter_as_double(at));
+    } else if (BSON_ITER_HOLDS_UTF8(at)) {
+        text_put(c->out, bson_iter_utf8(at, NULL));
+    } else if (BSON_ITER_HOLDS_ARRAY(at) && bson_iter_recurse(at, &texts)) {
+        for (bool more = false; bson_iter_next(&texts); more = true) {
+            fputs(more ? ", " : "", c->out);
+            text_put(c->out, BSON_ITER_HOLDS_UTF8(&texts) ? bson_iter_utf8(&texts, NULL) : "?");
+        }
+    } else {
+        fputc('-', c->out);
+    }
+}
+
 static void print_metrics(struct cli *c, const bson_t *m)
 {
     char title[200];
@@ -192,16 +210,10 @@ static void print_metrics(struct cli *c, const bson_t *m)
         if (!is_metric(key)) {
             continue;
         }
-        char number[TEXT_SHORT];
-        const char *value = doc_str(m, key, "-");
-        if (BSON_ITER_HOLDS_NUMBER(&at)) {
-            snprintf(number, sizeof number, "%.10g", bson_iter_as_double(&at));
-            value = number;
-        }
         fputs("  ", c->out);
         text_put(c->out, key);
         fprintf(c->out, "%*s ", text_width(key) < 36 ? 36 - (int)text_width(key) : 0, "");
-        text_put(c->out, value);
+        print_value(c, &at);
         fputc('\n', c->out);
     }
     line(c, "output", doc_str(m, "output_path", ""));

@@ -7,6 +7,7 @@
  */
 #include "msqc/extract.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -26,29 +27,51 @@
 
 #define SNIFF_BYTES 4096
 
-enum format {
-    FORMAT_MZML,
-    FORMAT_BRUKER,
-    FORMAT_THERMO,
-    FORMAT_SCIEX,
-    FORMAT_WATERS,
-    FORMAT_COUNT
+enum format { FORMAT_MZML, FORMAT_BRUKER, FORMAT_UNSUPPORTED, FORMAT_COUNT };
+
+struct detected {
+    enum format format;
+    const char *name;
+    const char *remedy; /* of what is unsupported */
 };
 
-static const struct format_text {
-    const char *name;
-    const char *unsupported; /* NULL: we can read it */
-} formats[] = {
-    [FORMAT_MZML] = {"mzML", NULL},
-    [FORMAT_BRUKER] = {"Bruker timsTOF", NULL},
-    [FORMAT_THERMO] = {"Thermo raw", "Thermo .raw needs the vendor's library: convert it to mzML "
-                                     "(ThermoRawFileParser or msconvert) and extract from that"},
-    [FORMAT_SCIEX] = {"Sciex wiff", "Sciex .wiff needs the vendor's library: convert it to mzML "
-                                    "(msconvert) and extract from that"},
-    [FORMAT_WATERS] = {"Waters raw", "a .raw folder (Waters) needs the vendor's library: convert "
-                                     "it to mzML (msconvert) and extract from that"},
+#define TIMSTOF                                                                                    \
+    {                                                                                              \
+        FORMAT_BRUKER, "Bruker timsTOF", NULL                                                      \
+    }
+#define UNSUPPORTED(name, what)                                                                    \
+    {                                                                                              \
+        FORMAT_UNSUPPORTED, name,                                                                  \
+            what " needs the vendor's library: convert it to mzML (msconvert) and extract from "   \
+                 "that"                                                                            \
+    }
+#define WATERS UNSUPPORTED("Waters raw", "a .raw folder (Waters)")
+
+static const struct detected mzml = {FORMAT_MZML, "mzML", NULL};
+static const struct detected thermo = {
+    FORMAT_UNSUPPORTED, "Thermo raw",
+    "Thermo .raw needs the vendor's library: convert it to mzML (ThermoRawFileParser or msconvert) "
+    "and extract from that"};
+static const struct detected sciex = UNSUPPORTED("Sciex wiff", "Sciex .wiff");
+
+/* Whose folder it is shows in a name within it; the first line that fits speaks. */
+static const struct marker {
+    const char *name; /* without regard to case: these folders come from Windows */
+    struct detected detected;
+} markers[] = {
+    {"analysis.tdf", TIMSTOF},
+    {"analysis.tsf", UNSUPPORTED("Bruker TSF", "analysis.tsf (Bruker, without TIMS or by MALDI)")},
+    {"analysis.baf", UNSUPPORTED("Bruker BAF", "analysis.baf (Bruker)")},
+    {"analysis.yep", UNSUPPORTED("Bruker YEP", "analysis.yep (Bruker)")},
+    {"ser", UNSUPPORTED("Bruker FT-MS", "a .d folder with ser (Bruker FT-MS)")},
+    {"fid", UNSUPPORTED("Bruker FT-MS", "a .d folder with fid (Bruker FT-MS)")},
+    {"AcqData", UNSUPPORTED("Agilent", "a .d folder with AcqData (Agilent)")},
+    {"_FUNC001.DAT", WATERS},
 };
-_Static_assert(sizeof formats / sizeof *formats == FORMAT_COUNT, "a text for every format");
+
+/* What a folder without any of them is by its name alone. */
+static const struct detected bruker = TIMSTOF;
+static const struct detected waters = WATERS;
 
 static bool ends_with(const char *path, const char *suffix)
 {
@@ -60,28 +83,55 @@ static bool ends_with(const char *path, const char *suffix)
     return length > n && strncasecmp(path + length - n, suffix, n) == 0;
 }
 
-static int detect_folder(const char *path, enum format *format, struct err *err)
+/* The first of the markers that is in the folder; NULL: none. On failure: -1, *err set. */
+static int find_marker(const char *path, const struct marker **found, struct err *err)
 {
-    if (faccessat(AT_FDCWD, path, R_OK | X_OK, AT_EACCESS) != 0) {
+    DIR *folder = opendir(path);
+    if (folder == NULL) {
         return ERR(err, ERR_TRANSIENT, errno, "%s: cannot be read: %m", path);
     }
-    char tdf[PATH_MAX];
-    int n = snprintf(tdf, sizeof tdf, "%s/analysis.tdf", path);
-    if (ends_with(path, ".d") || (n < PATH_MAX && access(tdf, F_OK) == 0)) {
-        *format = FORMAT_BRUKER;
-        return 0;
+    *found = NULL;
+    const struct dirent *entry;
+    while (errno = 0, (entry = readdir(folder)) != NULL) {
+        const struct marker *end =
+            *found != NULL ? *found : markers + sizeof markers / sizeof *markers;
+        for (const struct marker *m = markers; m < end; m++) {
+            if (strcasecmp(m->name, entry->d_name) == 0) {
+                *found = m;
+                break;
+            }
+        }
     }
-    if (ends_with(path, ".raw")) {
-        *format = FORMAT_WATERS;
-        return 0;
+    int code = errno;
+    closedir(folder);
+    return code == 0
+               ? 0
+               : ERR(err, ERR_TRANSIENT, code, "%s: cannot be read: %s", path, strerror(code));
+}
+
+static int detect_folder(const char *path, const struct detected **detected, struct err *err)
+{
+    const struct marker *marker = NULL;
+    if (find_marker(path, &marker, err) != 0) {
+        return -1;
     }
-    return ERR(err, ERR_INVALID, 0,
-               "%.200s: a folder of unknown kind; known are Bruker .d folders with analysis.tdf",
-               path);
+    if (marker != NULL) {
+        *detected = &marker->detected;
+    } else if (ends_with(path, ".d")) {
+        *detected = &bruker; /* which says what is missing */
+    } else if (ends_with(path, ".raw")) {
+        *detected = &waters;
+    } else {
+        return ERR(
+            err, ERR_INVALID, 0,
+            "%.200s: a folder of unknown kind; known are Bruker .d folders with analysis.tdf",
+            path);
+    }
+    return 0;
 }
 
 /* A file whose name says nothing: mzML shows its root element near the beginning. */
-static int sniff(int fd, const char *path, enum format *format, struct err *err)
+static int sniff(int fd, const char *path, const struct detected **detected, struct err *err)
 {
     char head[SNIFF_BYTES];
     ssize_t n = pread(fd, head, sizeof head, 0);
@@ -90,7 +140,7 @@ static int sniff(int fd, const char *path, enum format *format, struct err *err)
     }
     if (memmem(head, (size_t)n, "<mzML", 5) != NULL ||
         memmem(head, (size_t)n, "<indexedmzML", 12) != NULL) {
-        *format = FORMAT_MZML;
+        *detected = &mzml;
         return 0;
     }
     bool gzip = n > 2 && memcmp(head, "\x1f\x8b", 2) == 0;
@@ -99,7 +149,7 @@ static int sniff(int fd, const char *path, enum format *format, struct err *err)
                     : "; known are mzML, Bruker .d, Thermo .raw and Sciex .wiff");
 }
 
-static int detect_file(const char *path, enum format *format, struct err *err)
+static int detect_file(const char *path, const struct detected **detected, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
@@ -107,86 +157,82 @@ static int detect_file(const char *path, enum format *format, struct err *err)
     }
     int status = 0;
     if (ends_with(path, ".mzML")) {
-        *format = FORMAT_MZML;
+        *detected = &mzml;
     } else if (ends_with(path, ".raw")) {
-        *format = FORMAT_THERMO;
+        *detected = &thermo;
     } else if (ends_with(path, ".wiff") || ends_with(path, ".wiff2") ||
                ends_with(path, ".wiff.scan")) {
-        *format = FORMAT_SCIEX;
+        *detected = &sciex;
     } else {
-        status = sniff(fd, path, format, err);
+        status = sniff(fd, path, detected, err);
     }
     close(fd);
     return status;
 }
 
-static int detect(const char *path, enum format *format, struct err *err)
+static int detect(const char *path, const struct detected **detected, struct err *err)
 {
     struct stat st;
     if (stat(path, &st) != 0) {
         return ERR(err, ERR_TRANSIENT, errno, "%s: %m", path);
     }
     if (S_ISDIR(st.st_mode)) {
-        return detect_folder(path, format, err);
+        return detect_folder(path, detected, err);
     }
     if (!S_ISREG(st.st_mode)) {
         return ERR(err, ERR_INVALID, 0, "%s: neither a file nor a folder", path);
     }
-    return detect_file(path, format, err);
+    return detect_file(path, detected, err);
 }
 
-static int read_figures(const struct extract_options *options, enum format format,
+static int read_figures(const struct extract_options *options, const struct detected *detected,
                         struct output *tic, struct result *result, struct err *err)
 {
     struct progress progress;
     progress_start(&progress, options->log, "bytes");
-    progress_say(&progress, "reading %s (%s)", options->raw_path, formats[format].name);
+    progress_say(&progress, "reading %s (%s)", options->raw_path, detected->name);
     struct figures figures;
     figures_init(&figures, tic);
     int status = 0;
-    if (formats[format].unsupported != NULL) {
-        result->unsupported = true;
-        result_note(result, "%s", formats[format].unsupported);
-    } else if (format == FORMAT_BRUKER) {
+    if (detected->format == FORMAT_UNSUPPORTED) {
+        result->status = RESULT_UNSUPPORTED;
+        result_note(result, "%s", detected->remedy);
+    } else if (detected->format == FORMAT_BRUKER) {
         status = bruker_read(options->raw_path, &figures, result, &progress, err);
     } else {
         status = mzml_read(options->raw_path, &figures, result, &progress, err);
     }
-    if (status == 0 && !result->unsupported) {
+    if (status == 0 && result->status != RESULT_UNSUPPORTED) {
         figures_summarise(&figures, result);
     }
     figures_fini(&figures);
     return status;
 }
 
-static void say_figure(FILE *log, const char *name, double value, const char *unit)
+static void say_figures(const struct result *result, FILE *log)
 {
-    if (isnan(value)) {
-        fprintf(log, "  %-28s unknown\n", name);
-    } else {
-        fprintf(log, "  %-28s %.10g%s\n", name, value, unit);
+    for (enum result_figure i = 0; i < RESULT_FIGURE_COUNT; i++) {
+        if (isnan(result->figure[i])) {
+            fprintf(log, "  %-28s unknown\n", result_name(i));
+        } else {
+            fprintf(log, "  %-28s %.10g\n", result_name(i), result->figure[i]);
+        }
     }
 }
 
 static void say_result(const struct result *result, const char *path, FILE *log)
 {
-    const struct result_level *ms1 = &result->level[RESULT_MS1];
-    const struct result_level *ms2 = &result->level[RESULT_MS2];
-    if (!result->unsupported) {
-        say_figure(log, "MS1 spectra", ms1->scans, "");
-        say_figure(log, "MS1 median injection time", ms1->median_injection_ms, " ms");
-        say_figure(log, "MS1 median TIC", ms1->median_tic, "");
-        say_figure(log, "MS2 spectra", ms2->scans, "");
-        say_figure(log, "MS2 median injection time", ms2->median_injection_ms, " ms");
-        say_figure(log, "MS2 median TIC", ms2->median_tic, "");
-        say_figure(log, "MS2 unique precursors", result->ms2_unique_precursors, "");
-        say_figure(log, "gradient", result->gradient_min, " min");
-        say_figure(log, "pump pressure, maximum", result->pump_pressure_max, "");
+    if (result->status != RESULT_UNSUPPORTED) {
+        say_figures(result, log);
+    }
+    if (result->partial[0] != '\0') {
+        fprintf(log, "  of a part only: %s\n", result->partial);
     }
     if (result->detail[0] != '\0') {
-        fprintf(log, "  %s: %s\n", result->unsupported ? "unsupported" : "remarks", result->detail);
+        fprintf(log, "  %s: %s\n", result->status == RESULT_OK ? "remarks" : "attention",
+                result->detail);
     }
-    fprintf(log, "result: %s\n", path);
+    fprintf(log, "result: %s, %s\n", result_word(result->status), path);
 }
 
 static enum extract_exit blame(enum extract_exit whose, const struct err *err)
@@ -194,12 +240,13 @@ static enum extract_exit blame(enum extract_exit whose, const struct err *err)
     return err->kind == ERR_FATAL ? EXTRACT_EXIT_MEMORY : whose;
 }
 
-static enum extract_exit fill_outputs(const struct extract_options *options, enum format format,
-                                      struct output *tic, struct output *results, struct err *err)
+static enum extract_exit fill_outputs(const struct extract_options *options,
+                                      const struct detected *detected, struct output *tic,
+                                      struct output *results, struct err *err)
 {
     struct result result;
     result_init(&result);
-    if (read_figures(options, format, tic, &result, err) != 0) {
+    if (read_figures(options, detected, tic, &result, err) != 0) {
         return blame(ferror(tic->stream) ? EXTRACT_EXIT_OUTPUT : EXTRACT_EXIT_INPUT, err);
     }
     result_write(&result, results);
@@ -214,8 +261,8 @@ static enum extract_exit fill_outputs(const struct extract_options *options, enu
 
 enum extract_exit extract_run(const struct extract_options *options, struct err *err)
 {
-    enum format format = FORMAT_COUNT;
-    if (detect(options->raw_path, &format, err) != 0) {
+    const struct detected *detected = NULL;
+    if (detect(options->raw_path, &detected, err) != 0) {
         return EXTRACT_EXIT_INPUT;
     }
     struct output tic;
@@ -227,7 +274,7 @@ enum extract_exit extract_run(const struct extract_options *options, struct err 
         output_abandon(&tic);
         return blame(EXTRACT_EXIT_OUTPUT, err);
     }
-    enum extract_exit status = fill_outputs(options, format, &tic, &results, err);
+    enum extract_exit status = fill_outputs(options, detected, &tic, &results, err);
     output_abandon(&tic);
     output_abandon(&results);
     return status;

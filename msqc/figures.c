@@ -37,12 +37,14 @@ int figures_add(struct figures *figures, const struct figures_spectrum *spectrum
         return -1;
     }
     figures->retention_max_min = fmax(figures->retention_max_min, spectrum->retention_min);
+    figures->with_time += isnan(spectrum->retention_min) ? 0 : 1;
     if (spectrum->level != 1 && spectrum->level != 2) {
         figures->others++;
         return 0;
     }
-    enum result_ms ms = spectrum->level == 1 ? RESULT_MS1 : RESULT_MS2;
+    enum figures_ms ms = spectrum->level == 1 ? FIGURES_MS1 : FIGURES_MS2;
     figures->scans[ms]++;
+    figures->with_precursor += ms == FIGURES_MS2 && spectrum->has_precursor ? 1 : 0;
     if (append_known(&figures->tic[ms], spectrum->tic, err) != 0) {
         return -1;
     }
@@ -54,18 +56,41 @@ int figures_add_precursor(struct figures *figures, double mz, struct err *err)
     return append_known(&figures->precursor_mz, mz, err);
 }
 
+static void set_median(struct result *result, enum result_figure figure,
+                       struct stats_values *values, size_t scans)
+{
+    const struct result_part part = {values->count, scans, "spectra"};
+    result_set(result, figure, stats_median(values), &part);
+}
+
+static void set_precursors(struct figures *figures, struct result *result)
+{
+    const struct result_part part = {figures->with_precursor,
+                                     figures->with_precursor > 0 ? figures->scans[FIGURES_MS2] : 0,
+                                     "MS2 spectra"};
+    if (figures->precursor_mz.count > 0) {
+        result_set(result, RESULT_PRECURSORS, (double)stats_distinct(&figures->precursor_mz),
+                   &part);
+    }
+}
+
 void figures_summarise(struct figures *figures, struct result *result)
 {
-    for (int ms = 0; ms < RESULT_MS_COUNT; ms++) {
-        struct result_level *level = &result->level[ms];
-        level->scans = (double)figures->scans[ms];
-        level->median_tic = stats_median(&figures->tic[ms]);
-        level->median_injection_ms = stats_median(&figures->injection_ms[ms]);
+    static const enum result_figure columns[FIGURES_MS_COUNT][3] = {
+        {RESULT_MS1_INJECTION, RESULT_MS1_SCANS, RESULT_MS1_TIC},
+        {RESULT_MS2_INJECTION, RESULT_MS2_SCANS, RESULT_MS2_TIC}};
+    const struct result_part all = {0};
+    for (int ms = 0; ms < FIGURES_MS_COUNT; ms++) {
+        size_t scans = figures->scans[ms];
+        set_median(result, columns[ms][0], &figures->injection_ms[ms], scans);
+        result_set(result, columns[ms][1], (double)scans, &all);
+        set_median(result, columns[ms][2], &figures->tic[ms], scans);
     }
-    result->gradient_min = figures->retention_max_min;
-    if (figures->precursor_mz.count > 0) {
-        result->ms2_unique_precursors = (double)stats_distinct(&figures->precursor_mz);
-    }
+    const struct result_part times = {
+        figures->with_time,
+        figures->scans[FIGURES_MS1] + figures->scans[FIGURES_MS2] + figures->others, "spectra"};
+    result_set(result, RESULT_GRADIENT, figures->retention_max_min, &times);
+    set_precursors(figures, result);
     if (figures->others > 0) {
         result_note(result, "%zu spectra are neither MS1 nor MS2", figures->others);
     }
@@ -73,7 +98,7 @@ void figures_summarise(struct figures *figures, struct result *result)
 
 void figures_fini(struct figures *figures)
 {
-    for (int ms = 0; ms < RESULT_MS_COUNT; ms++) {
+    for (int ms = 0; ms < FIGURES_MS_COUNT; ms++) {
         stats_fini(&figures->tic[ms]);
         stats_fini(&figures->injection_ms[ms]);
     }

@@ -5,10 +5,14 @@
  */
 #ifndef MSQC_FIGURES_H
 #define MSQC_FIGURES_H
+#include <stdbool.h>
+
 #include "common/err.h"
 #include "msqc/output.h"
 #include "msqc/result.h"
 #include "msqc/stats.h"
+
+enum figures_ms { FIGURES_MS1, FIGURES_MS2, FIGURES_MS_COUNT };
 
 /* One spectrum or frame. NAN means unknown, level 0 means unknown. */
 struct figures_spectrum {
@@ -16,15 +20,18 @@ struct figures_spectrum {
     double retention_min;
     double tic;
     double injection_ms;
+    bool has_precursor; /* figures_add_precursor() was called for it */
 };
 
 struct figures {
     struct output *tic_file; /* borrowed; NULL: no lines are written */
-    struct stats_values tic[RESULT_MS_COUNT];
-    struct stats_values injection_ms[RESULT_MS_COUNT];
+    struct stats_values tic[FIGURES_MS_COUNT];
+    struct stats_values injection_ms[FIGURES_MS_COUNT];
     struct stats_values precursor_mz;
-    size_t scans[RESULT_MS_COUNT];
+    size_t scans[FIGURES_MS_COUNT];
     size_t others; /* spectra of no level, or of MS3 and more */
+    size_t with_time;
+    size_t with_precursor; /* MS2 spectra; 0 when precursors are not told spectrum by spectrum */
     double retention_max_min;
 };
 
@@ -39,7 +46,10 @@ int figures_add(struct figures *figures, const struct figures_spectrum *spectrum
 int figures_add_precursor(struct figures *figures, double mz, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 
-/* Fill in scans, medians, gradient and, if any were added, unique precursors. Cannot fail. */
+/*
+ * Fill in scans, medians, gradient and, if any were added, unique precursors; each with how many of
+ * how many spectra it is of. Cannot fail.
+ */
 void figures_summarise(struct figures *figures, struct result *result) __attribute__((nonnull));
 
 /* Free the numbers; the TIC file stays with its owner. */

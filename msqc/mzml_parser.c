@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <stdint.h>
 
+#include "msqc/encoding.h"
 #include "msqc/mzml_run.h"
 
 #include "common/ban.h" /* last: system headers declare what it forbids */
@@ -145,6 +146,7 @@ struct mzml_parser *mzml_parser_new(struct figures *figures, struct err *err)
     XML_SetUserData(parser->expat, parser);
     XML_SetElementHandler(parser->expat, on_begin, on_end);
     XML_SetStartDoctypeDeclHandler(parser->expat, on_doctype);
+    XML_SetUnknownEncodingHandler(parser->expat, encoding_find, NULL);
     return TAKE(parser);
 }
 
@@ -170,6 +172,11 @@ static int report(struct mzml_parser *parser, const char *expat_problem, int64_t
         enum XML_Error code = XML_GetErrorCode(parser->expat);
         enum err_kind kind = code == XML_ERROR_NO_MEMORY ? ERR_FATAL : ERR_INVALID;
         ERR(err, kind, (int)code, "%s (%s)", expat_problem, XML_ErrorString(code));
+    }
+    const struct mzml_run *run = &parser->run;
+    if (run->item != MZML_OTHER) {
+        err_context(err, "%s '%s'", run->item == MZML_SPECTRUM ? "spectrum" : "chromatogram",
+                    run->item_id);
     }
     return err_context(err, "line %lu, byte %lld", XML_GetCurrentLineNumber(parser->expat),
                        (long long)byte);

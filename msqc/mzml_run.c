@@ -83,7 +83,11 @@ static void begin_item(struct mzml_run *run, enum mzml_element item, const char 
     run->item = item;
     run->default_length_valid =
         read_count(params_attribute(attrs, "defaultArrayLength"), &run->default_length);
-    run->spectrum = (struct figures_spectrum){0, unknown, unknown, unknown};
+    run->spectrum = (struct figures_spectrum){
+        .retention_min = unknown, .tic = unknown, .injection_ms = unknown};
+    run->light = false;
+    run->unread = false;
+    snprintf(run->item_id, sizeof run->item_id, "%s", params_attribute(attrs, "id"));
     run->is_pressure = false;
     run->is_pump_hp = item == MZML_CHROMATOGRAM &&
                       strcasestr(params_attribute(attrs, "id"), "PumpHP_pressure") != NULL;
@@ -104,10 +108,20 @@ static void begin_array(struct mzml_run *run, const char *const *attrs)
 static bool array_is_needed(const struct mzml_run *run)
 {
     if (run->item == MZML_SPECTRUM) {
-        return run->array.intensity && isnan(run->spectrum.tic);
+        return run->array.intensity && isnan(run->spectrum.tic) && !run->light;
     }
     return run->item == MZML_CHROMATOGRAM && (run->is_pressure || run->is_pump_hp) &&
            (run->array.intensity || run->array.pressure);
+}
+
+/* What is not read is counted, and the first of it named. */
+static void pass_over(struct mzml_run *run)
+{
+    if (run->unsupported++ == 0) {
+        const char *name = run->array.not_read[0] != '\0' ? run->array.not_read : "number type";
+        snprintf(run->unsupported_name, sizeof run->unsupported_name, "%s", name);
+    }
+    run->unread = true;
 }
 
 static int begin_binary(struct mzml_run *run, struct err *err)
@@ -119,9 +133,8 @@ static int begin_binary(struct mzml_run *run, struct err *err)
     if (!array_is_needed(run)) {
         return 0;
     }
-    bool known = array->compression == MZML_NONE || array->compression == MZML_ZLIB;
-    if (!known || array->width == 0) {
-        run->tic_unsupported++;
+    if (array->compression == MZML_UNSUPPORTED || array->width == 0) {
+        pass_over(run);
         return 0;
     }
     if (array->length_problem != NULL) {
@@ -173,10 +186,13 @@ int mzml_run_begin(struct mzml_run *run, enum mzml_element element, const char *
     return 0;
 }
 
-static void spectrum_param(struct figures_spectrum *spectrum, const struct params_param *param)
+static void spectrum_param(struct mzml_run *run, const struct params_param *param)
 {
+    struct figures_spectrum *spectrum = &run->spectrum;
     if (param->id == PARAMS_TIC) {
         spectrum->tic = param->value;
+    } else if (param->id == PARAMS_LIGHT_SPECTRUM) {
+        run->light = true;
     } else if (param->id == PARAMS_MS1_SPECTRUM && spectrum->level == 0) {
         spectrum->level = 1;
     } else if (param->id == PARAMS_MS_LEVEL && param->value >= 1 && param->value <= 99) {
@@ -196,24 +212,25 @@ static void scan_param(struct mzml_run *run, const struct params_param *param)
     }
 }
 
-static void array_param(struct mzml_array *array, const struct params_param *param)
+static void array_param(struct mzml_run *run, const struct params_param *param)
 {
-    bool unsupported = array->compression == MZML_UNSUPPORTED;
+    struct mzml_array *array = &run->array;
     if (param->id == PARAMS_INTENSITY_ARRAY) {
         array->intensity = true;
     } else if (param->id == PARAMS_PRESSURE_ARRAY) {
         array->pressure = true;
+    } else if (param->id == PARAMS_WAVELENGTH_ARRAY) {
+        /* Some writers say no more of a spectrum of light. */
+        run->light = run->light || (run->item == MZML_SPECTRUM && run->spectrum.level == 0);
     } else if (param->id == PARAMS_FLOAT32) {
         array->width = 4;
     } else if (param->id == PARAMS_FLOAT64) {
         array->width = 8;
-    } else if (param->id == PARAMS_NUMPRESS) {
+    } else if (param->id == PARAMS_OTHER_COMPRESSION) {
         array->compression = MZML_UNSUPPORTED;
-    } else if (param->id == PARAMS_ZLIB && !unsupported) {
+    } else if (param->id == PARAMS_ZLIB && array->compression != MZML_UNSUPPORTED) {
         /* Older writers state numpress and zlib as two terms: numpress stays. */
         array->compression = MZML_ZLIB;
-    } else if (param->id == PARAMS_NO_COMPRESSION && !unsupported) {
-        array->compression = MZML_NONE;
     }
 }
 
@@ -224,6 +241,7 @@ static int selected_ion_param(struct mzml_run *run, const struct params_param *p
         return 0;
     }
     run->precursor_selected = true;
+    run->spectrum.has_precursor = run->spectrum.has_precursor || !isnan(param->value);
     return figures_add_precursor(run->figures, param->value, err);
 }
 
@@ -237,13 +255,13 @@ static int apply(struct mzml_run *run, enum mzml_element parent, const struct pa
         return params_group_add(&run->groups, param, err);
     }
     if (parent == MZML_ARRAY) {
-        array_param(&run->array, param);
+        array_param(run, param);
     } else if (run->item == MZML_CHROMATOGRAM && parent == MZML_CHROMATOGRAM) {
         run->is_pressure = run->is_pressure || param->id == PARAMS_PRESSURE_CHROMATOGRAM;
     } else if (run->item != MZML_SPECTRUM) {
         return 0;
     } else if (parent == MZML_SPECTRUM) {
-        spectrum_param(&run->spectrum, param);
+        spectrum_param(run, param);
     } else if (parent == MZML_SCAN) {
         scan_param(run, param);
     } else if (parent == MZML_ISOLATION_WINDOW && run->in_precursor &&
@@ -274,6 +292,24 @@ static int apply_group(struct mzml_run *run, enum mzml_element parent, const cha
     return 0;
 }
 
+/* A compression that is new to us shows by its name; of what is not read the name is kept. */
+static void note_unread(struct mzml_run *run, enum mzml_element parent, struct params_param *param,
+                        const char *const *attrs)
+{
+    if (parent != MZML_ARRAY && parent != MZML_GROUP) {
+        return;
+    }
+    const char *name = params_attribute(attrs, "name");
+    if (param->id == PARAMS_IGNORED && strstr(name, "compression") != NULL) {
+        param->id = PARAMS_OTHER_COMPRESSION;
+    }
+    bool number = param->id == PARAMS_IGNORED && strstr(name, "integer") != NULL;
+    if (parent == MZML_ARRAY && (param->id == PARAMS_OTHER_COMPRESSION || number)) {
+        snprintf(run->array.not_read, sizeof run->array.not_read, "%s",
+                 *name != '\0' ? name : params_attribute(attrs, "accession"));
+    }
+}
+
 int mzml_run_param(struct mzml_run *run, enum mzml_element parent, enum mzml_element element,
                    const char *const *attrs, struct err *err)
 {
@@ -288,7 +324,8 @@ int mzml_run_param(struct mzml_run *run, enum mzml_element parent, enum mzml_ele
     if (element == MZML_USER_PARAM) {
         return 0;
     }
-    const struct params_param param = params_read(attrs);
+    struct params_param param = params_read(attrs);
+    note_unread(run, parent, &param, attrs);
     return apply(run, parent, &param, err);
 }
 
@@ -319,6 +356,8 @@ static void end_chromatogram(struct mzml_run *run)
 {
     run->item = MZML_OTHER;
     if (run->is_pump_hp) {
+        run->pump_hps++;
+        run->pump_hps_unread += run->unread ? 1 : 0;
         run->pump_hp_max = fmax(run->pump_hp_max, run->pressure_max);
     } else if (run->is_pressure) {
         run->other_pressures++;
@@ -336,45 +375,62 @@ int mzml_run_end(struct mzml_run *run, enum mzml_element element, struct err *er
     } else if (element == MZML_PRECURSOR) {
         run->in_precursor = false;
         if (run->item == MZML_SPECTRUM && run->spectrum.level == 2 && !run->precursor_selected) {
+            run->spectrum.has_precursor =
+                run->spectrum.has_precursor || !isnan(run->precursor_target_mz);
             return figures_add_precursor(run->figures, run->precursor_target_mz, err);
         }
     } else if (element == MZML_SPECTRUM) {
         run->item = MZML_OTHER;
         run->found++;
+        if (run->light) {
+            run->lights++;
+            return 0;
+        }
         return figures_add(run->figures, &run->spectrum, err);
     }
     return 0;
 }
 
+static void summarise_pressure(const struct mzml_run *run, struct result *result)
+{
+    const struct result_part all = {0};
+    const struct result_part of = {run->pump_hps - run->pump_hps_unread, run->pump_hps,
+                                   "chromatograms"};
+    result_set(result, RESULT_PRESSURE, run->pump_hp_max, &of);
+    if (run->pump_hps == 0 && run->other_pressures == 1) {
+        result_set(result, RESULT_PRESSURE, run->other_pressure_max, &all);
+        result_note(result, "the pressure is from the only pressure chromatogram, which is not "
+                            "named PumpHP_pressure");
+    } else if (run->pump_hps == 0 && run->other_pressures > 1) {
+        result_note(result, "%zu pressure chromatograms, none named PumpHP_pressure",
+                    run->other_pressures);
+    }
+}
+
 void mzml_run_summarise(const struct mzml_run *run, struct result *result)
 {
-    if (run->found == 0) {
-        result_note(result, "the file holds no spectrum");
+    if (run->found == run->lights) {
+        result_note(result, "the file holds no %sspectrum", run->lights > 0 ? "mass " : "");
+    }
+    if (run->lights > 0) {
+        result_note(result, "%zu spectra of another detector (UV, PDA) are left out", run->lights);
     }
     if (run->announced != run->found && run->announced != 0) {
         result_note(result, "the spectrum list announces %" PRIu64 " spectra and holds %zu",
                     run->announced, run->found);
     }
-    if (run->tic_unsupported > 0) {
+    if (run->unsupported > 0) {
         result_note(result,
-                    "%zu arrays use an unsupported compression (numpress) or number type: "
-                    "their TIC or pressure is unknown",
-                    run->tic_unsupported);
+                    "%zu arrays use an unsupported compression or number type (%s): their TIC or "
+                    "pressure is unknown",
+                    run->unsupported, run->unsupported_name);
     }
     if (run->times_unknown > 0) {
         result_note(result, "%zu scan start times have no known unit", run->times_unknown);
     }
-    result->pump_pressure_max = run->pump_hp_max;
-    if (isnan(run->pump_hp_max) && run->other_pressures == 1) {
-        result->pump_pressure_max = run->other_pressure_max;
-        result_note(result, "the pressure is from the only pressure chromatogram, which is not "
-                            "named PumpHP_pressure");
-    } else if (isnan(run->pump_hp_max) && run->other_pressures > 1) {
-        result_note(result, "%zu pressure chromatograms, none named PumpHP_pressure",
-                    run->other_pressures);
-    }
+    summarise_pressure(run, result);
     /* Without MS2 there are none; with MS2 and no precursor element the number is unknown. */
-    if (run->figures->scans[RESULT_MS2] == 0) {
-        result->ms2_unique_precursors = 0;
+    if (run->figures->scans[FIGURES_MS2] == 0) {
+        result_set(result, RESULT_PRECURSORS, 0, &(struct result_part){0});
     }
 }

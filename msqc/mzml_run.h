@@ -34,15 +34,16 @@ enum mzml_element {
     MZML_ELEMENT_COUNT
 };
 
-enum mzml_compression { MZML_UNSTATED, MZML_NONE, MZML_ZLIB, MZML_UNSUPPORTED };
+enum mzml_compression { MZML_NONE, MZML_ZLIB, MZML_UNSUPPORTED };
 
 /* The binaryDataArray that is being read. */
 struct mzml_array {
     bool intensity;
     bool pressure;
-    unsigned width; /* 0: not stated, or not a float */
-    enum mzml_compression compression;
-    const char *length_problem; /* NULL: length is valid */
+    unsigned width;                    /* 0: not stated, or not a float */
+    enum mzml_compression compression; /* unstated: none; some writers name only one */
+    char not_read[64];                 /* name of a compression or number type that is not read */
+    const char *length_problem;        /* NULL: length is valid */
     uint64_t length;
 };
 
@@ -53,6 +54,8 @@ struct mzml_run {
     struct arrays_decoder *decoder;
     bool decoding;
     enum mzml_element item; /* MZML_SPECTRUM, MZML_CHROMATOGRAM, or MZML_OTHER outside of both */
+    char item_id[64];       /* of it, cut where it is longer */
+    bool light;             /* the spectrum is of a UV or PDA detector */
     struct figures_spectrum spectrum;
     uint64_t default_length;
     bool default_length_valid;
@@ -67,10 +70,15 @@ struct mzml_run {
     double pump_hp_max;        /* of those named PumpHP_pressure */
     double other_pressure_max; /* of those that are only marked as pressure */
     size_t other_pressures;
+    size_t pump_hps;
+    size_t pump_hps_unread; /* of those, with an array that is not read */
+    bool unread;            /* this chromatogram has one */
     /* remarks for the result's detail */
     uint64_t announced;
     size_t found;
-    size_t tic_unsupported;
+    size_t lights;
+    size_t unsupported;
+    char unsupported_name[64]; /* of the first of them */
     size_t times_unknown;
 };
 

@@ -35,22 +35,31 @@ static const struct term {
     {"MS:1000523", PARAMS_FLOAT64},
     {"MS:1000576", PARAMS_NO_COMPRESSION},
     {"MS:1000574", PARAMS_ZLIB},
-    {"MS:1002312", PARAMS_NUMPRESS}, /* linear prediction */
-    {"MS:1002313", PARAMS_NUMPRESS}, /* positive integer */
-    {"MS:1002314", PARAMS_NUMPRESS}, /* short logged float */
-    {"MS:1002746", PARAMS_NUMPRESS}, /* the same three, followed by zlib */
-    {"MS:1002747", PARAMS_NUMPRESS},
-    {"MS:1002748", PARAMS_NUMPRESS},
+    {"MS:1003088", PARAMS_ZLIB},              /* truncation (already done) and zlib */
+    {"MS:1002312", PARAMS_OTHER_COMPRESSION}, /* numpress: linear prediction */
+    {"MS:1002313", PARAMS_OTHER_COMPRESSION}, /* positive integer */
+    {"MS:1002314", PARAMS_OTHER_COMPRESSION}, /* short logged float */
+    {"MS:1002746", PARAMS_OTHER_COMPRESSION}, /* the same three, followed by zlib */
+    {"MS:1002747", PARAMS_OTHER_COMPRESSION},
+    {"MS:1002748", PARAMS_OTHER_COMPRESSION},
+    {"MS:1000804", PARAMS_LIGHT_SPECTRUM}, /* electromagnetic radiation */
+    {"MS:1000805", PARAMS_LIGHT_SPECTRUM}, /* emission */
+    {"MS:1000806", PARAMS_LIGHT_SPECTRUM}, /* absorption */
+    {"MS:1000620", PARAMS_LIGHT_SPECTRUM}, /* PDA; obsolete */
+    {"MS:1000617", PARAMS_WAVELENGTH_ARRAY},
     {"MS:1003019", PARAMS_PRESSURE_CHROMATOGRAM},
 };
 
+/* By accession; a unit without one goes by its name. */
 static const struct unit {
-    const char *accession;
+    const char *text;
     enum params_unit unit;
 } units[] = {
-    {"UO:0000031", PARAMS_UNIT_MINUTE},      {"UO:0000010", PARAMS_UNIT_SECOND},
-    {"UO:0000028", PARAMS_UNIT_MILLISECOND}, {"MS:1000038", PARAMS_UNIT_MINUTE},
+    {"UO:0000031", PARAMS_UNIT_MINUTE},       {"UO:0000010", PARAMS_UNIT_SECOND},
+    {"UO:0000028", PARAMS_UNIT_MILLISECOND},  {"MS:1000038", PARAMS_UNIT_MINUTE},
     {"MS:1000039", PARAMS_UNIT_SECOND}, /* the last two: obsolete, but written until 2010 */
+    {"minute", PARAMS_UNIT_MINUTE},           {"second", PARAMS_UNIT_SECOND},
+    {"millisecond", PARAMS_UNIT_MILLISECOND},
 };
 
 const char *params_attribute(const char *const *attrs, const char *name)
@@ -70,14 +79,16 @@ static double read_number(const char *text)
     return end != text && *end == '\0' && isfinite(value) ? value : (double)NAN;
 }
 
-static enum params_unit read_unit(const char *accession)
+static enum params_unit read_unit(const char *const *attrs)
 {
+    const char *accession = params_attribute(attrs, "unitAccession");
+    const char *text = *accession != '\0' ? accession : params_attribute(attrs, "unitName");
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        if (strcmp(units[i].accession, accession) == 0) {
+        if (strcmp(units[i].text, text) == 0) {
             return units[i].unit;
         }
     }
-    return *accession == '\0' ? PARAMS_UNIT_NONE : PARAMS_UNIT_OTHER;
+    return *text == '\0' ? PARAMS_UNIT_NONE : PARAMS_UNIT_OTHER;
 }
 
 struct params_param params_read(const char *const *attrs)
@@ -87,7 +98,7 @@ struct params_param params_read(const char *const *attrs)
     for (size_t i = 0; i < sizeof terms / sizeof *terms; i++) {
         if (strcmp(terms[i].accession, accession) == 0) {
             param.id = terms[i].id;
-            param.unit = read_unit(params_attribute(attrs, "unitAccession"));
+            param.unit = read_unit(attrs);
             param.value = read_number(params_attribute(attrs, "value"));
             break;
         }

@@ -1,5 +1,5 @@
 # Tests of workers/quant/; the paths are relative to tests/.
-foreach(what quant_states quant_reply quant_metrics quant_errors quant_job quant_scripts)
+foreach(what quant_states quant_reply quant_metrics quant_metrics_world quant_errors quant_job quant_scripts)
   add_unit_test(${what} kind_quant)
 endforeach()
 

@@ -35,6 +35,52 @@ static void vendor_files_are_unsupported_with_a_remedy(void **state)
     expect_detail(fixture, "Waters");
 }
 
+/* bruker/agilent.d, baf.d, tims_off.d; michalsta/opentims#3, MannLabs/alphatims#174 */
+static void folders_of_other_makers_and_modes_are_unsupported(void **state)
+{
+    static const struct {
+        const char *folder, *inside, *maker;
+    } cases[] = {
+        {"agilent.d", "AcqData/", "Agilent"},
+        {"AGILENT.D", "acqdata/", "Agilent"},
+        {"baf.d", "analysis.baf", "Bruker"},
+        {"yep.d", "Analysis.yep", "Bruker"},
+        {"tims_off.d", "analysis.tsf", "TIMS"},
+        {"ft.d", "ser", "FT-MS"},
+        {"fid.d", "fid", "FT-MS"},
+        {"waters.raw", "_FUNC001.DAT", "Waters"},
+        {"waters", "_func001.dat", "Waters"},
+        {"named.RAW", "_HEADER.TXT", "Waters"},
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char inside[100];
+        assert_int_equal(mkdir(fixture_path(fixture, cases[i].folder), 0755), 0);
+        snprintf(inside, sizeof inside, "%s/%s", cases[i].folder, cases[i].inside);
+        if (strchr(cases[i].inside, '/') != NULL) {
+            assert_int_equal(mkdir(fixture_path(fixture, inside), 0755), 0);
+        } else {
+            fixture_write(fixture, inside, "x", 1);
+        }
+        assert_int_equal(fixture_extract(fixture, fixture_path(fixture, cases[i].folder)), 0);
+        expect_field(fixture, "status", "unsupported");
+        expect_detail(fixture, cases[i].maker);
+        expect_detail(fixture, "convert it to mzML");
+        expect_field(fixture, "ms1_scans", "");
+    }
+}
+
+/* Nothing says whose it is: more likely a copy of which not all is there. */
+static void a_d_folder_of_nobody_is_an_error(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(mkdir(fixture_path(fixture, "some.d"), 0755), 0);
+    assert_int_equal(fixture_extract(fixture, fixture_path(fixture, "some.d")), 3);
+    fixture_write(fixture, "some.d/analysis.tdf_bin", "x", 1);
+    assert_int_equal(fixture_extract(fixture, fixture_path(fixture, "some.d")), 3);
+    expect_error(fixture, "has no analysis.tdf");
+}
+
 static void mzml_is_recognised_by_content_and_the_rest_is_an_error(void **state)
 {
     struct fixture *fixture = *state;
@@ -176,6 +222,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(vendor_files_are_unsupported_with_a_remedy),
+        T(folders_of_other_makers_and_modes_are_unsupported),
+        T(a_d_folder_of_nobody_is_an_error),
         T(mzml_is_recognised_by_content_and_the_rest_is_an_error),
         T(a_missing_input_is_an_error_that_names_it),
         T(an_unreadable_input_is_an_error),

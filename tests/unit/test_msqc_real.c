@@ -79,7 +79,8 @@ static void dia_test_has_the_figures_that_sqlite_computes(void **state)
 {
     struct fixture *fixture = *state;
     assert_int_equal(fixture_extract(fixture, DATA "/bruker/dia_test.d"), 0);
-    assert_string_equal(fixture->row, "\t2\t5562527447015\t\t4\t13715464842044\t\t0.01\t4\tok\t\n");
+    assert_string_equal(fixture->row,
+                        "\t2\t5562527447015\t\t4\t13715464842044\t\t0.01\t4\tok\t\t\n");
 }
 
 static void thermo_is_unsupported(void **state)

@@ -29,7 +29,7 @@ static void auto_plan_fini(struct plan *p)
 
 static char separator_of(const char *name)
 {
-    return path_ends_with(name, ".csv", true) ? ',' : '\t';
+    return path_ends_with(name, ".csv", true) ? TABLE_DETECT : '\t';
 }
 
 static bool is_first_of_its_file(const struct settings *s, size_t at)
@@ -123,7 +123,7 @@ static int read_file(const char *folder, const struct metric_file *f, bson_t *ou
     if (table_rows(t) == 0) {
         return ERR(err, ERR_INVALID, 0, "%s has a header and no row", path);
     }
-    return metrics_of_table(t, f, out, missing, err) == 0 ? 0 : err_context(err, "%s", path);
+    return metrics_of_table(t, f, out, missing, err) == 0 ? 0 : err_context(err, "%s", f->name);
 }
 
 static void append_missing(bson_t *out, const bson_t *missing)

@@ -7,12 +7,15 @@
 #include "workers/quant/quant.h"
 #include "workers/quant/table.h"
 
+/*
+ * A metric stands in one line for each name that its column has had, the newest first, one after
+ * the other: the first whose columns are in the table counts.
+ */
 struct metric_column {
     const char *column;
-    const char *older; /* the column's name in earlier versions of the software, or NULL */
     const char *metric;
     enum metric_how how;
-    double scale;      /* of the newer column; 0 means 1 */
+    double scale;      /* 0 means 1 */
     const char *minus; /* how far it is from this column, instead of its value; or NULL */
     const char *group; /* only rows of this group, below; NULL: all */
 };
@@ -26,6 +29,7 @@ struct metric_rows {
 struct metric_file {
     const char *name;
     bool optional;
+    bool captions; /* columns are known by table_caption(), not only by their exact names */
     char separator;
     const struct metric_column *columns; /* ends with {0} */
     const char *group_column;            /* says the group of a row; NULL: there are none */
@@ -51,7 +55,11 @@ char *metrics_files(const struct quant_job *job) OWNED __attribute__((nonnull));
 int metrics_read(const struct quant_job *job, bson_t *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 
-/* Append one file's metrics to out and the columns that it has not to missing. metrics_values.c */
+/*
+ * Append one file's metrics to out and the columns that it has not to missing. INVALID when it has
+ * none of them, unless the file is optional: it is another software's, or another version's.
+ * metrics_values.c
+ */
 int metrics_of_table(const struct table *t, const struct metric_file *f, bson_t *out,
                      bson_t *missing, struct err *err) __attribute__((nonnull, warn_unused_result));
 void metrics_append_number(bson_t *out, const char *name, double value) __attribute__((nonnull));

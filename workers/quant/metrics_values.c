@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/path.h"
+#include "common/shell.h"
 #include "workers/quant/metrics.h"
 
 #include "common/ban.h"
@@ -38,12 +39,12 @@ struct reading {
     int column, minus, group_column; /* -1: none */
     const char *group;
     double scale;
+    enum metric_how how;
 };
 
 static bool counts(const struct reading *r, size_t row)
 {
-    return r->group == NULL || r->group_column < 0 ||
-           strcmp(table_cell(r->t, row, r->group_column), r->group) == 0;
+    return r->group == NULL || strcmp(table_cell(r->t, row, r->group_column), r->group) == 0;
 }
 
 /* NAN for an empty cell. */
@@ -123,10 +124,10 @@ static double count(const struct reading *r)
     return (double)n;
 }
 
-static int number_of(const struct reading *r, enum metric_how how, double *out, struct err *err)
+static int number_of(const struct reading *r, double *out, struct err *err)
 {
     size_t n = 0;
-    if (how == METRIC_COUNT) {
+    if (r->how == METRIC_COUNT) {
         *out = count(r);
         return 0;
     }
@@ -141,7 +142,7 @@ static int number_of(const struct reading *r, enum metric_how how, double *out, 
         n += counts(r, row) && !isnan(values[n]);
     }
     qsort(values, n, sizeof *values, compare);
-    *out = reduce(values, n, how);
+    *out = reduce(values, n, r->how);
     return 0;
 }
 
@@ -152,51 +153,77 @@ static void miss(bson_t *missing, const char *column)
     }
 }
 
-/* Find the column in the table; false and noted when it has none of them. */
+/* -1 for none, and for no name. */
+static int column_of(const struct table *t, const struct metric_file *f, const char *name)
+{
+    int column = name != NULL ? table_column(t, name) : -1;
+    return column < 0 && name != NULL && f->captions ? table_caption(t, name) : column;
+}
+
+/* Find the columns in the table; false when it has not all of them. */
 static bool find(const struct table *t, const struct metric_file *f, const struct metric_column *c,
-                 bson_t *missing, struct reading *out)
+                 struct reading *out)
 {
     *out = (struct reading){.t = t,
-                            .column = table_column(t, c->column),
-                            .minus = c->minus != NULL ? table_column(t, c->minus) : -1,
+                            .column = column_of(t, f, c->column),
+                            .minus = column_of(t, f, c->minus),
                             .group = c->group,
-                            .group_column =
-                                f->group_column != NULL ? table_column(t, f->group_column) : -1,
-                            .scale = c->scale != 0 ? c->scale : 1};
-    if (out->column < 0 && c->older != NULL) {
-        out->column = table_column(t, c->older);
-        out->scale = 1;
-    }
-    if (out->column < 0) {
-        miss(missing, c->column);
-    }
-    if (c->minus != NULL && out->minus < 0) {
-        miss(missing, c->minus);
-    }
-    if (c->group != NULL && out->group_column < 0) {
-        miss(missing, f->group_column);
-    }
+                            .group_column = column_of(t, f, f->group_column),
+                            .scale = c->scale != 0 ? c->scale : 1,
+                            .how = c->how};
     return out->column >= 0 && (c->minus == NULL || out->minus >= 0) &&
            (c->group == NULL || out->group_column >= 0);
 }
 
-static int read_column(const struct table *t, const struct metric_file *f,
-                       const struct metric_column *c, bson_t *out, bson_t *missing, struct err *err)
+static void miss_all(const struct reading *r, const struct metric_file *f,
+                     const struct metric_column *c, bson_t *missing)
 {
-    struct reading r;
+    if (r->column < 0) {
+        miss(missing, c->column);
+    }
+    if (c->minus != NULL && r->minus < 0) {
+        miss(missing, c->minus);
+    }
+    if (c->group != NULL && r->group_column < 0) {
+        miss(missing, f->group_column);
+    }
+}
+
+static bool same_metric(const struct metric_column *a, const struct metric_column *b)
+{
+    return b->column != NULL && strcmp(a->metric, b->metric) == 0;
+}
+
+/*
+ * One metric, which begins at *c: the first of its lines whose columns are there. *c is its last
+ * line afterwards. False, and the columns of its newest line noted, when there is none.
+ */
+static bool find_metric(const struct table *t, const struct metric_file *f,
+                        const struct metric_column **c, bson_t *missing, struct reading *out)
+{
+    const struct metric_column *newest = *c;
+    bool found = find(t, f, newest, out);
+    for (; same_metric(newest, *c + 1); (*c)++) {
+        found = found || find(t, f, *c + 1, out);
+    }
+    if (!found) {
+        find(t, f, newest, out);
+        miss_all(out, f, newest, missing);
+    }
+    return found;
+}
+
+static int append_metric(const struct reading *r, const char *metric, bson_t *out, struct err *err)
+{
     double value = 0;
-    if (!find(t, f, c, missing, &r)) {
-        bson_append_null(out, c->metric, -1);
+    if (r->how == METRIC_TEXT) {
+        append_text(out, metric, table_cell(r->t, 0, r->column));
         return 0;
     }
-    if (c->how == METRIC_TEXT) {
-        append_text(out, c->metric, table_cell(t, 0, r.column));
-        return 0;
-    }
-    if (number_of(&r, c->how, &value, err) != 0) {
+    if (number_of(r, &value, err) != 0) {
         return -1;
     }
-    metrics_append_number(out, c->metric, value);
+    metrics_append_number(out, metric, value);
     return 0;
 }
 
@@ -221,23 +248,23 @@ static char *row_metric(const struct metric_rows *rows, const char *key, const c
 static int read_rows(const struct table *t, const struct metric_file *f, bson_t *out,
                      bson_t *missing, struct err *err)
 {
-    int key = table_column(t, f->rows->key);
-    struct reading of_group;
-    if (key < 0) {
-        miss(missing, f->rows->key);
+    const struct metric_rows *rows = f->rows;
+    int key = column_of(t, f, rows->key);
+    int group = column_of(t, f, f->group_column);
+    if (key < 0 || (rows->group != NULL && group < 0)) {
+        miss(missing, key < 0 ? rows->key : f->group_column);
         return 0;
     }
-    for (const struct metric_column *c = f->rows->columns; c->column != NULL; c++) {
+    for (const struct metric_column *c = rows->columns; c->column != NULL; c++) {
         struct reading r;
-        if (!find(t, f, c, missing, &r)) {
+        if (!find_metric(t, f, &c, missing, &r)) {
             continue;
         }
-        of_group = r;
-        of_group.group = f->rows->group;
+        r.group = rows->group;
         for (size_t row = 0; row < table_rows(t); row++) {
             double value = 0;
-            AUTO(free) char *name = row_metric(f->rows, table_cell(t, row, key), c->metric);
-            if (!counts(&of_group, row)) {
+            AUTO(free) char *name = row_metric(rows, table_cell(t, row, key), c->metric);
+            if (!counts(&r, row)) {
                 continue;
             }
             if (name == NULL) {
@@ -254,13 +281,48 @@ static int read_rows(const struct table *t, const struct metric_file *f, bson_t 
     return 0;
 }
 
+/* "a, b, c", as much as fits; free(). */
+static char *list_header(const struct table *t)
+{
+    AUTO(text_fini) struct text list = {0};
+    struct err ignored = {0};
+    if (text_open(&list, &ignored) != 0) {
+        return NULL;
+    }
+    for (size_t i = 0; i < table_columns(t); i++) {
+        AUTO(free) char *name = path_escape(table_header(t, i));
+        fprintf(list.out, "%s%s", i > 0 ? ", " : "", name != NULL ? name : "?");
+    }
+    return text_close(&list, &ignored) == 0 ? TAKE(list.data) : NULL;
+}
+
+static int refuse(const struct table *t, const struct metric_file *f, struct err *err)
+{
+    const struct metric_column *first = f->columns;
+    AUTO(free) char *header = list_header(t);
+    return ERR(err, ERR_INVALID, 0, "has none of the wanted columns (%.40s%s); it has %zu: %s",
+               first->column, first[1].column != NULL ? ", ..." : "", table_columns(t),
+               header != NULL ? header : "?");
+}
+
 int metrics_of_table(const struct table *t, const struct metric_file *f, bson_t *out,
                      bson_t *missing, struct err *err)
 {
+    bool any = false;
     for (const struct metric_column *c = f->columns; c->column != NULL; c++) {
-        if (read_column(t, f, c, out, missing, err) != 0) {
+        struct reading r;
+        const char *metric = c->metric;
+        if (!find_metric(t, f, &c, missing, &r)) {
+            bson_append_null(out, metric, -1);
+            continue;
+        }
+        any = true;
+        if (append_metric(&r, metric, out, err) != 0) {
             return -1;
         }
+    }
+    if (!any && !f->optional) {
+        return refuse(t, f, err);
     }
     return f->rows != NULL ? read_rows(t, f, out, missing, err) : 0;
 }

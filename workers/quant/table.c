@@ -1,22 +1,27 @@
 #include "workers/quant/table.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <iconv.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/fs.h"
 
 #include "common/ban.h"
 
 #define COLUMNS_MAX 4096
+#define NUMBER_MAX  64
 
 struct table {
     char *text;         /* cells, each terminated, where the file's fields were */
     const char **cells; /* row by row; the header first */
     size_t n, room;
     size_t columns, rows;
+    bool decimal_comma;
 };
 
 void table_free(struct table *t)
@@ -107,22 +112,92 @@ static int read_row(struct table *t, struct reader *r, struct err *err)
     return 0;
 }
 
-struct table *table_parse(const char *text, size_t len, char separator, struct err *err)
+/* A copy of the text as UTF-8 without its byte order mark; free(). */
+static char *decode(const char *text, size_t len, size_t *used, struct err *err)
 {
-    AUTO(table_free) struct table *t = calloc(1, sizeof *t);
-    if (t != NULL) {
-        t->text = malloc(len + 1);
-    }
-    if (t == NULL || t->text == NULL) {
+    bool little = len >= 2 && memcmp(text, "\xff\xfe", 2) == 0;
+    bool big = len >= 2 && memcmp(text, "\xfe\xff", 2) == 0;
+    bool marked = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0;
+    size_t skip = little || big ? 2 : marked ? 3 : 0;
+    size_t room = little || big ? 2 * len : len; /* 2 bytes become 3 at most */
+    AUTO(free) char *out = malloc(room + 1);
+    if (out == NULL) {
         ERR(err, ERR_TRANSIENT, errno, "out of memory");
         return NULL;
     }
-    bool mark = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0;
-    size_t used = mark ? len - 3 : len;
-    memcpy(t->text, text + (mark ? 3 : 0), used);
-    t->text[used] = '\0';
-    struct reader r = {
-        .from = t->text, .to = t->text, .end = t->text + used, .separator = separator};
+    *used = len - skip;
+    memcpy(out, text + skip, *used);
+    if (little || big) {
+        iconv_t as = iconv_open("UTF-8", little ? "UTF-16LE" : "UTF-16BE");
+        AUTO(free) char *copy = TAKE(out);
+        char *from = copy, *to = out = malloc(room + 1);
+        size_t left = *used, free_bytes = room;
+        bool good = as != (iconv_t)-1 && out != NULL &&
+                    iconv(as, &from, &left, &to, &free_bytes) != (size_t)-1;
+        if (as != (iconv_t)-1) {
+            iconv_close(as);
+        }
+        if (!good) {
+            ERR(err, ERR_INVALID, EILSEQ, "is damaged or cut: its UTF-16 text cannot be read");
+            return NULL;
+        }
+        *used = room - free_bytes;
+    }
+    out[*used] = '\0';
+    return TAKE(out);
+}
+
+static char detect_separator(const char *text, size_t len)
+{
+    static const char candidates[] = ",;\t";
+    size_t counts[sizeof candidates] = {0}, best = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < len && (quoted || text[i] != '\n'); i++) {
+        const char *at = text[i] != '\0' ? strchr(candidates, text[i]) : NULL;
+        quoted = quoted != (text[i] == '"');
+        if (at != NULL && !quoted) {
+            counts[at - candidates]++;
+        }
+    }
+    for (size_t i = 1; candidates[i] != '\0'; i++) {
+        best = counts[i] > counts[best] ? i : best;
+    }
+    return candidates[best];
+}
+
+static bool has_decimal_point(const char *cell)
+{
+    char *end = NULL;
+    return strchr(cell, '.') != NULL && isfinite(strtod(cell, &end)) && end != cell && *end == '\0';
+}
+
+/* "1,234" beside "5.1" would be one thousand. */
+static bool points_stand_in(const struct table *t)
+{
+    for (size_t i = t->columns; i < t->n; i++) {
+        if (has_decimal_point(t->cells[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct table *table_parse(const char *text, size_t len, char separator, struct err *err)
+{
+    size_t used = 0;
+    AUTO(table_free) struct table *t = calloc(1, sizeof *t);
+    if (t == NULL) {
+        ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return NULL;
+    }
+    if ((t->text = decode(text, len, &used, err)) == NULL) {
+        return NULL;
+    }
+    bool detect = separator == TABLE_DETECT;
+    struct reader r = {.from = t->text,
+                       .to = t->text,
+                       .end = t->text + used,
+                       .separator = detect ? detect_separator(t->text, used) : separator};
     while (r.from < r.end) {
         if (read_row(t, &r, err) != 0) {
             return NULL;
@@ -132,6 +207,7 @@ struct table *table_parse(const char *text, size_t len, char separator, struct e
         ERR(err, ERR_INVALID, 0, "the file is empty");
         return NULL;
     }
+    t->decimal_comma = detect && r.separator != ',' && !points_stand_in(t);
     return TAKE(t);
 }
 
@@ -151,10 +227,44 @@ size_t table_rows(const struct table *t)
     return t->rows;
 }
 
+size_t table_columns(const struct table *t)
+{
+    return t->columns;
+}
+
+const char *table_header(const struct table *t, size_t column)
+{
+    return t->cells[column];
+}
+
 int table_column(const struct table *t, const char *name)
 {
     for (size_t i = 0; i < t->columns; i++) {
         if (strcmp(t->cells[i], name) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+static bool same_caption(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        a += strspn(a, " ");
+        b += strspn(b, " ");
+        if (tolower((unsigned char)*a) != tolower((unsigned char)*b)) {
+            return false;
+        }
+        if (*a == '\0') {
+            return true;
+        }
+    }
+}
+
+int table_caption(const struct table *t, const char *name)
+{
+    for (size_t i = 0; i < t->columns; i++) {
+        if (same_caption(t->cells[i], name)) {
             return (int)i;
         }
     }
@@ -166,23 +276,63 @@ const char *table_cell(const struct table *t, size_t row, int column)
     return t->cells[(row + 1) * t->columns + (size_t)column];
 }
 
-int table_number(const struct table *t, size_t row, int column, double *out, struct err *err)
+/* Besides what strtod() takes for no number; pandas.read_csv() knows these words. */
+static bool is_no_value(const char *text)
 {
-    static const char *const none[] = {"NA", "N/A", "#N/A", "null"};
-    const char *text = table_cell(t, row, column);
-    char *end = NULL;
-    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
-        if (strcmp(text, none[i]) == 0) {
-            *out = (double)NAN;
-            return 0;
+    static const char *const words[] = {"NA",      "N/A",    "#N/A",    "#N/A N/A",
+                                        "#NA",     "<NA>",   "None",    "null",
+                                        "-1.#IND", "1.#IND", "1.#QNAN", "-1.#QNAN"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcasecmp(text, words[i]) == 0) {
+            return true;
         }
     }
-    *out = strtod(text, &end);
-    if (end == text || !isfinite(*out)) {
-        *out = (double)NAN;
+    return false;
+}
+
+/* A cell without the spaces around it and, where that is one, with its decimal comma as a point. */
+static bool plain_number(const struct table *t, const char *cell, char text[NUMBER_MAX])
+{
+    cell += strspn(cell, " ");
+    size_t len = strlen(cell);
+    while (len > 0 && cell[len - 1] == ' ') {
+        len--;
     }
-    return end[strspn(end, " ")] == '\0'
-               ? 0
-               : ERR(err, ERR_INVALID, 0, "column %s, row %zu: \"%.40s\" is no number",
-                     t->cells[column], row + 1, text);
+    if (len >= NUMBER_MAX) {
+        return false;
+    }
+    memcpy(text, cell, len);
+    text[len] = '\0';
+    char *comma = strchr(text, ',');
+    if (t->decimal_comma && comma != NULL) {
+        *comma = '.';
+    }
+    return true;
+}
+
+/* What may follow a number: nothing, or a percent sign, after a space as some languages have it. */
+static bool is_percent(const char *rest)
+{
+    rest += strspn(rest, " \xc2\xa0\xe2\x80\xaf");
+    return strcmp(rest, "%") == 0;
+}
+
+int table_number(const struct table *t, size_t row, int column, double *out, struct err *err)
+{
+    const char *cell = table_cell(t, row, column);
+    char text[NUMBER_MAX];
+    char *end = text;
+    bool fits = plain_number(t, cell, text);
+    *out = (double)NAN;
+    if (fits && (text[0] == '\0' || is_no_value(text))) {
+        return 0;
+    }
+    double value = fits ? strtod(text, &end) : 0;
+    bool percent = end != text && is_percent(end);
+    if (end == text || (*end != '\0' && !percent)) {
+        return ERR(err, ERR_INVALID, 0, "column %s, row %zu: \"%.40s\" is no number",
+                   t->cells[column], row + 1, cell);
+    }
+    *out = !isfinite(value) ? (double)NAN : percent ? value / 100 : value;
+    return 0;
 }
