@@ -144,6 +144,17 @@ static size_t fit(const struct members_rule *r, const char *main, const char *na
     return 2 * (size_t)(end - name) + (strncmp(name, main, strlen(main)) == 0);
 }
 
+bool members_fits(const struct members_rule *r, const char *main, const char *name)
+{
+    return fit(r, main, name) > 0;
+}
+
+bool members_needs_main(const struct instrument *i, const char *name)
+{
+    return members_is_set(i) && name[0] != '.' && !is_retired(name) &&
+           members_told_stem(name) > 0 && !members_is_raw_file(i, name);
+}
+
 static bool is_mains(const struct members *m, const struct members_rule *r, const char *main,
                      const char *name)
 {

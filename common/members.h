@@ -55,6 +55,11 @@ void members_settle(struct members *m, const struct members_rule *r, const char 
     __attribute__((nonnull));
 /* The length of the stem that a name of a set tells by itself; 0: it tells none. */
 size_t members_told_stem(const char *name) __attribute__((nonnull));
+/* Whether name could belong to main, other main files left aside. */
+bool members_fits(const struct members_rule *r, const char *main, const char *name)
+    __attribute__((nonnull));
+/* Whether a name belongs to a raw file by itself: it tells its main file, and is none. */
+bool members_needs_main(const struct instrument *i, const char *name) __attribute__((nonnull));
 
 /* Whether the folder ignores the case of letters: name, which is in it, is looked up in the other
  * case. Nothing is written. *known stays as it is when name tells nothing (no letters, or it is

@@ -239,11 +239,10 @@ int retire_check_run(struct retire_check *c, const struct record *r, const struc
         retire_need_folder(backup, "the folder", err) != 0) {
         return -1;
     }
-    bool found = find_set(&k, err) == 0;
-    int listed = found ? fs_each_name(backup, see_name, &k, err) : -1;
+    int listed = find_set(&k, err) != 0 ? -1 : fs_each_name(backup, see_name, &k, err);
     members_fini(&k.set);
     if (listed != 0) {
-        return found ? fs_share_failed(err) : -1;
+        return fs_share_failed(err);
     }
     c->why = calloc(c->tree.n > 0 ? c->tree.n : 1, sizeof *c->why);
     if (c->why == NULL) {

@@ -133,11 +133,15 @@ static bool is_open_status(const char *status)
 
 static struct signature load_signature(const bson_t *doc)
 {
-    return (struct signature){.n = doc_i64(doc, "watch.sig.n", -1),
-                              .bytes = doc_i64(doc, "watch.sig.bytes", 0),
-                              .newest = doc_i64(doc, "watch.sig.newest", 0),
-                              .shape = doc_i64(doc, "watch.sig.shape", 0),
-                              .stamp = doc_i64(doc, "watch.sig.stamp", 0)};
+    bson_t sig;
+    if (!doc_sub(doc, "watch.sig", &sig)) {
+        return (struct signature){.n = -1};
+    }
+    return (struct signature){.n = doc_i64(&sig, "n", -1),
+                              .bytes = doc_i64(&sig, "bytes", 0),
+                              .newest = doc_i64(&sig, "newest", 0),
+                              .shape = doc_i64(&sig, "shape", 0),
+                              .stamp = doc_i64(&sig, "stamp", 0)};
 }
 
 static int load_entry(void *ctx, const bson_t *doc, struct err *err)

@@ -3,11 +3,13 @@
  * need not look up each of them; and where a raw file is a set of names, in an order in which the
  * names of a set stand together.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/fs.h"
 #include "common/mono.h"
+#include "common/path.h"
 #include "scheduler/watch.h"
 
 static int add_name(void *ctx, const char *name, struct err *err)
@@ -81,8 +83,69 @@ static void probe(struct watch *w, const struct listing *l)
     }
 }
 
-static int sort(struct watch *w, struct listing *l, struct err *err)
+/* Where the names that begin with the stem of main begin. */
+static size_t place_of(const struct listing *l, const struct members_rule *rule, const char *main)
 {
+    size_t low = 0, high = l->n_sorted;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (members_place(rule, main, l->sorted[mid]) < 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+static bool has_main(const struct listing *l, const struct members_rule *rule, const char *name)
+{
+    AUTO(free) char *main = NULL;
+    if (asprintf(&main, "%.*s.wiff", (int)members_told_stem(name), name) < 0) {
+        main = NULL;
+        return true;
+    }
+    for (size_t i = place_of(l, rule, main);
+         i < l->n_sorted && members_place(rule, main, l->sorted[i]) == 0; i++) {
+        if (members_is_raw_file(rule->instrument, l->sorted[i]) &&
+            members_fits(rule, l->sorted[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Names that belong to an acquisition whose main file is not there: nobody copies them, so people
+ * are told. */
+static void note_strays(struct watch *w, const struct members_rule *rule)
+{
+    const struct listing *l = &w->before;
+    const char *first = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < l->n_sorted; i++) {
+        if (members_needs_main(w->cfg, l->sorted[i]) && !has_main(l, rule, l->sorted[i])) {
+            first = first == NULL ? l->sorted[i] : first;
+            n++;
+        }
+    }
+    AUTO(free) char *shown = first != NULL ? path_escape(first) : NULL;
+    w->strays[0] = '\0';
+    if (n > 0) {
+        snprintf(w->strays, sizeof w->strays,
+                 "%.150s%s: its .wiff is not there, it is not acquired",
+                 shown != NULL ? shown : "a name", n > 1 ? " and others" : "");
+    }
+}
+
+int listing_sort(struct watch *w, struct err *err)
+{
+    struct listing *l = &w->before;
+    if (!w->case_known) {
+        probe(w, l);
+    }
+    if (l->n == 0) {
+        w->strays[0] = '\0';
+    }
     if (l->n_sorted == l->n) {
         return 0;
     }
@@ -97,30 +160,20 @@ static int sort(struct watch *w, struct listing *l, struct err *err)
     }
     struct members_rule rule = {.instrument = w->cfg, .nocase = w->nocase};
     qsort_r(sorted, l->n, sizeof *sorted, by_place, &rule);
+    note_strays(w, &rule);
     return 0;
 }
 
 int watch_members(struct watch *w, const char *main, struct members *out, struct err *err)
 {
-    struct listing *l = &w->before;
-    if (!w->case_known) {
-        probe(w, l);
-    }
-    if (sort(w, l, err) != 0) {
+    const struct listing *l = &w->before;
+    if (listing_sort(w, err) != 0) {
         return -1;
     }
     const struct members_rule rule = {.instrument = w->cfg, .nocase = w->nocase};
-    size_t low = 0, high = l->n;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (members_place(&rule, main, l->sorted[mid]) < 0) {
-            low = mid + 1;
-        } else {
-            high = mid;
-        }
-    }
-    for (; low < l->n && members_place(&rule, main, l->sorted[low]) == 0; low++) {
-        if (members_see(out, &rule, main, l->sorted[low], err) != 0) {
+    for (size_t i = place_of(l, &rule, main);
+         i < l->n && members_place(&rule, main, l->sorted[i]) == 0; i++) {
+        if (members_see(out, &rule, main, l->sorted[i], err) != 0) {
             return -1;
         }
     }

@@ -67,6 +67,7 @@ static void add_to_signature(struct looking *k, const struct statx *st)
     if (!file) {
         return;
     }
+    k->l->files++;
     sig->bytes += (int64_t)st->stx_size;
     int64_t newest = mtime > ctime ? mtime : ctime;
     if (k->l->newest[0] == '\0' || newest > sig->newest) {

@@ -39,12 +39,13 @@ static void tell(struct watch *w)
     atomic_store(&w->moved_ms, 0); /* what follows asks the database, not the share */
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(w->cfg->id));
     AUTO(bson_destroy)
-    bson_t *update = BCON_NEW("$set", "{", "type", BCON_UTF8(instrument_type_name(w->cfg->type)),
-                              "path", BCON_UTF8(w->cfg->path), "status", BCON_UTF8(w->status),
-                              "detail", BCON_UTF8(w->trouble), "since", BCON_DATE_TIME(w->since_ms),
-                              "at", BCON_DATE_TIME(wall_ms()), "files", BCON_INT64((int64_t)files),
-                              "open", BCON_INT64((int64_t)open), "free_space_gb",
-                              BCON_INT64(free_gb), "poll_s", BCON_INT64(w->cfg->poll_s), "}");
+    bson_t *update =
+        BCON_NEW("$set", "{", "type", BCON_UTF8(instrument_type_name(w->cfg->type)), "path",
+                 BCON_UTF8(w->cfg->path), "status", BCON_UTF8(w->status), "detail",
+                 BCON_UTF8(w->trouble[0] != '\0' ? w->trouble : w->strays), "since",
+                 BCON_DATE_TIME(w->since_ms), "at", BCON_DATE_TIME(wall_ms()), "files",
+                 BCON_INT64((int64_t)files), "open", BCON_INT64((int64_t)open), "free_space_gb",
+                 BCON_INT64(free_gb), "poll_s", BCON_INT64(w->cfg->poll_s), "}");
     struct err err = {0};
     bool won;
     if (db_upsert(w->s->db, DB_WATCHES, filter, update, &won, &err) == 0) {

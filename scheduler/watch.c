@@ -181,8 +181,11 @@ static int append_members(struct watch *w, const struct entry *e, const struct l
                           struct err *err)
 {
     struct members m = {0};
+    if (l->files == 0) { /* a folder without any file has nothing to be copied */
+        return 0;
+    }
     if (!members_is_set(w->cfg)) {
-        return l->there ? append_member(w, e, e->name, out, err) : 0;
+        return append_member(w, e, e->name, out, err);
     }
     int rc = watch_members(w, e->name, &m, err);
     for (size_t i = 0; i < m.n && rc == 0; i++) {
@@ -346,6 +349,7 @@ static int see_name(struct watch *w, const char *name, struct err *err)
         same = e != NULL && same_content(e, &l);
     }
     if (same) {
+        e->ino = l.ino;
         e->poll = w->poll;
         return 0;
     }
@@ -397,6 +401,9 @@ static int poll_once(struct watch *w, struct err *err)
         w->loaded = false;
     }
     if ((!w->loaded && watch_load(w, err) != 0) || see_names(w, err) != 0) {
+        return -1;
+    }
+    if (members_is_set(w->cfg) && listing_sort(w, err) != 0) {
         return -1;
     }
     find_youngest(w);

@@ -79,6 +79,7 @@ struct watch {
     int64_t rest_until_ms; /* monotonic: no other is read before */
     int64_t youngest_ns;
     char trouble[320];  /* why the last poll failed; "" when it did not */
+    char strays[240];   /* names that belong to no raw file, for people; "": none */
     const char *status; /* of the folder: "ok", a mount_status_name, or "error" */
     int64_t since_ms;   /* wall clock: when it got this status */
     int64_t told_ms;
@@ -93,6 +94,7 @@ struct look {
     int64_t mtime_ns, size; /* of the main file; of the whole folder when it has none */
     int64_t scan_size;      /* Sciex: of <stem>.wiff.scan; -1: not there */
     struct signature sig;   /* of all that belongs to it */
+    uint32_t files;         /* that belong to it */
     uint32_t members;       /* names in the instrument's folder */
     uint32_t looks;         /* questions to the share that this took */
     char newest[200];       /* the file that was changed last, below the instrument's folder; cut */
@@ -145,8 +147,10 @@ int watch_load(struct watch *w, struct err *err) __attribute__((warn_unused_resu
 int listing_read(struct watch *w, bool *same, struct err *err) __attribute__((warn_unused_result));
 /* What was read becomes what is compared with. */
 void listing_keep(struct watch *w);
-/* The names of the last listing that belong to raw file main; asks the share, when that is not
- * known, how it compares names. */
+/* Bring what was kept into an order in which the names of a set stand together; ask the share, when
+ * that is not known, how it compares names; note the names of no raw file. */
+int listing_sort(struct watch *w, struct err *err) __attribute__((warn_unused_result));
+/* The names of what was kept that belong to raw file main. */
 int watch_members(struct watch *w, const char *main, struct members *out, struct err *err)
     __attribute__((warn_unused_result));
 void listing_forget(struct watch *w);

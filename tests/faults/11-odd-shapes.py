@@ -107,8 +107,8 @@ def an_acquisition_that_failed_is_looked_at_again_and_a_folder_without_files_is_
         make(folder, "empty.d", {"1.m": None})
         site.start_scheduler()
         site.start_worker("copy,index")
-        for name in ("nobin.d", "empty.d"):
-            equal(site.wait_status(name, "acquisition_failed", 40)["status_details"], "Main file was not created", name)
+        for name, why in (("nobin.d", "Main file was not created"), ("empty.d", "No files were found.")):
+            equal(site.wait_status(name, "acquisition_failed", 40)["status_details"], why, name)
         for name in ("nobin.d", "empty.d"):
             write_file(f"{folder}/{name}/analysis.tdf_bin", 9000, 3)
         for name in ("nobin.d", "empty.d"):

@@ -190,6 +190,32 @@ def a_touch_is_settled_by_content_and_one_every_second_neither_loops_nor_starves
         check(site, originals, copied=3)
 
 
+# cifs.md, section 2: the time of change up to 2 s behind the size, and once more when the file is closed
+@test
+def the_late_times_of_a_windows_share_make_no_second_acquisition():
+    with Site("late", COPY) as site, Share("cifs,noshares") as share:
+        folder = f"{share.path}/thermo1"
+        os.mkdir(folder)
+        site.instrument("thermo1", "thermo", skip_quanting="true", path=folder, still_s=4)
+        site.start_scheduler()
+        site.start_worker("copy,index")
+        held = open(f"{folder}/held.raw", "wb")  # the acquisition software keeps it open for long
+        for number in range(10):
+            held.write(bytes([number]) * 30_000)
+            held.flush()
+            time.sleep(0.3)
+        closed = write_file(f"{folder}/closed.raw", 200_000, 5)
+        site.wait_status("closed.raw", "done_not_quanted", 40)
+        site.wait_status("held.raw", "done_not_quanted", 40)
+        time.sleep(2.5)  # the close is the last write's, and dated now
+        held.close()
+        wait_until(lambda: site.logs("original_reread", raw_file="held.raw", state="same"), 60, "its content has settled it")
+        for path in (held.name, closed):
+            equal(hash_tree(site.backup_of(os.path.basename(path))), hash_tree(path), "the backup")
+        equal(site.logs("acquisition_goes_on"), [], "no second acquisition")
+        site.expect_nothing_left()
+
+
 @test
 def documents_of_a_version_that_knew_sizes_only_are_taken_up_and_watched_from_then_on():
     with Site("old", COPY) as site:

@@ -71,6 +71,54 @@ static void no_source_but_a_target_is_presumed_moved(void **state)
     assert_text(w.backup, "a.raw", "bytes");
 }
 
+static void sciex_is_refused(const char *why)
+{
+    struct outcome_seen s = run_kind(&worker_move, "sciex");
+    assert_int_equal(s.rc, -1);
+    assert_int_equal(s.err.code, ERR_CODE_SOURCE_CHANGED);
+    if (strstr(s.err.msg, why) == NULL) {
+        fail_msg("'%s' is not in '%s'", why, s.err.msg);
+    }
+    seen_free(&s);
+}
+
+/* Recorded by a version that took every name with the stem. */
+static void a_set_of_which_a_file_is_another_raw_files_is_not_moved(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"QC_1.wiff", "QC_1.5ng.wiff.scan"};
+    for (size_t i = 0; i < 2; i++) {
+        add_member(names[i], names[i]);
+        record_file(names[i], names[i]);
+        put(w.inst, names[i], names[i]);
+    }
+    make_raw("QC_1.wiff", "initial");
+    sciex_is_refused("QC_1.5ng.wiff.scan belongs to another raw file");
+    put(w.inst, "QC_1.5ng.wiff", "the other");
+    sciex_is_refused("QC_1.5ng.wiff.scan belongs to another raw file");
+    assert_text(w.inst, "QC_1.wiff", "QC_1.wiff");
+}
+
+static void
+a_set_that_has_got_another_file_is_not_moved_and_one_beside_a_longer_stem_is(void **state)
+{
+    (void)state;
+    add_member("QC_1.wiff", "QC_1.wiff");
+    record_file("QC_1.wiff", "main");
+    make_raw("QC_1.wiff", "initial");
+    put(w.inst, "QC_1.wiff", "main");
+    put(w.inst, "QC_1.wiff.scan", "late");
+    sciex_is_refused("QC_1.wiff.scan is not in the record of the backup");
+    assert_int_equal(unlink(at(w.inst, "QC_1.wiff.scan")), 0);
+    put(w.inst, "QC_1.5ng.wiff", "the other");
+    put(w.inst, "QC_1.5ng.wiff2", "the other");
+    struct outcome_seen s = run_kind(&worker_move, "sciex");
+    assert_int_equal(s.rc, 0);
+    seen_free(&s);
+    assert_text(w.backup, "QC_1.wiff", "main");
+    assert_text(w.inst, "QC_1.5ng.wiff2", "the other");
+}
+
 static void neither_source_nor_target_is_logged_and_moves_nothing(void **state)
 {
     (void)state;
@@ -498,6 +546,8 @@ int main(void)
         WORLD(a_damaged_or_unfinished_backup_keeps_the_source),
         WORLD(a_collision_goes_by_its_id_and_leaves_the_other_alone),
         WORLD(names_with_odd_bytes_are_moved),
+        WORLD(a_set_of_which_a_file_is_another_raw_files_is_not_moved),
+        WORLD(a_set_that_has_got_another_file_is_not_moved_and_one_beside_a_longer_stem_is),
         WORLD(an_empty_folder_is_moved),
         WORLD(outside_production_nothing_is_moved_and_the_result_says_so),
         WORLD(a_cancelled_move_stops_before_the_next_rename),

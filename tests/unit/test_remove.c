@@ -231,6 +231,24 @@ static void a_companion_that_came_late_keeps_the_whole_set(void **state)
     assert_true(there(w.backup, "s.wiff"));
 }
 
+static void what_has_a_longer_stem_in_backup_is_neither_in_the_way_nor_deleted(void **state)
+{
+    (void)state;
+    add_member("s.wiff", "s.wiff");
+    record_file("s.wiff", "one");
+    make_raw("s.wiff", "moved");
+    put(w.backup, "s.wiff", "one");
+    put(w.backup, "s.5ng.wiff", "another");
+    put(w.backup, "s.5ng.wiff.scan", "another");
+    put(w.backup, "s.5ng.odd", "another");
+    struct outcome_seen s = run_kind(&worker_remove, "sciex");
+    assert_int_equal(s.rc, 0);
+    seen_free(&s);
+    assert_false(there(w.backup, "s.wiff"));
+    assert_text(w.backup, "s.5ng.wiff.scan", "another");
+    assert_text(w.backup, "s.5ng.odd", "another");
+}
+
 static void a_backup_marked_damaged_or_not_done_is_refused(void **state)
 {
     (void)state;
@@ -417,6 +435,7 @@ int main(void)
         WORLD(a_link_keeps_all_files),
         WORLD(a_folder_behind_a_link_is_not_followed),
         WORLD(a_companion_that_came_late_keeps_the_whole_set),
+        WORLD(what_has_a_longer_stem_in_backup_is_neither_in_the_way_nor_deleted),
         WORLD(a_backup_marked_damaged_or_not_done_is_refused),
         WORLD(md5_is_compared_when_it_is_recorded),
         WORLD(alphakrakens_file_info_is_a_record_too),
