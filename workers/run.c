@@ -181,12 +181,13 @@ static void settle(struct run *run, struct settlement *s)
 
 /* --- the steps --- */
 
-/* A share that goes away in the middle of a step makes any error ("vanished", "is not there"): what
- * counts then is that it is away, which is no fault of the task's. */
+/* A share that goes away in the middle of a step makes any error ("vanished", "is not there", "host
+ * is down"): what counts then is that it is away, which is no fault of the task's or of a file. */
 static void blame_share(struct run *run, struct err *err)
 {
     struct err away = {0};
-    bool doubtful = err->kind == ERR_INVALID || err->kind == ERR_TRANSIENT;
+    bool doubtful =
+        err->kind == ERR_INVALID || err->kind == ERR_TRANSIENT || err->code == ERR_CODE_SOURCE_BUSY;
     if (doubtful && locations_prove(run, &away) != 0 && away.kind == ERR_HOLD) {
         *err = away;
     }

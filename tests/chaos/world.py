@@ -14,7 +14,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(os.path.dirname(HERE), name) for name in ("integration", "faults")]
 from faultfs import FaultFs  # noqa: E402
-from harness import ROOT, Failed, Servers, Site, wait_until  # noqa: E402
+from harness import BIN, ROOT, Failed, Servers, Site, wait_until  # noqa: E402
 from plan import INSTRUMENTS, MOVED, OURS, POOLS, QUIET_S, REMOVED, SIZE_CHECK_S, STILL_S, WORKERS  # noqa: E402
 from proxy import Proxy  # noqa: E402
 
@@ -104,7 +104,8 @@ class World:
             hosts = f"{self.site.dir}/known_hosts.{who}"
             with open(hosts, "w") as out:
                 out.write(f"[127.0.0.1]:{links[f'{who}/sshd']} {key}\n")
-            self.env[who] = {"TRAWL_MONGO_URI": f"mongodb://127.0.0.1:{links[f'{who}/store']}/",
+            self.env[who] = {"LD_PRELOAD": f"{BIN}/tests/test_birth.so", "TEST_BIRTH": f"{self.shares.path}:{self.site.instruments}",
+                             "TRAWL_MONGO_URI": f"mongodb://127.0.0.1:{links[f'{who}/store']}/",
                              "TRAWL_SSH_HOSTS": f"127.0.0.1:{links[f'{who}/sshd']}", "TRAWL_SSH_KNOWN_HOSTS": hosts}
 
     def __exit__(self, *_):

@@ -44,7 +44,7 @@ def wait_no_alert(site):
 def a_copy_waits_for_whoever_has_the_original_open_and_goes_on_by_itself():
     """TalAloni/SMBLibrary#245: a sharing violation is EACCES or EBUSY on CIFS."""
     with Site("held", SETTINGS) as site, FaultFs(f"{site.instruments}") as fs:
-        kinds = {"eacces": "open", "ebusy": "open", "etxtbsy": "read", "eperm": "open", "ehostdown": "read", "enolck": "open"}
+        kinds = {"eacces": "open", "ebusy": "open", "estale": "read", "enotconn": "open", "ehostdown": "read"}
         originals = Originals()
         for name in kinds:
             os.makedirs(f"{site.instruments}/{name}")

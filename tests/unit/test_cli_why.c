@@ -172,6 +172,14 @@ static void ready_tasks_wait_their_time(void **state)
                 "backup is full", "}");
     out = explain(&fine, held);
     expect(&out, WHY_HELD, "backup is full", "in 5 s");
+    bson_t *busy = copy("ready");
+    BCON_APPEND(busy, "not_before", BCON_DATE_TIME(NOW + 40000), "held", "{", "since",
+                BCON_DATE_TIME(NOW - 300000), "}", "error", "{", "kind", "hold", "code",
+                "source_busy", "msg", "source: open a.raw: Permission denied", "}");
+    out = explain(&fine, busy);
+    expect(&out, WHY_HELD, "held since 5 min: source: open a.raw: Permission denied",
+           "when whoever has it open lets go");
+    expect(&out, WHY_HELD, "its original cannot be used now", "looked at again in 40 s");
     bson_t *over = copy("ready");
     BCON_APPEND(over, "not_before", BCON_DATE_TIME(NOW - 1));
     out = explain(&fine, over);
@@ -368,6 +376,16 @@ static void raw_files_say_what_none_of_their_tasks_says(void **state)
     expect(&out, WHY_FAILED, "error: because", "retry the task that failed");
     out = explain_raw(&f, RAW("acquisition_failed"), NULL);
     expect(&out, WHY_FAILED, "because", "on the instrument");
+    bson_t *differs = RAW("done"), *moved = RAW("done"), *same = RAW("done");
+    BCON_APPEND(differs, "original", "{", "state", "differs", "why", "x is new", "}");
+    out = explain_raw(&f, differs, copy("done"));
+    expect(&out, WHY_ORIGINAL, "not what was backed up: x is new", "acquired and copied anew");
+    BCON_APPEND(moved, "instrument_file_status", "moved", "original", "{", "state", "differs", "}");
+    out = explain_raw(&f, moved, copy("ready")); /* whatever else is done with it */
+    expect(&out, WHY_ORIGINAL, "not what was backed up", "trawl verify --source a.raw");
+    BCON_APPEND(same, "original", "{", "state", "same", "}");
+    out = explain_raw(&f, same, copy("done"));
+    expect(&out, WHY_DONE, "nothing is left", "");
     f.led = false;
     out = explain_raw(&f, RAW("copying_done"), NULL);
     expect(&out, WHY_NO_LEADER, "no scheduler leads", "trawl-scheduler");

@@ -12,6 +12,24 @@
 
 #define WAL "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0;"
 
+/* Database and log of live/analysis.tdf, which is open, become raw.d's; closes it. */
+static void leave_log(struct fixture *fixture, sqlite3 *live)
+{
+    mkdir(fixture_path(fixture, "raw.d"), 0755);
+    take_state(fixture, "live", "");
+    take_state(fixture, "live", "-wal");
+    sqlite3_close(live);
+}
+
+/* raw.d of which 300 frames are in the log only. */
+static void make_log(struct fixture *fixture)
+{
+    sqlite3 *live = open_tdf(fixture, "live", WAL FRAMES);
+    insert_frames(live, 1, 300);
+    leave_log(fixture, live);
+    write_data(fixture, 300);
+}
+
 /* bsphinney/DE-LIMP#73, vdemichev/DiaNN#1166: a log of the first minute beside the whole index. */
 static void a_log_of_an_earlier_state_is_left_out(void **state)
 {
@@ -55,10 +73,7 @@ static void frames_that_are_only_in_the_log_are_read(void **state)
         run_sql(live, "PRAGMA wal_checkpoint(TRUNCATE)");
         insert_frames(live, 11, 150);
         insert_frames(live, 151, 300);
-        mkdir(fixture_path(fixture, "raw.d"), 0755);
-        take_state(fixture, "live", "");
-        take_state(fixture, "live", "-wal");
-        sqlite3_close(live);
+        leave_log(fixture, live);
         write_data(fixture, 300);
         assert_int_equal(extract_raw(fixture), 0);
         expect_frames(fixture, 300);
@@ -74,10 +89,7 @@ static void a_log_that_is_cut_counts_up_to_its_last_whole_change(void **state)
     run_sql(live, "PRAGMA wal_checkpoint(TRUNCATE)");
     insert_frames(live, 1, 150);
     insert_frames(live, 151, 300);
-    mkdir(fixture_path(fixture, "raw.d"), 0755);
-    take_state(fixture, "live", "");
-    take_state(fixture, "live", "-wal");
-    sqlite3_close(live);
+    leave_log(fixture, live);
     write_data(fixture, 300);
     struct stat st;
     assert_int_equal(stat(fixture_path(fixture, "raw.d/analysis.tdf-wal"), &st), 0);
@@ -241,13 +253,7 @@ static void a_journal_of_another_state_is_left_out(void **state)
 static void a_folder_that_is_read_only_is_read(void **state)
 {
     struct fixture *fixture = *state;
-    sqlite3 *live = open_tdf(fixture, "live", WAL FRAMES);
-    insert_frames(live, 1, 300);
-    mkdir(fixture_path(fixture, "raw.d"), 0755);
-    take_state(fixture, "live", "");
-    take_state(fixture, "live", "-wal");
-    sqlite3_close(live);
-    write_data(fixture, 300);
+    make_log(fixture);
     assert_int_equal(chmod(fixture_path(fixture, "raw.d"), 0555), 0);
     assert_int_equal(chmod(fixture->out, 0777), 0);
     if (getuid() == 0) { /* root may write anywhere */
@@ -265,13 +271,7 @@ static void a_folder_that_is_read_only_is_read(void **state)
 static void a_private_copy_without_a_place_is_an_error_that_names_tmpdir(void **state)
 {
     struct fixture *fixture = *state;
-    sqlite3 *live = open_tdf(fixture, "live", WAL FRAMES);
-    insert_frames(live, 1, 300);
-    mkdir(fixture_path(fixture, "raw.d"), 0755);
-    take_state(fixture, "live", "");
-    take_state(fixture, "live", "-wal");
-    sqlite3_close(live);
-    write_data(fixture, 300);
+    make_log(fixture);
     setenv("TMPDIR", "/nowhere", 1);
     assert_int_equal(fixture_extract(fixture, fixture_path(fixture, "raw.d")), 3);
     unsetenv("TMPDIR");

@@ -58,8 +58,8 @@ int move_undo(struct move_job *job, struct err *err) __attribute__((warn_unused_
 int move_prepare(struct move_job *job, struct err *err) __attribute__((warn_unused_result));
 int move_member(struct move_job *job, struct move_member *m, struct err *err)
     __attribute__((warn_unused_result));
-/* From Backup to where it was; never over another. */
-int move_member_back(struct move_job *job, struct move_member *m, struct err *err)
+/* From Backup to where it was; never over another. both: it has both names, and loses the one. */
+int move_member_back(struct move_job *job, struct move_member *m, bool both, struct err *err)
     __attribute__((warn_unused_result));
 const char *move_action_name(enum move_action a) __attribute__((returns_nonnull));
 #endif

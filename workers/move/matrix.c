@@ -267,17 +267,33 @@ int move_decide(struct move_job *job, struct err *err)
     return doubt_empty_share(job, err);
 }
 
+/* Where a rename is two calls, whoever is cut off between them leaves a file with both names. */
+static int has_both_names(const struct move_job *job, const struct move_member *m, bool *both,
+                          struct err *err)
+{
+    struct stat a, b;
+    AUTO(free) char *from = path_join(job->source_root, m->from, err);
+    AUTO(free) char *to = path_join(job->backup, m->to, err);
+    if (from == NULL || to == NULL) {
+        return -1;
+    }
+    *both = lstat(from, &a) == 0 && lstat(to, &b) == 0 && a.st_dev == b.st_dev &&
+            a.st_ino == b.st_ino && S_ISREG(a.st_mode);
+    return 0;
+}
+
 int move_undo(struct move_job *job, struct err *err)
 {
     for (size_t i = 0; i < job->n_members; i++) {
         struct move_member *m = &job->members[i];
-        bool source, target;
+        bool source, target, both;
         if (run_check(job->base.run, err) != 0 ||
             is_there(job->source_root, m->from, &source, err) != 0 ||
-            is_there(job->backup, m->to, &target, err) != 0) {
+            is_there(job->backup, m->to, &target, err) != 0 ||
+            has_both_names(job, m, &both, err) != 0) {
             return -1;
         }
-        if (!source && target && move_member_back(job, m, err) != 0) {
+        if (target && (!source || both) && move_member_back(job, m, both, err) != 0) {
             return fs_share_failed(err);
         }
     }

@@ -136,7 +136,7 @@ int move_member(struct move_job *job, struct move_member *m, struct err *err)
     return 0;
 }
 
-int move_member_back(struct move_job *job, struct move_member *m, struct err *err)
+int move_member_back(struct move_job *job, struct move_member *m, bool both, struct err *err)
 {
     struct stat st;
     AUTO(free) char *from = path_join(job->source_root, m->from, err);
@@ -144,7 +144,10 @@ int move_member_back(struct move_job *job, struct move_member *m, struct err *er
     if (from == NULL || to == NULL) {
         return -1;
     }
-    if (lstat(to, &st) != 0 || rename_new(to, from, S_ISDIR(st.st_mode)) != 0) {
+    int rc = both                  ? unlink(to)
+             : lstat(to, &st) == 0 ? rename_new(to, from, S_ISDIR(st.st_mode))
+                                   : -1;
+    if (rc != 0) {
         return rename_failed(m, err);
     }
     return fs_sync_dir(job->source_root, err) != 0 ? -1 : fs_sync_dir(job->backup, err);

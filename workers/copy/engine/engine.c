@@ -251,8 +251,10 @@ static int open_target(struct copy *c, struct err *err)
 static int reserve(struct copy *c, struct err *err)
 {
     const struct copy_plan *p = c->plan;
-    if (open_root(p->source_root, "the source's folder", &c->source_fd, err) != 0 ||
-        open_root(p->target_root, "the target location", &c->target_root_fd, err) != 0 ||
+    if (open_root(p->source_root, "the source's folder", &c->source_fd, err) != 0) {
+        return fs_share_failed(err);
+    }
+    if (open_root(p->target_root, "the target location", &c->target_root_fd, err) != 0 ||
         list_sources(c, err) != 0 || open_target(c, err) != 0 || existing_check(c, err) != 0) {
         return -1;
     }
