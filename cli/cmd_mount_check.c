@@ -5,6 +5,7 @@
 #include "cli/locations.h"
 #include "common/location.h"
 #include "common/mono.h"
+#include "common/mount_traits.h"
 
 struct checking {
     struct cli *c;
@@ -16,10 +17,35 @@ struct checking {
     int failed;
 };
 
+/* Options that hurt are no reason to refuse a share: they are told beside its status. Only asked of
+ * one that answers. */
+static void add_warnings(const struct mounts_view *v, bson_t *doc)
+{
+    struct mount_place place;
+    struct mount_warnings w;
+    struct err ignored = {0};
+    char buf[16];
+    const char *key;
+    bson_t list;
+    if (v->status == MOUNT_HANGS || v->status == MOUNT_MISSING || v->status == MOUNT_STALE ||
+        mount_find(v->path, &place, &ignored) != 0) {
+        return;
+    }
+    size_t len = strlen(LOCATION_INSTRUMENT);
+    mount_warn(&place, strncmp(v->location, LOCATION_INSTRUMENT, len) == 0, &w);
+    BSON_APPEND_ARRAY_BEGIN(doc, "warnings", &list);
+    for (size_t i = 0; i < w.n; i++) {
+        bson_uint32_to_string((uint32_t)i, &key, buf, sizeof buf);
+        BSON_APPEND_UTF8(&list, key, w.text[i]);
+    }
+    bson_append_array_end(doc, &list);
+}
+
 static void keep(void *ctx, const struct mounts_view *v)
 {
     struct checking *k = ctx;
     AUTO(bson_destroy) bson_t *doc = locations_doc(k->host, v);
+    add_warnings(v, doc);
     k->failed |= docs_add(k->seen, doc, k->err);
 }
 
@@ -35,6 +61,21 @@ static int look(void *ctx, const struct mount_need *need, struct err *err)
     return mounts_look(k->mounts, &n, keep, k, err) != 0 || k->failed != 0 ? -1 : 0;
 }
 
+static void print_warnings(struct cli *c, const struct docs *d)
+{
+    bson_t list;
+    bson_iter_t at;
+    for (size_t i = 0; i < d->n; i++) {
+        if (!doc_sub(d->items[i], "warnings", &list) || !bson_iter_init(&at, &list)) {
+            continue;
+        }
+        while (bson_iter_next(&at)) {
+            fprintf(c->out, "%s: %s\n", doc_str(d->items[i], "location", "?"),
+                    bson_iter_utf8(&at, NULL));
+        }
+    }
+}
+
 static enum cli_exit print(struct cli *c, const struct docs *d, struct err *err)
 {
     enum cli_exit e = CLI_OK;
@@ -42,6 +83,9 @@ static enum cli_exit print(struct cli *c, const struct docs *d, struct err *err)
         e = locations_well(d->items[i]) ? e : CLI_NO;
     }
     int rc = c->json ? json_print(json_of_docs(d), c->out, err) : locations_table(c, d, err);
+    if (rc == 0 && !c->json && !c->quiet) {
+        print_warnings(c, d);
+    }
     return rc == 0 ? e : cli_exit_of(err);
 }
 

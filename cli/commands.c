@@ -582,7 +582,9 @@ const struct command commands[] = {
      .brief = "prove the locations from this host, now",
      .help = "Exit 1 when one is not ok: missing, empty (no identity), wrong (another share), "
              "read_only, stale,\n"
-             "hangs, full, or uninitialised where [mount] require is set.",
+             "hangs, full, or uninitialised where [mount] require is set. Below the table: mount "
+             "options that hurt,\n"
+             "and what to mount with (--json: warnings); they do not change the exit code.",
      .max_words = 8,
      .need = NEED_DB,
      .run = cmd_mount_check},

@@ -1,6 +1,8 @@
 /*
  * mount.c - a share as mount(8) and fstab(5) write it. serverino keeps the inode numbers by which a
- * file is known again; actimeo=1 lets a growing file's size be seen within a second.
+ * file is known again; actimeo=1 lets a growing file's size be seen within a second; cache=strict
+ * shows what other hosts write; mapposix keeps names that Windows has not. Where we write, nolease:
+ * a server may keep a killed client's lease, and refuses the file to its next one.
  */
 #include "cli/mount.h"
 
@@ -8,8 +10,13 @@
 #include <string.h>
 
 #define OPTIONS                                                                                    \
-    "vers=3.1.1,iocharset=utf8,serverino,actimeo=1,uid=trawl,gid=trawl,file_mode=0664,dir_mode="   \
-    "0775"
+    "vers=3.1.1,iocharset=utf8,mapposix,serverino,actimeo=1,cache=strict,uid=trawl,gid=trawl,"     \
+    "file_mode=0664,dir_mode=0775"
+
+static const char *access_of(const struct mount_share *s)
+{
+    return s->read_only ? "ro" : "rw,nolease";
+}
 
 /* Text for the shell in single quotes: ' becomes '\''. */
 static char *quoted(const char *s)
@@ -58,7 +65,7 @@ char *mount_command(const struct mount_share *s)
     if (path == NULL || asprintf(&line,
                                  "mkdir -p %s && mount -t cifs //HOST/SHARE %s -o "
                                  "%s,credentials=/etc/trawl/cifs-%s," OPTIONS,
-                                 path, path, s->read_only ? "ro" : "rw", s->name) < 0) {
+                                 path, path, access_of(s), s->name) < 0) {
         return NULL;
     }
     return line;
@@ -71,7 +78,7 @@ char *mount_fstab(const struct mount_share *s)
     if (path == NULL || asprintf(&line,
                                  "//HOST/SHARE %s cifs %s,credentials=/etc/trawl/cifs-%s," OPTIONS
                                  ",_netdev,nofail 0 0",
-                                 path, s->read_only ? "ro" : "rw", s->name) < 0) {
+                                 path, access_of(s), s->name) < 0) {
         return NULL;
     }
     return line;

@@ -13,6 +13,7 @@
 #include "common/fs.h"
 #include "common/manifest.h"
 #include "common/path.h"
+#include "common/smb_name.h"
 #include "common/tree.h"
 
 #define MANIFEST_MAX ((size_t)256 << 20)
@@ -128,20 +129,43 @@ static void say(char why[static VERIFY_WHY], const char *name, const char *what,
     snprintf(why, VERIFY_WHY, "%.100s %s %.150s", name, what, tree_shown(path, shown));
 }
 
+/* A share may have the file under another form of its name, and then the manifest lists that. */
+static const char *listed_hash(const struct manifest *m, const char *path)
+{
+    const char *hash = manifest_find(m, path);
+    for (enum smb_map map = 0; hash == NULL && map < SMB_MAP_COUNT; map++) {
+        AUTO(free) char *mapped = smb_name_mapped(path, map);
+        hash = mapped == NULL ? NULL : manifest_find(m, mapped);
+    }
+    return hash;
+}
+
+static bool is_recorded(const struct record *record, const char *listed)
+{
+    bool found = record_find(record, listed) != NULL;
+    for (size_t i = 0; !found && i < record->n; i++) {
+        for (enum smb_map map = 0; !found && map < SMB_MAP_COUNT; map++) {
+            AUTO(free) char *mapped = smb_name_mapped(record->files[i].path, map);
+            found = mapped != NULL && strcmp(mapped, listed) == 0;
+        }
+    }
+    return found;
+}
+
 static void compare_lines(const struct manifest *m, const struct record *record, bool digest,
                           const char *name, char why[static VERIFY_WHY])
 {
     for (size_t i = 0; i < record->n && why[0] == '\0'; i++) {
         const struct record_file *f = &record->files[i];
-        const char *listed = manifest_find(m, f->path);
+        const char *listed = listed_hash(m, f->path);
         if (listed == NULL) {
             say(why, name, "does not list", f->path);
         } else if (strcmp(listed, digest ? f->hex.digest : f->hex.xxh3) != 0) {
             say(why, name, "has another hash of", f->path);
         }
     }
-    for (size_t i = 0; i < m->n && why[0] == '\0'; i++) {
-        if (record_find(record, m->lines[i].path) == NULL) {
+    for (size_t i = 0; m->n != record->n && i < m->n && why[0] == '\0'; i++) {
+        if (!is_recorded(record, m->lines[i].path)) {
             say(why, name, "lists what was not recorded:", m->lines[i].path);
         }
     }

@@ -59,6 +59,11 @@ enum err_kind fs_errno_kind(int code)
     }
 }
 
+bool fs_is_held(int code)
+{
+    return code == EACCES || code == EPERM || code == EBUSY || code == ETXTBSY || code == EAGAIN;
+}
+
 enum err_kind fs_share_kind(int code)
 {
     switch (code) {
@@ -129,20 +134,20 @@ int fs_mkdirs(const char *path, struct err *err)
     return make_dir(path, err);
 }
 
+int fs_fsync_dir(int fd)
+{
+    return fsync(fd) == 0 || errno == EINVAL || errno == EOPNOTSUPP ? 0 : -1;
+}
+
 int fs_sync_dir(const char *path, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         return FS_ERR(err, "open folder %s: %m", path);
     }
-    int rc = fsync(fd);
-    if (rc != 0 && errno != EINVAL && errno != EOPNOTSUPP) { /* network file systems have none */
-        FS_ERR(err, "sync folder %s: %m", path);
-        close(fd);
-        return -1;
-    }
+    int rc = fs_fsync_dir(fd) == 0 ? 0 : FS_ERR(err, "sync folder %s: %m", path);
     close(fd);
-    return 0;
+    return rc;
 }
 
 /* Read until the end or until room is full; *used = what there is. */
@@ -248,7 +253,7 @@ int fs_write_at(int dir, const char *tmp, const char *name, const void *data, si
         unlinkat(dir, tmp, 0);
         return rc;
     }
-    return fsync(dir) != 0 && errno != EINVAL ? FS_ERR(err, "fsync the folder of %s: %m", name) : 0;
+    return fs_fsync_dir(dir) == 0 ? 0 : FS_ERR(err, "fsync the folder of %s: %m", name);
 }
 
 static int open_dir_of(const char *path)

@@ -3,6 +3,7 @@
  */
 #ifndef COMMON_FS_H
 #define COMMON_FS_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,25 @@ int fs_mkdirs(const char *path, struct err *err) __attribute__((nonnull, warn_un
 
 /* fsync the folder so that names made in it last. */
 int fs_sync_dir(const char *path, struct err *err) __attribute__((nonnull, warn_unused_result));
+
+/* The same for an open folder: -1 and errno. A file system that has no such thing (EINVAL or
+ * EOPNOTSUPP: network file systems) keeps names by itself. */
+int fs_fsync_dir(int fd) __attribute__((warn_unused_result));
+
+/* A name in an open folder (or AT_FDCWD and a path). */
+struct fs_name {
+    int dir;
+    const char *name;
+};
+/* Rename a file or a folder to a name that nobody has: EEXIST or ENOTEMPTY when somebody has, also
+ * where two hosts ask at the same moment (fs_rename.c). -1 and errno; a file may then have both
+ * names, and the next call goes on from there. */
+int fs_rename_new(const struct fs_name *from, const struct fs_name *to)
+    __attribute__((nonnull, warn_unused_result));
+/* Whether both are names of one file, as a call leaves them that was cut off. */
+bool fs_same_file(const struct fs_name *a, const struct fs_name *b) __attribute__((nonnull));
+/* Whether a call failed for what others hold open or locked there at the moment. */
+bool fs_is_held(int code);
 
 /* The whole file, NUL-terminated, at most max bytes (larger: INVALID). Freed with free(). */
 char *fs_read(const char *path, size_t max, size_t *len, struct err *err) OWNED

@@ -18,6 +18,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "common/fs.h"
 #include "common/own.h"
 
 #define PROBE_TRIES 8
@@ -156,8 +157,8 @@ static int write_probe(const char *path)
         int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd >= 0) {
             int code = close(fd) != 0 ? errno : 0;
-            int left = remove_probe(file);
-            return code != 0 ? code : left;
+            int left = remove_probe(file); /* a scanner may have it open: the next look does it */
+            return code != 0 ? code : fs_is_held(left) ? 0 : left;
         }
         int code = errno == EEXIST ? remove_probe(file) : errno;
         if (code != 0) {

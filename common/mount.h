@@ -18,6 +18,7 @@
 #define MOUNT_PATH_MAX     1024
 #define MOUNT_UUID_MAX     37
 #define MOUNT_SOURCE_MAX   512
+#define MOUNT_OPTIONS_MAX  1024
 
 enum mount_status {
     MOUNT_OK,
@@ -59,6 +60,7 @@ struct mount_place {
     char point[MOUNT_PATH_MAX]; /* of the file system; "/" for what is not mounted by itself */
     char source[MOUNT_SOURCE_MAX];
     char fstype[64];
+    char options[MOUNT_OPTIONS_MAX]; /* with commas: the mount's, then the file system's */
 };
 /* By /proc/self/mountinfo. */
 int mount_find(const char *path, struct mount_place *out, struct err *err)

@@ -47,17 +47,20 @@ static bool is_below(const char *path, const char *point)
 /* "36 35 98:0 /root /mount/point rw,noatime master:1 - ext3 /dev/root rw" */
 static bool read_line(const char *line, const char *end, struct mount_place *out)
 {
-    const char *point, *type, *source;
-    size_t point_len = word(line, end, 4, &point);
+    const char *point, *type, *source, *here, *there;
+    size_t point_len = word(line, end, 4, &point), here_len = word(line, end, 5, &here);
     const char *rest = memmem(line, (size_t)(end - line), " - ", 3);
     if (point_len == 0 || rest == NULL) {
         return false;
     }
     size_t type_len = word(rest + 3, end, 0, &type);
     size_t source_len = word(rest + 3, end, 1, &source);
+    size_t there_len = word(rest + 3, end, 2, &there);
     unescape(point, point_len, out->point, sizeof out->point);
     unescape(type, type_len, out->fstype, sizeof out->fstype);
     unescape(source, source_len, out->source, sizeof out->source);
+    snprintf(out->options, sizeof out->options, "%.*s,%.*s", (int)here_len, here, (int)there_len,
+             there);
     return true;
 }
 

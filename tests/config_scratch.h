@@ -37,8 +37,7 @@ __attribute__((unused)) static int make_dir(void **state)
 {
     (void)state;
     clear_environment();
-    snprintf(dir, sizeof dir, "/tmp/test_config_XXXXXX");
-    return mkdtemp(dir) == NULL;
+    return test_folder(dir, sizeof dir, "test_config") == NULL;
 }
 
 __attribute__((unused)) static int remove_dir(void **state)

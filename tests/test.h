@@ -7,6 +7,17 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
+
+/* Make a new folder, called so and a few characters more, where $TMPDIR says (else in /tmp): the
+ * tests run on other file systems, too. out, or NULL. */
+static inline char *test_folder(char *out, size_t room, const char *name)
+{
+    const char *top = getenv("TMPDIR");
+    int n = snprintf(out, room, "%s/%s-XXXXXX", top != NULL && *top != '\0' ? top : "/tmp", name);
+    return n > 0 && (size_t)n < room ? mkdtemp(out) : NULL;
+}
 #endif

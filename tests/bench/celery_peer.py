@@ -65,7 +65,7 @@ def install() -> None:
 class Peer:
     def __init__(self, site):
         install()
-        self.dir = tempfile.mkdtemp(prefix="trawl-peer-", dir="/tmp")
+        self.dir = tempfile.mkdtemp(prefix="trawl-peer-")
         os.chmod(self.dir, 0o777)
         base = int(subprocess.run([f"{ROOT}/tests/world", "base"], capture_output=True, text=True, check=True).stdout)
         self.children = []

@@ -135,13 +135,13 @@ static int copy_and_print(const struct copy_plan *p)
     getrusage(RUSAGE_SELF, &usage_self);
     printf("{\"files\":%zu,\"size\":%lld,\"bytes_read\":%lld,\"bytes_written\":%lld,"
            "\"bytes_readback\":%lld,\"resumed_bytes\":%lld,\"repaired_bytes\":%lld,\"ms\":%lld,"
-           "\"mib_per_s\":%.1f,\"already_there\":%s,\"from_disk\":%s,"
+           "\"mib_per_s\":%.1f,\"mapped_names\":%zu,\"already_there\":%s,\"from_disk\":%s,"
            "\"reserve_ms\":%lld,\"transfer_ms\":%lld,\"verify_ms\":%lld,\"publish_ms\":%lld,"
            "\"rss_mib\":%.1f}\n",
            r.n_files, (long long)r.size, (long long)r.bytes_read, (long long)r.bytes_written,
            (long long)r.bytes_readback, (long long)r.resumed_bytes, (long long)r.repaired_bytes,
            (long long)r.ms, (double)r.size / 1048.576 / (double)(r.ms > 0 ? r.ms : 1),
-           r.already_there ? "true" : "false", r.from_disk ? "true" : "false",
+           r.mapped_names, r.already_there ? "true" : "false", r.from_disk ? "true" : "false",
            (long long)(ms[1] - ms[0]), (long long)(ms[2] - ms[1]), (long long)(ms[3] - ms[2]),
            (long long)(ms[4] - ms[3]), (double)usage_self.ru_maxrss / 1024);
     copy_report_fini(&r);

@@ -77,7 +77,7 @@ BOUNDARIES = {
     "sync": "hang fsync {at}/*.part",
     "readback": "hang read {at}/*.part",
     "finish": "hang meta {at}/*.part",
-    "publish": "hang rename {at}/*.raw",
+    "publish": "hang create {at}/*.raw",
     "manifest": "hang rename {at}/*.MANIFEST.xxh3",
     "clear": "hang remove {at}/*.part.chunks",
 }

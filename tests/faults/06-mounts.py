@@ -65,7 +65,7 @@ def a_pool_that_goes_away_in_the_middle_of_a_copy_is_waited_for():
         site.env["TRAWL_LOCATION_BACKUP_WORKER"] = fs.path
         init(site, "backup")
         where = {"write": "hang write write/*.part after=2000000", "read": "hang read read/*.part",
-                 "publish": "hang rename publish/*.raw", "manifest": "hang rename manifest/*.xxh3", "small": "hang write small/*"}
+                 "publish": "hang create publish/*.raw", "manifest": "hang rename manifest/*.xxh3", "small": "hang write small/*"}
         originals = Originals()
         for seed, name in enumerate(where):
             folder = site.instrument(name, "thermo", skip_quanting="true")

@@ -276,7 +276,7 @@ def an_output_without_room_fails_the_job_with_its_reason_and_a_retry_works():
 @contextlib.contextmanager
 def faulty_disk(folder):
     """A file system that fails as told in the place of a folder."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as inside, FaultFs(inside) as fs:
+    with tempfile.TemporaryDirectory() as inside, FaultFs(inside) as fs:
         os.chmod(inside, 0o2777)
         subprocess.run(["mount", "--bind", fs.path, folder], check=True)
         try:

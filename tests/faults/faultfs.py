@@ -33,7 +33,7 @@ class FaultFs:
     def __init__(self, folder: str, options: str = ""):
         need_fuse()
         self.folder, self.options = folder, options
-        self.dir = tempfile.mkdtemp(prefix="trawl-faultfs-", dir="/tmp")
+        self.dir = tempfile.mkdtemp(prefix="trawl-faultfs-")
         os.chmod(self.dir, 0o755)
         self.path, self.control = f"{self.dir}/mount", f"{self.dir}/control"
         os.mkdir(self.path)
@@ -109,7 +109,7 @@ class Share:
     """One share of Windows' kind and its clients: a mount for each host. share.back is the server's side."""
 
     def __init__(self, options: str = "cifs", hosts: int = 1):
-        self.dir = tempfile.mkdtemp(prefix="trawl-share-", dir=os.environ.get("TMPDIR", "/tmp"))
+        self.dir = tempfile.mkdtemp(prefix="trawl-share-")
         self.back = f"{self.dir}/back"
         os.mkdir(self.back)
         self.hosts = [FaultFs(self.back, f"{options},server={self.dir}/server") for _ in range(hosts)]
@@ -135,7 +135,7 @@ class Folders:
     """A source and a pool without servers, for the engine alone; the pool is on faultfs."""
 
     def __init__(self, options: str = ""):
-        self.dir = tempfile.mkdtemp(prefix="trawl-faults-", dir="/tmp")
+        self.dir = tempfile.mkdtemp(prefix="trawl-faults-")
         self.source, self.back = f"{self.dir}/source", f"{self.dir}/pool"
         os.mkdir(self.source)
         os.mkdir(self.back)

@@ -99,7 +99,7 @@ def as_root(*command):
 
 @test
 def a_full_target_holds_the_copy_until_there_is_room():
-    place = f"/tmp/trawl-full-{os.getpid()}"
+    place = f"{tempfile.gettempdir()}/trawl-full-{os.getpid()}"
     os.makedirs(place)
     as_root("mount", "-t", "tmpfs", "-o", f"size=32M,mode=0755,uid={os.getuid()}", "trawl-test", place)
     try:

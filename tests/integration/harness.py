@@ -208,7 +208,7 @@ class Servers:
 
     def __init__(self, *names: str):
         self.names = names
-        self.dir = tempfile.mkdtemp(prefix="trawl-own-", dir="/tmp")
+        self.dir = tempfile.mkdtemp(prefix="trawl-own-")
         os.chmod(self.dir, 0o755)
         base = subprocess.run([f"{ROOT}/tests/world", "base"], capture_output=True, text=True, check=True).stdout.strip()
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("TRAWL_") or k == "TRAWL_JAVA_DIR"}
@@ -283,7 +283,7 @@ class Site:
             raise Failed("run through tests/world run")
         self.id = f"{name}-{os.getpid()}-{len(Site.current)}"
         self.world = os.environ["TRAWL_LOCAL_DIR"]
-        self.dir = tempfile.mkdtemp(prefix=f"trawl-{name}-", dir="/tmp")
+        self.dir = tempfile.mkdtemp(prefix=f"trawl-{name}-")
         self.config = f"{self.dir}/config"
         self.processes = []
         os.makedirs(f"{self.config}/instruments.d")

@@ -253,8 +253,7 @@ void world_new(const char *name, const char *script)
     struct err err = {0};
     cluster_close();
     world = (struct world){.fence = 6, .attempt = 1, .exists_mode = "raise", .slurm_time = "5:00"};
-    snprintf(world.root, sizeof world.root, "/tmp/trawl-slurm-XXXXXX");
-    assert_non_null(mkdtemp(world.root));
+    assert_non_null(test_folder(world.root, sizeof world.root, "trawl-slurm"));
     chmod(world.root, 0777);
     set_config();
     snprintf(world.raw, sizeof world.raw, "%s", name);

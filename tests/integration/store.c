@@ -51,8 +51,9 @@ int store_main(const char *name, int (*run)(void))
     setenv("TRAWL_MONGO_DATABASE", database, 1);
     struct err err = {0};
     log_init(name, LOG_WARN);
-    char folder[] = "/tmp/trawl-test-store-XXXXXX"; /* empty: only defaults and the environment */
-    cfg = mkdtemp(folder) != NULL ? config_load(folder, &err) : NULL;
+    char folder[64]; /* empty: only defaults and the environment */
+    cfg = test_folder(folder, sizeof folder, "trawl-test-store") != NULL ? config_load(folder, &err)
+                                                                         : NULL;
     (void)rmdir(folder);
     db = cfg != NULL ? db_new(cfg, name, &err) : NULL;
     if (db == NULL) {

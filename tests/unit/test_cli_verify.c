@@ -30,7 +30,7 @@ static void on_file(void *ctx, const struct verify_file *f)
     s->states[s->n++] = f->state;
 }
 
-static char folder[] = "/tmp/trawl-test-verify-XXXXXX";
+static char folder[64];
 
 static void write_file(const char *name, const char *text)
 {
@@ -64,7 +64,7 @@ static int set_up(void **state)
 {
     (void)state;
     char path[128];
-    if (mkdtemp(folder) == NULL) {
+    if (test_folder(folder, sizeof folder, "trawl-test-verify") == NULL) {
         return -1;
     }
     snprintf(path, sizeof path, "%s/x.d", folder);

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/mount_traits.h"
 #include "test.h"
 #include "workers/copy/engine/engine.h"
 
@@ -47,8 +48,7 @@ static inline int shell(const char *command)
 static inline void fixture_init(struct fixture *f, const char *from)
 {
     *f = (struct fixture){0};
-    snprintf(f->root, sizeof f->root, "/tmp/trawl-copy-XXXXXX");
-    assert_non_null(mkdtemp(f->root));
+    assert_non_null(test_folder(f->root, sizeof f->root, "trawl-copy"));
     snprintf(f->src, sizeof f->src, "%s/src", f->root);
     snprintf(f->dst, sizeof f->dst, "%s/dst", f->root);
     assert_int_equal(mkdir(f->src, 0755), 0);
@@ -116,6 +116,16 @@ static inline void put_file(const char *path, int64_t size, unsigned seed)
 static inline bool is_there(const char *path)
 {
     return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* In the target's folder: a part or a journal, named as it would be but for the dot in front, which
+ * it has except on a share of Windows' kind. */
+static inline char *in_part(struct fixture *f, const char *name)
+{
+    struct mount_place place;
+    struct err err = {0};
+    assert_int_equal(mount_find(f->dst, &place, &err), 0);
+    return fmt("%s/i1/2026_11/%s%s", f->dst, mount_traits(&place).smb ? "" : ".", name);
 }
 
 /* How many of the engine's parts and journals are in the target's folder. */

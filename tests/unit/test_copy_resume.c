@@ -47,7 +47,7 @@ static void a_killed_copy_of_a_file_resumes_under_the_next_fence(void **state)
     put_file(in_src(&f, "a.raw"), SIZE, 1);
     interrupted(&f);
     assert_false(is_there(in_dst(&f, "a.raw")));
-    assert_true(is_there(in_dst(&f, ".a.raw.trawl-1.part")));
+    assert_true(is_there(in_part(&f, "a.raw.trawl-1.part")));
     f.plan.fence = 2;
     must_copy(&f);
     assert_true(same_tree(&f, "a.raw"));
@@ -65,7 +65,7 @@ static void a_damaged_chunk_of_a_part_is_found_and_written_again(void **state)
     fixture_init(&f, "a.raw");
     put_file(in_src(&f, "a.raw"), SIZE, 1);
     interrupted(&f);
-    corrupt(in_dst(&f, ".a.raw.trawl-1.part"), 2 * MIB + 77);
+    corrupt(in_part(&f, "a.raw.trawl-1.part"), 2 * MIB + 77);
     f.plan.fence = 2;
     f.plan.readback = COPY_READBACK_NONE; /* what is adopted is proven all the same */
     must_copy(&f);
@@ -103,8 +103,8 @@ static void a_killed_copy_of_a_folder_resumes(void **state)
     f.plan.readback = COPY_READBACK_NONE; /* so that half done is half written */
     interrupted(&f);
     assert_false(is_there(in_dst(&f, "x.d")));
-    corrupt(in_dst(&f, ".x.d.trawl-1.part/sub/f00"), 100);
-    put_file(in_dst(&f, ".x.d.trawl-1.part/stranger"), 100, 1);
+    corrupt(in_part(&f, "x.d.trawl-1.part/sub/f00"), 100);
+    put_file(in_part(&f, "x.d.trawl-1.part/stranger"), 100, 1);
     f.plan.fence = 7;
     f.plan.readback = COPY_READBACK_DISK;
     must_copy(&f);
@@ -122,8 +122,8 @@ static void a_torn_or_lying_journal_costs_time_not_truth(void **state)
     fixture_init(&f, "a.raw");
     put_file(in_src(&f, "a.raw"), 4 * MIB, 1);
     assert_int_equal(shell(fmt("mkdir -p %s/i1/2026_11", f.dst)), 0);
-    put_file(in_dst(&f, ".a.raw.trawl-1.part"), MIB, 5);
-    FILE *j = fopen(in_dst(&f, ".a.raw.trawl-1.part.chunks"), "w");
+    put_file(in_part(&f, "a.raw.trawl-1.part"), MIB, 5);
+    FILE *j = fopen(in_part(&f, "a.raw.trawl-1.part.chunks"), "w");
     assert_non_null(j);
     fprintf(
         j, "trawl-chunks 1 %d\n0 %032d %d \nnonsense\n1 zz 4 \n99 %032d %d \n-1 %032d %d \n2 %032d",
@@ -144,7 +144,7 @@ static void a_part_whose_writer_lives_is_left_alone(void **state)
     fixture_init(&f, "a.raw");
     put_file(in_src(&f, "a.raw"), SIZE, 1);
     interrupted(&f);
-    int fd = open(in_dst(&f, ".a.raw.trawl-1.part.chunks"), O_RDWR | O_CLOEXEC);
+    int fd = open(in_part(&f, "a.raw.trawl-1.part.chunks"), O_RDWR | O_CLOEXEC);
     assert_true(fd >= 0);
     assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
     f.plan.fence = 2;
@@ -166,7 +166,7 @@ static void one_living_writer_is_enough_to_begin_afresh(void **state)
     put_file(in_src(&f, "a.raw"), SIZE, 1);
     f.plan.fence = 2;
     interrupted(&f);
-    int fd = open(in_dst(&f, ".a.raw.trawl-1.part.chunks"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int fd = open(in_part(&f, "a.raw.trawl-1.part.chunks"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
     f.plan.fence = 3;
@@ -188,7 +188,7 @@ static void an_older_attempt_gives_way_to_a_newer_one(void **state)
     interrupted(&f);
     f.plan.fence = 4;
     must_fail(&f, ERR_FENCED, "a newer attempt");
-    assert_true(is_there(in_dst(&f, ".a.raw.trawl-5.part")));
+    assert_true(is_there(in_part(&f, "a.raw.trawl-5.part")));
     fixture_fini(&f);
 }
 
@@ -209,6 +209,26 @@ static void parts_of_other_raw_files_are_not_touched(void **state)
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         assert_true(is_there(in_dst(&f, others[i])));
     }
+    fixture_fini(&f);
+}
+
+/* One form is of a share, or of a version that gave all parts a dot. */
+static void leftovers_of_either_form_are_cleared_away(void **state)
+{
+    (void)state;
+    static const char *const left[] = {"a.raw.trawl-1.part",        ".a.raw.trawl-2.part",
+                                       "a.raw.trawl-3.part.chunks", ".a.raw.trawl-4.part.chunks",
+                                       "a.raw.trawl-old",           ".a.raw.trawl-old"};
+    struct fixture f;
+    fixture_init(&f, "a.raw");
+    put_file(in_src(&f, "a.raw"), 100, 1);
+    must_copy(&f);
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
+        put_file(in_dst(&f, left[i]), 10, 2);
+    }
+    f.plan.fence = 9;
+    must_copy(&f);
+    assert_int_equal(shell(fmt("cd %s/i1/2026_11 && ls -A | wc -l | grep -qx 2", f.dst)), 0);
     fixture_fini(&f);
 }
 
@@ -257,6 +277,7 @@ int main(void)
         cmocka_unit_test(one_living_writer_is_enough_to_begin_afresh),
         cmocka_unit_test(an_older_attempt_gives_way_to_a_newer_one),
         cmocka_unit_test(parts_of_other_raw_files_are_not_touched),
+        cmocka_unit_test(leftovers_of_either_form_are_cleared_away),
         cmocka_unit_test(a_manifest_that_a_killed_attempt_began_is_cleared_away),
         cmocka_unit_test(a_set_published_by_half_is_completed),
     };

@@ -14,8 +14,7 @@ static char root[64];
 static int make_root(void **state)
 {
     (void)state;
-    snprintf(root, sizeof root, "/tmp/test_fs_XXXXXX");
-    return mkdtemp(root) == NULL;
+    return test_folder(root, sizeof root, "test_fs") == NULL;
 }
 
 static int remove_root(void **state)
@@ -261,6 +260,49 @@ static void errno_decides_between_waiting_trying_again_and_giving_up(void **stat
     assert_int_equal(fs_errno_kind(EACCES), ERR_INVALID);
 }
 
+static int rename_at(const char *from, const char *to)
+{
+    char old[256];
+    snprintf(old, sizeof old, "%s", at(from));
+    return fs_rename_new(&(struct fs_name){AT_FDCWD, old}, &(struct fs_name){AT_FDCWD, at(to)});
+}
+
+static void a_new_name_is_taken_from_nobody(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct stat st;
+    put("new_a", "a");
+    put("new_b", "b");
+    assert_int_equal(rename_at("new_a", "new_b"), -1);
+    assert_int_equal(errno, EEXIST);
+    assert_int_equal(rename_at("new_a", "new_c"), 0);
+    assert_int_equal(stat(at("new_a"), &st), -1);
+    assert_int_equal(stat(at("new_c"), &st), 0);
+    assert_int_equal(st.st_nlink, 1);
+    assert_int_equal(fs_mkdirs(at("new_d/x"), &err), 0);
+    assert_int_equal(fs_mkdirs(at("new_e/y"), &err), 0);
+    assert_int_equal(rename_at("new_d", "new_e"), -1);
+    assert_true(errno == EEXIST || errno == ENOTEMPTY);
+    assert_int_equal(rename_at("new_d", "new_c"), -1);
+    assert_int_equal(rename_at("new_d", "new_f"), 0);
+    assert_int_equal(rename_at("new_gone", "new_g"), -1);
+    assert_int_equal(errno, ENOENT);
+}
+
+static void two_names_of_one_file_are_known_as_such(void **state)
+{
+    (void)state;
+    put("same_a", "a");
+    put("same_c", "a");
+    assert_int_equal(link(at("same_a"), at("same_b")), 0);
+    const struct fs_name a = {AT_FDCWD, at("same_a")}, b = {AT_FDCWD, at("same_b")},
+                         c = {AT_FDCWD, at("same_c")}, gone = {AT_FDCWD, at("same_gone")};
+    assert_true(fs_same_file(&a, &b));
+    assert_false(fs_same_file(&a, &c));
+    assert_false(fs_same_file(&a, &gone));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +318,8 @@ int main(void)
         cmocka_unit_test(walk_stops_when_the_callback_fails),
         cmocka_unit_test(walk_of_a_missing_root_names_it),
         cmocka_unit_test(walk_refuses_a_bottomless_tree),
+        cmocka_unit_test(a_new_name_is_taken_from_nobody),
+        cmocka_unit_test(two_names_of_one_file_are_known_as_such),
         cmocka_unit_test(errno_decides_between_waiting_trying_again_and_giving_up),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);

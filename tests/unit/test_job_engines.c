@@ -40,8 +40,7 @@ static int __attribute__((format(printf, 1, 2))) shell(const char *format, ...)
 static int set_up(void **state)
 {
     (void)state;
-    snprintf(root, sizeof root, "/tmp/trawl-engine-XXXXXX");
-    assert_non_null(mkdtemp(root));
+    assert_non_null(test_folder(root, sizeof root, "trawl-engine"));
     snprintf(slurm_root, sizeof slurm_root, "%s/slurm", root);
     snprintf(output_root, sizeof output_root, "%s/output", root);
     mkdir(slurm_root, 0700);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/mount_traits.h"
 #include "common/own.h"
 #include "test.h"
 
@@ -18,8 +19,7 @@ static char root[64];
 static int make_root(void **state)
 {
     (void)state;
-    snprintf(root, sizeof root, "/tmp/test_mount_XXXXXX");
-    return mkdtemp(root) == NULL;
+    return test_folder(root, sizeof root, "test_mount") == NULL;
 }
 
 static int remove_root(void **state)
@@ -289,6 +289,95 @@ static void mountinfo_gives_the_file_system_of_a_path(void **state)
     assert_int_equal(mount_find_in("", "/x", &p, &err), -1);
 }
 
+static struct mount_place as_mounted(const char *type_and_options)
+{
+    char line[1200];
+    struct mount_place p;
+    struct err err = {0};
+    snprintf(line, sizeof line, "36 1 0:40 / /mnt/x rw,relatime shared:1 - %s\n", type_and_options);
+    assert_int_equal(mount_find_in(line, "/mnt/x/y", &p, &err), 0);
+    return p;
+}
+
+static void what_a_target_is_follows_from_how_it_is_mounted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *mounted;
+        bool smb, local_locks, plain_names;
+    } cases[] = {
+        {"ext4 /dev/sda1 rw", false, false, false},
+        {"cifs //s/x rw,vers=3.1.1,mapposix,actimeo=1", true, false, false},
+        {"cifs //s/x rw,vers=3.1.1,nobrl,mapposix", true, true, false},
+        {"smb3 //s/x rw,mapchars", true, false, false},
+        {"cifs //s/x rw,nobrlx", true, false, true},
+        {"nfs4 s:/x rw,local_lock=none", false, false, false},
+        {"nfs s:/x rw,nolock,local_lock=all", false, true, false},
+        {"nfs4 s:/x rw,local_lock=flock", false, true, false},
+        {"nfs4 s:/x rw,local_lock=posix", false, false, false},
+        {"fuse.sshfs s:/x rw", false, true, false},
+        {"fuse.cifs //s/x rw", true, true, false},
+        {"fuseblk /dev/sdb1 rw", false, false, false},
+        {"9p host0 rw", false, true, false},
+        {"lustre s:/x rw,localflock", false, true, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct mount_place p = as_mounted(cases[i].mounted);
+        struct mount_traits t = mount_traits(&p);
+        if (t.smb != cases[i].smb || t.local_locks != cases[i].local_locks ||
+            t.plain_names != cases[i].plain_names) {
+            fail_msg("%s: smb %d, local locks %d, plain names %d", cases[i].mounted, t.smb,
+                     t.local_locks, t.plain_names);
+        }
+    }
+}
+
+static void options_that_hurt_are_told_with_what_to_do(void **state)
+{
+    (void)state;
+    static const char good[] = "cifs //s/x rw,vers=3.1.1,cache=strict,soft,nounix,serverino,"
+                               "mapposix,echo_interval=60,actimeo=1,closetimeo=1";
+    static const struct {
+        const char *mounted, *told;
+    } cases[] = {
+        {"cifs //s/x rw,nobrl,serverino,mapposix,actimeo=1", "nobrl"},
+        {"cifs //s/x rw,cache=loose,serverino,mapposix,actimeo=1", "cache=loose"},
+        {"cifs //s/x rw,soft,serverino,mapposix,echo_interval=5,actimeo=1", "echo_interval=5"},
+        {"cifs //s/x rw,serverino,mapposix,echo_interval=5,actimeo=1", "echo_interval=5"},
+        {"cifs //s/x rw,serverino,mapposix", "actimeo is not set"},
+        {"cifs //s/x rw,serverino,mapposix,actimeo=30", "30 s old"},
+        {"cifs //s/x rw,serverino,mapposix,acregmax=10,acdirmax=5", "10 s old"},
+        {"cifs //s/x rw,mapposix,actimeo=1", "noserverino"},
+        {"cifs //s/x rw,serverino,actimeo=1", "nomapposix"},
+        {"nfs s:/x rw,nolock,noac", "nolock"},
+        {"nfs4 s:/x rw,soft,timeo=10,noac", "timeo=10"},
+        {"nfs4 s:/x rw", "60 s old"},
+    };
+    struct mount_warnings w;
+    struct mount_place p = as_mounted(good);
+    mount_warn(&p, true, &w);
+    assert_int_equal(w.n, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        p = as_mounted(cases[i].mounted);
+        mount_warn(&p, true, &w);
+        assert_int_equal(w.n, 1);
+        assert_non_null(strstr(w.text[0], cases[i].told));
+        assert_non_null(strstr(w.text[0], "mount with"));
+    }
+    p = as_mounted("cifs //s/x rw,nobrl,cache=loose,echo_interval=1");
+    mount_warn(&p, true, &w);
+    assert_int_equal(w.n, 6);
+    p = as_mounted("cifs //s/x rw,hard,serverino,mapposix,echo_interval=5,actimeo=1");
+    mount_warn(&p, true, &w);
+    assert_int_equal(w.n, 0);
+    p = as_mounted("nfs4 s:/x rw");
+    mount_warn(&p, false, &w); /* nobody watches files grow there */
+    assert_int_equal(w.n, 0);
+    p = as_mounted("ext4 /dev/sda1 rw");
+    mount_warn(&p, true, &w);
+    assert_int_equal(w.n, 0);
+}
+
 static void a_refusal_names_location_path_trouble_and_remedy(void **state)
 {
     (void)state;
@@ -365,6 +454,8 @@ int main(void)
         TEST(an_unmounted_share_is_missing_though_its_folder_is_there),
         TEST(the_same_identity_from_another_server_is_wrong),
         TEST(mountinfo_gives_the_file_system_of_a_path),
+        TEST(what_a_target_is_follows_from_how_it_is_mounted),
+        TEST(options_that_hurt_are_told_with_what_to_do),
         TEST(a_refusal_names_location_path_trouble_and_remedy),
         TEST(uninitialised_is_refused_only_when_required),
         TEST(trouble_with_writing_has_its_own_names),

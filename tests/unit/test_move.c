@@ -62,6 +62,23 @@ static void source_without_target_is_renamed_into_backup(void **state)
     assert_text(w.backup, "a.raw", "bytes");
 }
 
+/* Where a rename may replace (CIFS), a file gets its new name before it loses the old one. */
+static void a_move_that_was_cut_off_between_two_names_of_one_file_is_finished(void **state)
+{
+    (void)state;
+    char from[256], to[256];
+    one_file("a.raw", "a.raw", "bytes");
+    put(w.inst, "a.raw", "bytes");
+    put(w.backup, "other", "");
+    snprintf(from, sizeof from, "%s/a.raw", w.inst);
+    snprintf(to, sizeof to, "%s/a.raw", w.backup);
+    assert_int_equal(link(from, to), 0);
+    moves_as(true, "duplicate");
+    assert_false(there(w.inst, "a.raw"));
+    assert_false(there(w.inst, "a.raw.deleteme"));
+    assert_text(w.backup, "a.raw", "bytes");
+}
+
 static void no_source_but_a_target_is_presumed_moved(void **state)
 {
     (void)state;
@@ -531,6 +548,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORLD(source_without_target_is_renamed_into_backup),
+        WORLD(a_move_that_was_cut_off_between_two_names_of_one_file_is_finished),
         WORLD(no_source_but_a_target_is_presumed_moved),
         WORLD(neither_source_nor_target_is_logged_and_moves_nothing),
         WORLD(an_empty_share_holds_the_move),

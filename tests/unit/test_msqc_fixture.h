@@ -32,8 +32,7 @@ UNUSED static int fixture_setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     assert_non_null(fixture);
-    snprintf(fixture->folder, sizeof fixture->folder, "/tmp/test_msqc_XXXXXX");
-    assert_non_null(mkdtemp(fixture->folder));
+    assert_non_null(test_folder(fixture->folder, sizeof fixture->folder, "test_msqc"));
     assert_int_equal(chmod(fixture->folder, 0755), 0);
     snprintf(fixture->out, sizeof fixture->out, "%s/out", fixture->folder);
     assert_int_equal(mkdir(fixture->out, 0755), 0);

@@ -8,7 +8,7 @@
 #include "test.h"
 #include "workers/quant/errors.h"
 
-static char none[] = "", folder[] = "/tmp/trawl-errors-XXXXXX", raw[] = "i/2026_11/a.b.raw";
+static char none[] = "", folder[64], raw[] = "i/2026_11/a.b.raw";
 static struct config cfg = {.quant = {.error_codes = none}};
 
 static const char *classify(const char *state, char *type, const char *tail)
@@ -79,7 +79,7 @@ static void what_the_software_noted_itself_speaks_first(void **state)
 static int make(void **state)
 {
     (void)state;
-    return mkdtemp(folder) != NULL ? 0 : -1;
+    return test_folder(folder, sizeof folder, "trawl-errors") != NULL ? 0 : -1;
 }
 
 static int clear(void **state)

@@ -113,8 +113,8 @@ static void hostile_values_come_through_a_real_shell(void **state)
     };
     size_t n = sizeof values / sizeof *values;
     struct err err = {0};
-    char folder[] = "/tmp/trawl-job-XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char folder[64];
+    assert_non_null(test_folder(folder, sizeof folder, "trawl-job"));
     AUTO(text_fini) struct text t = {0};
     assert_int_equal(text_open(&t, &err), 0);
     fputs("printf '%s\\0'", t.out);
@@ -136,7 +136,7 @@ static void hostile_values_come_through_a_real_shell(void **state)
         at += strlen(at) + 1;
     }
     assert_int_equal(at - got, (long)len);
-    char pwned[64];
+    char pwned[80];
     snprintf(pwned, sizeof pwned, "%s/pwned", folder);
     assert_int_equal(access(pwned, F_OK), -1);
     AUTO(free) char *rm = NULL;
@@ -196,8 +196,8 @@ static void the_environment_holds_the_contract(void **state)
     }
     AUTO(free) char *env = job_env(&job, &err);
     assert_non_null(env);
-    char folder[] = "/tmp/trawl-job-XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char folder[64];
+    assert_non_null(test_folder(folder, sizeof folder, "trawl-job"));
     put(folder, "job.env", env);
     put(folder, "show.sh",
         ". ./job.env; eval \"set -- $CUSTOM_COMMAND\"\n"

@@ -96,11 +96,11 @@ static void missing_columns_are_null_and_listed(void **state)
 {
     (void)state;
     struct err err = {0};
-    char folder[] = "/tmp/trawl-metrics-XXXXXX";
+    char folder[64];
     char path[100];
     static const char text[] =
         "ms1_scans\tms2_scans\tstatus\tdetail\n7\t\tunsupported\tThermo\xff\n";
-    assert_non_null(mkdtemp(folder));
+    assert_non_null(test_folder(folder, sizeof folder, "trawl-metrics"));
     snprintf(path, sizeof path, "%s/msqc_results.tsv", folder);
     assert_null(read_metrics("msqc", folder, &err));
     assert_int_equal(err.kind, ERR_INVALID);
@@ -187,8 +187,8 @@ static void skyline_tells_of_heavy_peptides_and_counts_both(void **state)
 {
     (void)state;
     struct err err = {0};
-    char folder[] = "/tmp/trawl-metrics-XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char folder[64];
+    assert_non_null(test_folder(folder, sizeof folder, "trawl-metrics"));
     put(folder, "custom_iRT_report.csv",
         "\xef\xbb\xbf"
         "PeptideModifiedSequence,IsotopeLabelType,PredictedRetentionTime,"
@@ -241,7 +241,7 @@ static void a_column_map_of_the_settings_reads_any_table(void **state)
 {
     (void)state;
     struct err err = {0};
-    char folder[] = "/tmp/trawl-metrics-XXXXXX";
+    char folder[64];
     char a[] = "a.csv", b[] = "b.tsv", x[] = "x, in s", y[] = "y", gone[] = "gone";
     char names[][8] = {"mean", "median", "std", "sum", "min", "max", "count", "text", "lost"};
     struct settings_column columns[9];
@@ -253,7 +253,7 @@ static void a_column_map_of_the_settings_reads_any_table(void **state)
                                               .metric = names[i]};
         snprintf(columns[i].how, sizeof columns[i].how, "%.7s", i == 8 ? "mean" : names[i]);
     }
-    assert_non_null(mkdtemp(folder));
+    assert_non_null(test_folder(folder, sizeof folder, "trawl-metrics"));
     put(folder, "a.csv", "k,\"x, in s\"\nq,4\nq,1\nq,2\nq,\nq,9\n");
     put(folder, "b.tsv", "y\nfirst\nsecond\n");
     AUTO(bson_destroy) bson_t *m = read_custom(folder, columns, 9, &err);

@@ -21,8 +21,8 @@ static char root[64];
 static int set_up(void **state)
 {
     (void)state;
-    snprintf(root, sizeof root, "/tmp/trawl-script-XXXXXX");
-    return mkdtemp(root) != NULL && setenv("R", root, 1) == 0 && setenv("W", WRAPPER, 1) == 0 &&
+    return test_folder(root, sizeof root, "trawl-script") != NULL && setenv("R", root, 1) == 0 &&
+                   setenv("W", WRAPPER, 1) == 0 &&
                    system("cd $R && mkdir job out bin in && echo n1 >out/.trawl-job") == 0
                ? 0
                : -1;

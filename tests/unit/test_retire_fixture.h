@@ -297,8 +297,7 @@ static int world_new(void **state)
 {
     (void)state;
     memset(&w, 0, sizeof w);
-    snprintf(w.root, sizeof w.root, "/tmp/test_retire_XXXXXX");
-    if (mkdtemp(w.root) == NULL || chmod(w.root, 0755) != 0) {
+    if (test_folder(w.root, sizeof w.root, "test_retire") == NULL || chmod(w.root, 0755) != 0) {
         return -1;
     }
     snprintf(w.inst, sizeof w.inst, "%s/qe1", w.root);

@@ -112,8 +112,8 @@ static void files_are_kept_by_their_content_and_a_change_is_noticed(void **state
 {
     (void)state;
     struct err err = {0};
-    char top[] = "/tmp/trawl-settings-XXXXXX", root[60], a[60], b[60];
-    assert_non_null(mkdtemp(top));
+    char top[50], root[60], a[60], b[60];
+    assert_non_null(test_folder(top, sizeof top, "trawl-settings"));
     snprintf(root, sizeof root, "%s/root", top);
     snprintf(a, sizeof a, "%s/a b.fasta", top);
     snprintf(b, sizeof b, "%s/lib", top);
@@ -165,8 +165,8 @@ static void two_files_of_one_name_or_none_leave_nothing_behind(void **state)
 {
     (void)state;
     struct err err = {0}, missing = {0}, folder = {0};
-    char top[] = "/tmp/trawl-settings-XXXXXX", root[60], a[60];
-    assert_non_null(mkdtemp(top));
+    char top[50], root[60], a[60];
+    assert_non_null(test_folder(top, sizeof top, "trawl-settings"));
     snprintf(root, sizeof root, "%s/root", top);
     snprintf(a, sizeof a, "%s/a", top);
     assert_int_equal(mkdir(root, 0700), 0);

@@ -107,6 +107,9 @@ void copy_result(const void *arg, bson_t *out)
     BSON_APPEND_BOOL(out, "already_there", r->already_there);
     BSON_APPEND_BOOL(out, "replaced", r->replaced);
     BSON_APPEND_BOOL(out, "from_disk", r->from_disk);
+    if (r->mapped_names > 0) {
+        BSON_APPEND_INT64(out, "mapped_names", (int64_t)r->mapped_names);
+    }
     if (manifest != NULL) {
         BSON_APPEND_UTF8(out, "manifest", manifest);
     }

@@ -1,4 +1,5 @@
 /* steps.c - the engine's phases as steps. Each may run twice: the engine finds what is done. */
+#include "common/log.h"
 #include "common/mono.h"
 #include "workers/copy/job.h"
 
@@ -120,7 +121,14 @@ static int copy_step_publish(void *arg, struct err *err)
     if (copy_publish(job->copy, err) != 0) {
         return -1;
     }
-    return copy_report(job->copy, &job->report, err);
+    if (copy_report(job->copy, &job->report, err) != 0) {
+        return -1;
+    }
+    if (job->report.mapped_names > 0) {
+        log_warn("copy_mapped_names", KV("name", job->name),
+                 KV("files", (uint64_t)job->report.mapped_names));
+    }
+    return 0;
 }
 
 const struct worker_step copy_steps[] = {

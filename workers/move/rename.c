@@ -16,28 +16,9 @@
 
 #define ASIDE_MAX 1000
 
-/*
- * Fails with EEXIST when there is something already. Where the file system cannot say so in one
- * call (NFS), a file gets a second name and loses the first; a folder's rename refuses a folder
- * that is not empty, and a file, by itself.
- */
-static int rename_new(const char *from, const char *to, bool folder)
+static int rename_new(const char *from, const char *to)
 {
-    struct stat st;
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) {
-        return 0;
-    }
-    if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) {
-        return -1;
-    }
-    if (!folder) {
-        return link(from, to) == 0 ? unlink(from) : -1;
-    }
-    if (lstat(to, &st) == 0) {
-        errno = EEXIST;
-        return -1;
-    }
-    return rename(from, to);
+    return fs_rename_new(&(struct fs_name){AT_FDCWD, from}, &(struct fs_name){AT_FDCWD, to});
 }
 
 static int rename_failed(const struct move_member *m, struct err *err)
@@ -46,7 +27,7 @@ static int rename_failed(const struct move_member *m, struct err *err)
     char shown[TREE_SHOWN];
     enum err_kind kind = code == EEXIST || code == ENOTEMPTY || code == ENOENT
                              ? ERR_TRANSIENT /* somebody was faster: decide again */
-                             : fs_errno_kind(code);
+                             : fs_share_kind(code);
     return ERR(err, kind, code, "rename %s: %s%s", tree_shown(m->from, shown), strerror(code),
                code == EXDEV ? " (Backup is another file system)" : "");
 }
@@ -66,13 +47,28 @@ static int recheck(const struct move_job *job, const struct move_member *m, stru
     return rc;
 }
 
-static bool is_folder(const struct move_member *m)
+/* An attempt was cut off that had given the file its new name already: the old one goes. 1 when
+ * that was so. */
+static int finish_move(const struct move_job *job, const struct move_member *m, const char *from,
+                       struct err *err)
 {
-    return m->tree.n > 0 && m->tree.entries[0].kind == TREE_DIR;
+    AUTO(free) char *to = path_join(job->backup, m->to, err);
+    if (to == NULL) {
+        return -1;
+    }
+    if (!fs_same_file(&(struct fs_name){AT_FDCWD, from}, &(struct fs_name){AT_FDCWD, to})) {
+        return 0;
+    }
+    return unlink(from) == 0 ? 1 : rename_failed(m, err);
 }
 
-static int rename_duplicate(const struct move_member *m, const char *from, struct err *err)
+static int rename_duplicate(const struct move_job *job, const struct move_member *m,
+                            const char *from, struct err *err)
 {
+    int finished = finish_move(job, m, from, err);
+    if (finished != 0) {
+        return finished > 0 ? 0 : -1;
+    }
     for (int n = 0; n < ASIDE_MAX; n++) {
         AUTO(free) char *aside = NULL;
         char number[16] = "";
@@ -83,7 +79,7 @@ static int rename_duplicate(const struct move_member *m, const char *from, struc
             aside = NULL;
             return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
         }
-        if (rename_new(from, aside, is_folder(m)) == 0) {
+        if (rename_new(from, aside) == 0) {
             return 0;
         }
         if (errno != EEXIST && errno != ENOTEMPTY) {
@@ -100,7 +96,7 @@ static int rename_into_backup(const struct move_job *job, const struct move_memb
     if (to == NULL) {
         return -1;
     }
-    if (rename_new(from, to, is_folder(m)) != 0) {
+    if (rename_new(from, to) != 0) {
         return rename_failed(m, err);
     }
     return fs_sync_dir(job->backup, err); /* the new name first: it must never have none */
@@ -128,7 +124,7 @@ int move_member(struct move_job *job, struct move_member *m, struct err *err)
         return -1;
     }
     int rc = m->action == MOVE_RENAME ? rename_into_backup(job, m, from, err)
-                                      : rename_duplicate(m, from, err);
+                                      : rename_duplicate(job, m, from, err);
     if (rc != 0 || fs_sync_dir(job->source_root, err) != 0) {
         return -1;
     }
@@ -138,16 +134,12 @@ int move_member(struct move_job *job, struct move_member *m, struct err *err)
 
 int move_member_back(struct move_job *job, struct move_member *m, bool both, struct err *err)
 {
-    struct stat st;
     AUTO(free) char *from = path_join(job->source_root, m->from, err);
     AUTO(free) char *to = path_join(job->backup, m->to, err);
     if (from == NULL || to == NULL) {
         return -1;
     }
-    int rc = both                  ? unlink(to)
-             : lstat(to, &st) == 0 ? rename_new(to, from, S_ISDIR(st.st_mode))
-                                   : -1;
-    if (rc != 0) {
+    if ((both ? unlink(to) : rename_new(to, from)) != 0) {
         return rename_failed(m, err);
     }
     return fs_sync_dir(job->source_root, err) != 0 ? -1 : fs_sync_dir(job->backup, err);

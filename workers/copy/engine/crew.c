@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/fs.h"
 #include "common/mono.h"
 #include "workers/copy/engine/internal.h"
 
@@ -127,6 +128,18 @@ int crew_run(struct copy *c, const struct crew_job *job, struct err *err)
         return -1;
     }
     return 0;
+}
+
+bool crew_again(struct copy *c, int code, int64_t until_ms)
+{
+    const struct copy_hooks *h = &c->plan->hooks;
+    struct err ignored = {0}; /* whoever asked for the stop asks again */
+    if (!fs_is_held(code) || mono_ms() >= until_ms ||
+        (h->check != NULL && h->check(h->ctx, &ignored) != 0)) {
+        return false;
+    }
+    mono_sleep_ms(CREW_LOOK_MS); /* cheaper than reading the source and the part once more */
+    return true;
 }
 
 void crew_throttle(struct copy *c, size_t bytes)

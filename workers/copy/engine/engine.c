@@ -172,7 +172,7 @@ static void member_fini(struct copy *c, struct member *m)
     if (c->discard && m->has_part) {
         struct err ignored = {0}; /* what stays is cleared by the next copy of this raw file */
         (void)remove_tree(c->target_fd, m->part);
-        if (leftover_clear(c, m->key, c->plan->fence, &ignored) != 0) {
+        if (leftover_clear(c, m->key, &ignored) != 0) {
             ignored = (struct err){0};
         }
     }
@@ -241,11 +241,20 @@ static int list_sources(struct copy *c, struct err *err)
 
 static int open_target(struct copy *c, struct err *err)
 {
+    struct mount_place place;
     if (fs_mkdirs(c->target_path, err) != 0) {
+        err->kind = fs_is_held(err->code) ? ERR_HOLD : err->kind;
         return -1;
     }
     c->target_fd = open(c->target_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return c->target_fd < 0 ? target_err(c, NULL, "open", err) : 0;
+    if (c->target_fd < 0) {
+        return target_err(c, NULL, "open", err);
+    }
+    if (mount_find(c->target_path, &place, err) != 0) {
+        return -1;
+    }
+    c->traits = mount_traits(&place);
+    return 0;
 }
 
 static int reserve(struct copy *c, struct err *err)
@@ -255,7 +264,8 @@ static int reserve(struct copy *c, struct err *err)
         return fs_share_failed(err);
     }
     if (open_root(p->target_root, "the target location", &c->target_root_fd, err) != 0 ||
-        list_sources(c, err) != 0 || open_target(c, err) != 0 || existing_check(c, err) != 0) {
+        list_sources(c, err) != 0 || open_target(c, err) != 0 || spelling_check(c, err) != 0 ||
+        existing_check(c, err) != 0) {
         return -1;
     }
     for (size_t i = 0; i < p->n_members; i++) {
@@ -294,7 +304,8 @@ int copy_transfer(struct copy *c, struct err *err)
 
 int copy_verify(struct copy *c, struct err *err)
 {
-    bool ok = folders_finish(c, err) == 0 && source_recheck(c, err) == 0;
+    bool ok = folders_finish(c, err) == 0 && spelling_of_parts(c, err) == 0 &&
+              source_recheck(c, err) == 0;
     return ok ? 0 : failed(c, err);
 }
 
@@ -349,6 +360,7 @@ int copy_report(const struct copy *c, struct copy_report *out, struct err *err)
         .resumed_bytes = atomic_load(&c->resumed),
         .repaired_bytes = atomic_load(&c->repaired),
         .ms = mono_ms() - c->started_ms,
+        .mapped_names = c->mapped_names,
         .already_there = true,
         .from_disk = atomic_load(&c->from_disk),
     };

@@ -92,10 +92,11 @@ struct copy_report {
     int64_t resumed_bytes;  /* found from an earlier attempt, proven and not written again */
     int64_t repaired_bytes; /* found from an earlier attempt, wrong, and written again */
     int64_t ms;
-    bool already_there; /* nothing was copied: the same content had been published before */
-    bool replaced;      /* superseded content has made way for this */
-    bool from_disk;     /* the read-back came from the disk (false on file systems of memory) */
-    char *manifest;     /* name of the XXH3 manifest in target_dir; NULL when there are no files */
+    bool already_there;  /* nothing was copied: the same content had been published before */
+    bool replaced;       /* superseded content has made way for this */
+    size_t mapped_names; /* files that the target's server has under another form of their name */
+    bool from_disk;      /* the read-back came from the disk (false on file systems of memory) */
+    char *manifest;      /* name of the XXH3 manifest in target_dir; NULL when there are no files */
 };
 void copy_report_fini(struct copy_report *r) __attribute__((nonnull));
 

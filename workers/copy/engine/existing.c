@@ -180,14 +180,30 @@ static int compare_member(struct compare *cmp, struct err *err)
     return cmp->difference[0] == '\0' ? 0 : 1;
 }
 
+/* The same content under a name that only this target takes for ours: another raw file's. */
+static int other_spelling(struct member *m, const char *name, struct err *err)
+{
+    AUTO(free) char *to = path_escape(m->names->to);
+    AUTO(free) char *other = path_escape(name);
+    m->there = false;
+    return ERR(err, ERR_INVALID, EEXIST,
+               "%.100s is there already, and the target takes %.100s for the same name: rename one "
+               "of them",
+               other != NULL ? other : "?", to != NULL ? to : "?");
+}
+
 int existing_equal(struct copy *c, struct member *m, struct err *err)
 {
     bool alike = true;
+    char other[COPY_NAME_ROOM];
+    if (spelling_of_existing(c, m, other, err) != 0) {
+        return -1;
+    }
     int old = c->plan->n_supersedes > 0 ? superseded_is(c, m, &alike, err) : 0;
     if (old < 0) {
         return -1;
     }
-    m->superseded = old == 1;
+    m->superseded = old == 1 && other[0] == '\0';
     if (m->superseded && !alike) { /* the usual case: it grew, and need not be read twice */
         return 0;
     }
@@ -200,10 +216,12 @@ int existing_equal(struct copy *c, struct member *m, struct err *err)
     m->exists = rc == 1 && !m->superseded;
     if (m->exists && !c->plan->rename_aside) {
         AUTO(free) char *to = path_escape(m->names->to);
-        return ERR(err, ERR_INVALID, EEXIST, "%.100s is there already with other content: %s",
-                   to != NULL ? to : "?", cmp.difference);
+        AUTO(free) char *name = path_escape(other);
+        return ERR(err, ERR_INVALID, EEXIST, "%.100s is there already with other content: %s%s%s",
+                   to != NULL ? to : "?", cmp.difference, other[0] != '\0' ? "; its name is " : "",
+                   name != NULL ? name : "?");
     }
-    return rc < 0 ? -1 : 0;
+    return rc < 0 ? -1 : m->there && other[0] != '\0' ? other_spelling(m, other, err) : 0;
 }
 
 static int check_one(struct copy *c, struct member *m, struct err *err)

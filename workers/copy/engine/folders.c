@@ -123,6 +123,5 @@ int folders_finish(struct copy *c, struct err *err)
         }
         any = true;
     }
-    return any && !c->plan->no_sync && syncfs(c->target_fd) != 0 ? target_err(c, NULL, "flush", err)
-                                                                 : 0;
+    return any ? flush_all(c, err) : 0;
 }

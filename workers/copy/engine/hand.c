@@ -78,7 +78,7 @@ static int write_part(struct hand *h, struct entry *e, int source, struct err *e
     struct target t = {.fd = -1};
     bool direct = !c->plan->buffered && e->id.size >= DIRECT_MIN;
     if (target_open(&t, direct, entry_part(c, e), O_RDWR | O_CREAT | O_TRUNC) != 0) {
-        return target_err(c, e, "create a part for", err);
+        return target_part_err(c, e, "create a part for", err);
     }
     int rc = pass(h, e, source, &t, err);
     if (rc == 0 && atomic_load(&t.direct) && ftruncate(t.fd, e->id.size) != 0) {
@@ -87,7 +87,8 @@ static int write_part(struct hand *h, struct entry *e, int source, struct err *e
     if (rc == 0 && apply_metadata(t.fd, e) != 0) {
         rc = target_err(c, e, "set times of", err);
     }
-    if (rc == 0 && c->flush_each && !c->plan->no_sync && fsync(t.fd) != 0) {
+    bool alone = c->flush_each || h->repairs;
+    if (rc == 0 && alone && !c->plan->no_sync && fsync(t.fd) != 0) {
         rc = target_err(c, e, "flush", err);
     }
     target_close(&t);
@@ -138,8 +139,8 @@ static int equals(struct hand *h, const struct entry *e, struct target *t, struc
 {
     struct copy *c = h->copy;
     struct hash_hex there;
-    if (c->plan->readback == COPY_READBACK_DISK && !atomic_load(&t->direct) && e->id.size > 0 &&
-        !target_drop(t, 0, e->id.size)) {
+    bool disk = c->plan->readback == COPY_READBACK_DISK || e->doubt;
+    if (disk && !atomic_load(&t->direct) && e->id.size > 0 && !target_drop(t, 0, e->id.size)) {
         atomic_store(&c->from_disk, false);
     }
     struct stat st;
@@ -169,7 +170,7 @@ static int look_back(struct hand *h, const struct entry *e, struct err *err)
 {
     struct target t = {.fd = -1};
     if (target_open(&t, !h->copy->plan->buffered, entry_part(h->copy, e), O_RDONLY) != 0) {
-        return errno == ENOENT && e->kept ? 0 : target_err(h->copy, e, "open", err);
+        return errno == ENOENT && e->kept ? 0 : target_part_err(h->copy, e, "open", err);
     }
     int rc = equals(h, e, &t, err);
     target_close(&t);
@@ -183,7 +184,10 @@ static int repair(struct hand *h, struct entry *e, int source, struct err *err)
     char before[HASH_XXH_HEX];
     memcpy(before, e->hash.xxh3, sizeof before);
     e->kept = false;
-    if (source_same(c, e, source, err) != 0 || write_part(h, e, source, err) != 0) {
+    h->repairs = true;
+    int rc = source_same(c, e, source, err) == 0 ? write_part(h, e, source, err) : -1;
+    h->repairs = false;
+    if (rc != 0) {
         return -1;
     }
     if (strcmp(before, e->hash.xxh3) != 0) {
@@ -192,9 +196,6 @@ static int repair(struct hand *h, struct entry *e, int source, struct err *err)
                    "source changed: %s has other bytes now", entry_shown(c, e, shown));
     }
     atomic_fetch_add(&c->repaired, e->id.size);
-    if (!c->plan->no_sync && !c->flush_each && syncfs(c->target_fd) != 0) {
-        return target_err(c, e, "flush", err);
-    }
     return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "common/mount_traits.h"
 #include "workers/copy/engine/engine.h"
 
 #define COPY_BLOCK       ((size_t)1 << 20) /* unit of reading and writing */
@@ -36,6 +37,7 @@ struct entry {
     bool kept;    /* at least one chunk of an earlier attempt was taken over */
     bool proven;  /* read back and equal */
     bool touched; /* its times moved before it was read: it is read twice */
+    bool doubt;   /* the flush failed, perhaps for another file: it is read back in any case */
     struct identity id;
     struct hash_hex hash;         /* of the bytes read from the source */
     char (*claims)[HASH_XXH_HEX]; /* chunk hashes that the journal claims, "" = none; or NULL */
@@ -53,6 +55,7 @@ struct member {
     bool there;      /* the final name has the same content: nothing to do */
     bool superseded; /* the final name has the content of the earlier copy, to be replaced */
     bool has_part;
+    bool adopted;             /* the part is that of an earlier attempt */
     int source_fd;            /* of a folder; -1 for a file */
     int part_fd;              /* of a folder's part */
     size_t first, count;      /* its entries */
@@ -66,6 +69,7 @@ struct copy {
     const struct copy_plan *plan;
     int source_fd, target_root_fd, target_fd;
     char *target_path;
+    struct mount_traits traits; /* of the target */
     struct member *members;
     struct listing files; /* all entries of all members, in order */
     int64_t total;        /* bytes of the source */
@@ -76,6 +80,7 @@ struct copy {
     _Atomic int64_t limit_next_ns; /* when the bandwidth limit lets the next byte pass */
     bool flush_each;               /* few small files: each is flushed by itself */
     bool discard;                  /* copy_free removes the parts */
+    size_t mapped_names;           /* that stand in the manifest as at the server */
 };
 
 /* Where an entry's bytes are: a folder's descriptor and a name relative to it. */
@@ -94,12 +99,18 @@ int64_t entry_chunks(const struct copy *c, const struct entry *e);
 
 /* --- names.c: the names of parts and journals --- */
 void part_key(const char *name, char key[static COPY_NAME_ROOM]);
-void part_name(const char *key, int64_t fence, char out[static COPY_NAME_ROOM]);
-void part_journal(const char *key, int64_t fence, char out[static COPY_NAME_ROOM]);
-/* Whether name is a part (or a journal) of key; *fence tells whose. */
-bool part_parse(const char *name, const char *key, int64_t *fence, bool *is_journal);
+/* Ours: of this attempt's fence, in the form that the target wants. */
+void part_name(const struct copy *c, const char *key, char out[static COPY_NAME_ROOM]);
+void part_journal(const struct copy *c, const char *key, char out[static COPY_NAME_ROOM]);
+struct part_id {
+    int64_t fence;
+    bool is_journal;
+    bool dotted; /* may stay hidden on a share of Windows' kind */
+};
+/* Whether name is a part (or a journal) of key, in either form. */
+bool part_parse(const char *name, const char *key, struct part_id *id);
 /* Where old content waits to be removed, where it cannot be swapped with the new (supersede.c). */
-void part_old(const char *key, char out[static COPY_NAME_ROOM]);
+void part_old(const char *key, bool dotted, char out[static COPY_NAME_ROOM]);
 
 /* --- scan.c: what is there --- */
 struct scan_root {
@@ -148,6 +159,10 @@ int crew_run(struct copy *c, const struct crew_job *job, struct err *err);
 void crew_lock_init(pthread_mutex_t *lock, pthread_cond_t *cond);
 /* Wait for a change, at most 100 ms: copy.stop is set without the caller's lock. */
 void crew_wait(pthread_cond_t *cond, pthread_mutex_t *lock);
+/* A call on a name of the target has failed for code. True, a moment later, when it may be tried
+ * again: somebody has the file open, and not longer than until_ms. The owner's thread only. */
+#define COPY_PATIENCE_MS 10000
+bool crew_again(struct copy *c, int code, int64_t until_ms);
 /* Wait until the bandwidth limit lets these bytes pass. */
 void crew_throttle(struct copy *c, size_t bytes);
 
@@ -157,6 +172,9 @@ struct target {
     atomic_bool direct;
 };
 int target_open(struct target *t, bool direct, struct place at, int flags);
+/* errno -> err for the part of an entry. One that was taken over and cannot be opened (the server
+ * still holds it for its dead writer) is given up: the next attempt begins a fresh one. */
+int target_part_err(struct copy *c, const struct entry *e, const char *what, struct err *err);
 void target_close(struct target *t);
 /* len bytes at a multiple of COPY_ALIGN; buf is aligned and has room up to the next COPY_ALIGN,
  * which is overwritten. The file may end up longer by the padding: cut it afterwards. -1 and errno.
@@ -179,8 +197,13 @@ ssize_t read_full(int fd, unsigned char *buf, size_t len, int64_t at);
 int apply_metadata(int fd, const struct entry *e);
 
 /* --- journal.c: which chunks an interrupted attempt had written --- */
+/* Owns adopted_fd, which is locked; -1: none is taken over. */
 struct journal *journal_open(struct copy *c, const struct member *m, int adopted_fd,
                              struct err *err);
+/* Whether a lock on this journal that we got means that nobody writes the part. */
+bool journal_can_tell(const struct copy *c, int fd);
+/* Take our journal away: no attempt takes the part over any more. */
+void journal_give_up(struct copy *c, const struct member *m);
 void journal_free(struct journal *j);
 int journal_load(struct copy *c, struct member *m, struct err *err);
 /* Note that a chunk is written. A journal that cannot be written costs resumption, nothing else. */
@@ -189,7 +212,10 @@ void journal_flush(struct journal *j, bool sync);
 
 /* --- leftover.c --- */
 int leftover_adopt(struct copy *c, struct member *m, struct err *err);
-int leftover_clear(struct copy *c, const char *key, int64_t upto_fence, struct err *err);
+/* Remove what attempts have left up to this one's fence (of_older: before it), but m's own part. 1
+ * when something stays that somebody has open; -1 and *err on other failures. */
+int leftover_clear(struct copy *c, const char *key, struct err *err);
+int leftover_clear_older(struct copy *c, const struct member *m, struct err *err);
 int remove_tree(int dir, const char *name);
 
 /* --- the passes --- */
@@ -203,8 +229,28 @@ bool small_is(const struct copy *c, const struct entry *e);
 int pipe_transfer(struct copy *c, struct entry *e, struct err *err); /* pipe.c */
 int manifest_write(struct copy *c, struct err *err);                 /* manifest.c */
 int publish_all(struct copy *c, struct err *err);                    /* publish.c */
-/* A rename within the folder that fails with EEXIST or ENOTEMPTY when the name is taken. */
-int rename_new(int dir, const char *from, const char *to, bool is_dir);
+/* A rename within the target's folder that fails with EEXIST or ENOTEMPTY when the name is taken,
+ * and waits for a while when somebody has the file open. */
+int rename_new(struct copy *c, const char *from, const char *to);
+
+/* --- flush.c --- */
+/* All that was written to the target is on its disk. Where that cannot be said of the file system
+ * as a whole (another file's lost write is told to whoever asks next), each of these is flushed
+ * alone, and then read back in any case. */
+int flush_files(struct copy *c, struct entry **files, size_t n, struct err *err);
+int flush_all(struct copy *c, struct err *err);
+
+/* --- spelling.c: names that the target takes for one, or writes otherwise --- */
+/* Before the first byte: INVALID, naming both, when two of the raw file's names are one there. */
+int spelling_check(struct copy *c, struct err *err);
+/* What stands under a member's final name: "" when it is called exactly so, else how it is. */
+int spelling_of_existing(struct copy *c, const struct member *m, char other[static COPY_NAME_ROOM],
+                         struct err *err);
+/* After the last write: the parts have the source's names, kinds and sizes, none else. */
+int spelling_of_parts(struct copy *c, struct err *err);
+/* A path below target_dir as it stands at the server, where final names are given. free(); NULL and
+ * *err when memory is short. */
+char *spelling_at_server(struct copy *c, const char *path, struct err *err) OWNED;
 
 /* --- supersede.c: content of an earlier copy of this raw file makes way for the new --- */
 /* 1 when exactly that stands under the final name, 0 when not, -1 on failure. *alike = whether by

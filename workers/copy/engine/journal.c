@@ -3,6 +3,7 @@
  *
  * A text file beside the part, one line a chunk, appended as chunks are written:
  *     trawl-chunks 1 <chunk bytes>
+ *     by <boot id of the writer's host> <device number of the target there>
  *     <chunk> <XXH3-128 of the chunk> <size of the file> <its path below the member, escaped>
  * It is a hint, never proof: the next attempt skips writing what is claimed here, but publishes
  * only after the bytes were read back and equal the hash of the source's bytes. So a torn, stale or
@@ -10,7 +11,8 @@
  *
  * The journal is also the lock: whoever writes the part holds flock(2) on it for as long as it
  * lives. A part is adopted only when nobody holds its journal any more; a live writer of an older
- * fence could otherwise change bytes that have been proven.
+ * fence could otherwise change bytes that have been proven. Where locks do not leave the host or
+ * the mount, only the last "by" tells whether the lock says anything.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/fs.h"
@@ -38,11 +41,78 @@ struct journal {
     int64_t flushed_ms, synced_ms;
 };
 
+/* Who writes here, as a line of the journal. */
+static void by_line(const struct copy *c, char out[static 128])
+{
+    char boot[64] = "?";
+    struct stat st = {0};
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, boot, sizeof boot - 1);
+    if (fd >= 0) {
+        close(fd);
+    }
+    boot[n > 0 ? strcspn(boot, "\n") : 1] = '\0';
+    (void)fstat(c->target_fd, &st);
+    snprintf(out, 128, "by %s %llx\n", boot, (unsigned long long)st.st_dev);
+}
+
+static char *read_all(int fd)
+{
+    off_t size = lseek(fd, 0, SEEK_END);
+    if (size < 0 || (size_t)size > JOURNAL_MAX) {
+        return NULL;
+    }
+    char *text = malloc((size_t)size + 1);
+    ssize_t n = text == NULL ? -1 : read_full(fd, (unsigned char *)text, (size_t)size, 0);
+    if (n < 0) {
+        free(text);
+        return NULL;
+    }
+    text[n] = '\0';
+    return text;
+}
+
+bool journal_can_tell(const struct copy *c, int fd)
+{
+    char ours[128];
+    if (!c->traits.local_locks) {
+        return true;
+    }
+    AUTO(free) char *text = read_all(fd);
+    const char *last = NULL;
+    for (const char *at = text; at != NULL && (at = strstr(at, "\nby ")) != NULL;) {
+        last = ++at;
+    }
+    by_line(c, ours);
+    return last != NULL && strncmp(last, ours, strlen(ours)) == 0;
+}
+
+/* CIFS says EACCES for a lock that another host has, and EINVAL or EIO for one that was lost with
+ * the connection. A file system without locks is used without. */
+static int lock(const struct copy *c, int fd, struct err *err)
+{
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        struct stat st;
+        bool fresh = fstat(fd, &st) == 0 && st.st_size == 0;
+        return fresh || journal_can_tell(c, fd)
+                   ? 0
+                   : ERR(err, ERR_HOLD, EBUSY,
+                         "another host may be writing this copy under the same fence");
+    }
+    if (errno == EWOULDBLOCK || fs_is_held(errno)) {
+        return ERR(err, ERR_HOLD, errno, "another process writes this copy under the same fence");
+    }
+    if (errno == EOPNOTSUPP || errno == ENOSYS || errno == ENOLCK || errno == ENOTTY) {
+        return 0;
+    }
+    return ERR(err, ERR_HOLD, errno, "target %s: lock the journal: %m", c->target_path);
+}
+
 struct journal *journal_open(struct copy *c, const struct member *m, int adopted_fd,
                              struct err *err)
 {
     char name[COPY_NAME_ROOM];
-    part_journal(m->key, c->plan->fence, name);
+    part_journal(c, m->key, name);
     struct journal *j = calloc(1, sizeof *j);
     if (j == NULL) {
         ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
@@ -50,18 +120,23 @@ struct journal *journal_open(struct copy *c, const struct member *m, int adopted
     }
     pthread_mutex_init(&j->lock, NULL);
     j->fd = adopted_fd;
-    if (j->fd < 0) {
+    if (adopted_fd < 0) {
         j->fd = openat(c->target_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     }
     if (j->fd < 0) {
         target_err(c, NULL, "create a journal", err);
-    } else if (flock(j->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        ERR(err, ERR_HOLD, errno, "another process writes this copy under the same fence");
-    } else {
+    } else if (adopted_fd >= 0 || lock(c, j->fd, err) == 0) {
         return j;
     }
     journal_free(j);
     return NULL;
+}
+
+void journal_give_up(struct copy *c, const struct member *m)
+{
+    char name[COPY_NAME_ROOM];
+    part_journal(c, m->key, name);
+    (void)unlinkat(c->target_fd, name, 0); /* then the part, too, stays open */
 }
 
 void journal_free(struct journal *j)
@@ -178,40 +253,26 @@ static int take_lines(const struct claims *claims, char *text, struct err *err)
     return 0;
 }
 
-static char *read_all(int fd)
-{
-    off_t size = lseek(fd, 0, SEEK_END);
-    if (size < 0 || (size_t)size > JOURNAL_MAX) {
-        return NULL;
-    }
-    char *text = malloc((size_t)size + 1);
-    ssize_t n = text == NULL ? -1 : read_full(fd, (unsigned char *)text, (size_t)size, 0);
-    if (n < 0) {
-        free(text);
-        return NULL;
-    }
-    text[n] = '\0';
-    return text;
-}
-
 /* An empty journal, or one that is not worth reading: begin it. */
-static void begin(struct journal *j, const char *header)
+static void begin(struct journal *j, const char *header, const char *by)
 {
     struct err ignored = {0};
     if (ftruncate(j->fd, 0) != 0 || lseek(j->fd, 0, SEEK_SET) != 0 ||
-        fs_write_all(j->fd, header, strlen(header), &ignored) != 0) {
+        fs_write_all(j->fd, header, strlen(header), &ignored) != 0 ||
+        fs_write_all(j->fd, by, strlen(by), &ignored) != 0) {
         return; /* only a hint */
     }
 }
 
 int journal_load(struct copy *c, struct member *m, struct err *err)
 {
-    char header[64];
+    char header[64], by[128];
+    by_line(c, by);
     size_t len = (size_t)snprintf(header, sizeof header, "trawl-chunks 1 %lld\n",
                                   (long long)c->plan->chunk_bytes);
     AUTO(free) char *text = read_all(m->journal->fd);
     if (text == NULL || strncmp(text, header, len) != 0) {
-        begin(m->journal, header);
+        begin(m->journal, header, by);
         return 0;
     }
     AUTO(free) struct entry **files = calloc(m->count + 1, sizeof *files);
@@ -225,10 +286,9 @@ int journal_load(struct copy *c, struct member *m, struct err *err)
         }
     }
     qsort(files, claims.n, sizeof *files, by_rel);
-    size_t used = strlen(text);
-    if (text[used - 1] != '\n') { /* a torn line ends here, so that the next one stands alone */
-        memcpy(m->journal->buf, "\n", 1);
-        m->journal->used = 1;
-    }
+    /* A torn line ends here, so that the next one stands alone. */
+    const char *end = text[strlen(text) - 1] != '\n' ? "\n" : "";
+    m->journal->used = (size_t)snprintf(m->journal->buf, JOURNAL_ROOM, "%s%s", end, by);
+    journal_flush(m->journal, false);
     return take_lines(&claims, text + len, err);
 }

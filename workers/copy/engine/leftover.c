@@ -1,10 +1,11 @@
 /*
  * leftover.c - parts and journals that earlier attempts left in the target's folder.
  *
- * A retry has a newer fence. It takes the newest part over by renaming it (first the journal, then
- * the part; dying in between leaves names that the next attempt sorts out the same way), unless a
+ * A retry has a newer fence. It takes the newest part over by renaming its journal, unless a
  * process still holds one of the journals: then it begins afresh and leaves those alone until its
- * own copy is published.
+ * own copy is published. The part keeps the name that its first writer gave it: an SMB server may
+ * still have it open for the dead one, and then refuses it under any other name. A part that cannot
+ * be opened is left as well: a fresh one costs bytes, nothing else.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -14,19 +15,25 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "common/fs.h"
 #include "workers/copy/engine/internal.h"
 
 AUTO_DEFINE(DIR, closedir);
 
-struct leftovers {
-    int64_t part, journal; /* the newest older fence that left one; -1: none */
-    int journal_fd;        /* of that journal, locked by us */
-    bool alive;            /* somebody holds one of the journals */
-    bool newer;            /* a newer attempt has begun */
+struct found {
+    int64_t fence; /* -1: none */
+    char name[COPY_NAME_ROOM];
 };
 
-typedef int leftover_fn(struct copy *c, const char *name, int64_t fence, bool is_journal,
-                        void *ctx);
+struct leftovers {
+    struct found part, journal; /* the newest */
+    int journal_fd;             /* of that journal, locked by us */
+    bool own;                   /* this attempt has begun a journal before */
+    bool alive;                 /* somebody holds one of the journals */
+    bool newer;                 /* a newer attempt has begun */
+};
+
+typedef int leftover_fn(struct copy *c, const char *name, const struct part_id *id, void *ctx);
 
 /* Calls fn for every part and journal of the key. */
 static int each_leftover(struct copy *c, const char *key, leftover_fn *fn, void *ctx)
@@ -42,13 +49,17 @@ static int each_leftover(struct copy *c, const char *key, leftover_fn *fn, void 
         if (d == NULL) {
             return errno == 0 ? 0 : -1;
         }
-        int64_t fence;
-        bool is_journal;
-        if (part_parse(d->d_name, key, &fence, &is_journal) &&
-            fn(c, d->d_name, fence, is_journal, ctx) != 0) {
+        struct part_id id;
+        if (part_parse(d->d_name, key, &id) && fn(c, d->d_name, &id, ctx) != 0) {
             return -1;
         }
     }
+}
+
+static void note(struct found *f, const char *name, int64_t fence)
+{
+    f->fence = fence;
+    snprintf(f->name, sizeof f->name, "%s", name);
 }
 
 static void look_at_journal(struct copy *c, const char *name, int64_t fence, struct leftovers *l)
@@ -58,10 +69,11 @@ static void look_at_journal(struct copy *c, const char *name, int64_t fence, str
         l->alive = l->alive || errno != ENOENT;
         return;
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) { /* without locks nobody can be known to be dead */
+    /* Without locks nobody can be known to be dead. */
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || !journal_can_tell(c, fd)) {
         l->alive = true;
-    } else if (fence > l->journal) {
-        l->journal = fence;
+    } else if (fence > l->journal.fence) {
+        note(&l->journal, name, fence);
         int old = l->journal_fd;
         l->journal_fd = fd;
         fd = old;
@@ -71,89 +83,127 @@ static void look_at_journal(struct copy *c, const char *name, int64_t fence, str
     }
 }
 
-static int look_at(struct copy *c, const char *name, int64_t fence, bool is_journal, void *ctx)
+static int look_at(struct copy *c, const char *name, const struct part_id *id, void *ctx)
 {
     struct leftovers *l = ctx;
-    if (fence > c->plan->fence) {
+    if (id->fence > c->plan->fence) {
         l->newer = true;
-    } else if (fence == c->plan->fence) {
-        return 0;
-    } else if (is_journal) {
-        look_at_journal(c, name, fence, l);
-    } else if (fence > l->part) {
-        l->part = fence;
+    } else if (id->is_journal && id->fence == c->plan->fence) {
+        l->own = true;
+    } else if (id->is_journal) {
+        look_at_journal(c, name, id->fence, l);
+    } else if (id->fence > l->part.fence && !(id->dotted && c->traits.smb)) {
+        note(&l->part, name, id->fence);
     }
     return 0;
 }
 
-/* rename without overwriting; a name of our own fence that is there already wins. */
-static int take_over(struct copy *c, const char *old, const char *own)
+static bool opens(struct copy *c, int dir, const char *name)
 {
-    if (faccessat(c->target_fd, own, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-        errno = EEXIST;
-        return -1;
-    }
-    return renameat(c->target_fd, old, c->target_fd, own);
+    struct target t = {.fd = -1};
+    bool open = target_open(&t, !c->plan->buffered, (struct place){dir, name}, O_RDWR) == 0;
+    target_close(&t);
+    return open;
 }
 
-static int adopt(struct copy *c, struct member *m, struct leftovers *l)
+static bool all_open(struct copy *c, const char *name)
 {
-    char old[COPY_NAME_ROOM], own[COPY_NAME_ROOM];
-    if (l->alive || l->journal < 0) {
-        return -1;
+    struct err ignored = {0};
+    struct listing have = {0};
+    const struct scan_root root = {.dir = c->target_fd, .name = name, .at_target = true};
+    int dir = openat(c->target_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool good = dir >= 0 && scan_member(&root, &have, &ignored) == 0;
+    for (size_t i = 0; good && i < have.n; i++) {
+        good = have.entries[i].is_dir || opens(c, dir, have.entries[i].rel);
     }
-    part_journal(m->key, l->journal, old);
-    part_journal(m->key, c->plan->fence, own);
-    if (take_over(c, old, own) != 0) {
-        return -1;
+    scan_fini(&have);
+    if (dir >= 0) {
+        close(dir);
     }
-    if (l->part >= 0) {
-        part_name(m->key, l->part, old);
-        return take_over(c, old, m->part) == 0 || errno == EEXIST ? 0 : -1;
+    return good;
+}
+
+static bool is_usable(struct copy *c, const struct member *m, const char *part)
+{
+    return m->is_dir ? all_open(c, part) : opens(c, c->target_fd, part);
+}
+
+/* Also what this attempt has begun before, or taken over: then its journal says so. */
+static bool adopt(struct copy *c, struct member *m, struct leftovers *l)
+{
+    char own[COPY_NAME_ROOM];
+    bool complete = l->part.fence >= 0 && (l->own || l->journal.fence >= 0);
+    if (l->alive || !complete || !is_usable(c, m, l->part.name)) {
+        return false;
     }
-    return 0;
+    part_journal(c, m->key, own);
+    if (!l->own && renameat(c->target_fd, l->journal.name, c->target_fd, own) != 0) {
+        return false;
+    }
+    memcpy(m->part, l->part.name, sizeof m->part);
+    return true;
 }
 
 int leftover_adopt(struct copy *c, struct member *m, struct err *err)
 {
-    struct leftovers l = {.part = -1, .journal = -1, .journal_fd = -1};
-    part_name(m->key, c->plan->fence, m->part);
+    struct leftovers l = {.part = {.fence = -1}, .journal = {.fence = -1}, .journal_fd = -1};
+    bool adopted = false;
+    part_name(c, m->key, m->part);
     if (each_leftover(c, m->key, look_at, &l) != 0) {
         target_err(c, NULL, "look for leftovers in", err);
     } else if (l.newer) {
         ERR(err, ERR_FENCED, 0, "a newer attempt has begun to copy %s", m->names->to);
+    } else {
+        adopted = adopt(c, m, &l);
+        m->adopted = adopted || l.part.fence == c->plan->fence;
     }
-    if (err->kind != ERR_NONE) {
-        if (l.journal_fd >= 0) {
-            close(l.journal_fd);
-        }
-        return -1;
-    }
-    if (adopt(c, m, &l) != 0 && l.journal_fd >= 0) {
+    if (l.journal_fd >= 0 && (!adopted || l.own)) {
         close(l.journal_fd);
         l.journal_fd = -1;
     }
-    m->journal = journal_open(c, m, l.journal_fd, err);
-    if (m->journal == NULL) {
+    if (err->kind != ERR_NONE || (m->journal = journal_open(c, m, l.journal_fd, err)) == NULL) {
         return -1;
     }
     m->has_part = true;
-    return l.alive ? 0 : leftover_clear(c, m->key, c->plan->fence - 1, err);
+    return l.alive || leftover_clear_older(c, m, err) >= 0 ? 0 : -1;
 }
 
-static int clear_one(struct copy *c, const char *name, int64_t fence, bool is_journal, void *ctx)
+/* --- removing --- */
+
+struct clearing {
+    int64_t upto;
+    const char *spare;
+    bool held; /* something stays that somebody has open */
+};
+
+static int clear_one(struct copy *c, const char *name, const struct part_id *id, void *ctx)
 {
-    const int64_t *upto = ctx;
-    (void)is_journal;
-    return fence > *upto ? 0 : remove_tree(c->target_fd, name);
+    struct clearing *k = ctx;
+    if (id->fence > k->upto || (k->spare != NULL && strcmp(name, k->spare) == 0) ||
+        remove_tree(c->target_fd, name) == 0) {
+        return 0;
+    }
+    bool held = fs_is_held(errno) || errno == ENOTEMPTY;
+    k->held = k->held || held;
+    return held ? 0 : -1;
 }
 
-int leftover_clear(struct copy *c, const char *key, int64_t upto_fence, struct err *err)
+static int clear(struct copy *c, const char *key, struct clearing *k, struct err *err)
 {
-    if (each_leftover(c, key, clear_one, &upto_fence) != 0) {
+    if (each_leftover(c, key, clear_one, k) != 0) {
         return target_err(c, NULL, "clear leftovers in", err);
     }
-    return 0;
+    return k->held ? 1 : 0;
+}
+
+int leftover_clear(struct copy *c, const char *key, struct err *err)
+{
+    return clear(c, key, &(struct clearing){.upto = c->plan->fence}, err);
+}
+
+int leftover_clear_older(struct copy *c, const struct member *m, struct err *err)
+{
+    return clear(c, m->key, &(struct clearing){.upto = c->plan->fence - 1, .spare = m->part}, err);
 }
 
 static int remove_below(int fd)

@@ -3,7 +3,8 @@
  * `<hash>  <path>`. md5sum and sha256sum escape a backslash and a newline in the path and begin
  * such a line with a backslash. xxhsum 0.8.1 escapes nothing; newer ones read both. So a backslash
  * stays as it is for xxhsum, and only a newline (which 0.8.1 cannot check at all) is written
- * escaped.
+ * escaped. A name that the share writes in another form (SMB: "a:b") is listed as it stands there:
+ * so it is found at the server and through a mount.
  *
  * Until it is whole, a manifest is a part of its attempt: the next one clears away what was left.
  */
@@ -13,6 +14,7 @@
 
 #include "common/fs.h"
 #include "common/manifest.h"
+#include "common/mono.h"
 #include "workers/copy/engine/internal.h"
 
 static void put_path(FILE *out, const char *path, bool escape)
@@ -41,19 +43,23 @@ static void put_line(FILE *out, const char *hash, const char *path, bool xxhsum)
     fputc('\n', out);
 }
 
-static int put_all(const struct copy *c, FILE *out, bool xxhsum, struct err *err)
+static int put_all(struct copy *c, FILE *out, bool xxhsum, struct err *err)
 {
+    size_t mapped = 0;
     for (size_t i = 0; i < c->files.n; i++) {
         const struct entry *e = &c->files.entries[i];
         if (e->is_dir) {
             continue;
         }
         AUTO(free) char *path = entry_target(c, e, err);
-        if (path == NULL) {
+        AUTO(free) char *there = path == NULL ? NULL : spelling_at_server(c, path, err);
+        if (there == NULL) {
             return -1;
         }
-        put_line(out, xxhsum ? e->hash.xxh3 : e->hash.digest, path, xxhsum);
+        mapped += strcmp(path, there) != 0;
+        put_line(out, xxhsum ? e->hash.xxh3 : e->hash.digest, there, xxhsum);
     }
+    c->mapped_names = mapped;
     return 0;
 }
 
@@ -61,14 +67,21 @@ static int write_file(struct copy *c, const char *name, const char *text, size_t
                       struct err *err)
 {
     char key[COPY_NAME_ROOM], part[COPY_NAME_ROOM];
+    int64_t until = mono_ms() + COPY_PATIENCE_MS;
     part_key(name, key);
-    part_name(key, c->plan->fence, part);
-    if (leftover_clear(c, key, c->plan->fence, err) != 0) {
+    part_name(c, key, part);
+    if (leftover_clear(c, key, err) < 0) {
         return -1;
     }
-    if (fs_write_at(c->target_fd, part, name, text, len, err) != 0) {
-        err->kind = err->code == ENOENT ? ERR_TRANSIENT : err->kind; /* the folder was there */
-        return err_context(err, "%s/%s", c->target_path, name);
+    struct err why = {0};
+    while (fs_write_at(c->target_fd, part, name, text, len, &why) != 0) {
+        if (!crew_again(c, why.code, until)) {
+            bool passes = why.code == ENOENT || why.code == EEXIST; /* the folder was there */
+            why.kind = passes ? ERR_TRANSIENT : fs_share_kind(why.code);
+            *err = why;
+            return err_context(err, "%s/%s", c->target_path, name);
+        }
+        why = (struct err){0};
     }
     return 0;
 }

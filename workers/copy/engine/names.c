@@ -1,5 +1,10 @@
-/* names.c - what the engine's own files are called (its manifests: common/manifest.h). All begin
- * with a dot and end in .part, .part.chunks or -old, whatever the raw file is called. */
+/*
+ * names.c - what the engine's own files are called (its manifests: common/manifest.h). All end in
+ * .part, .part.chunks or -old, whatever the raw file is called. They begin with a dot, so that a
+ * listing shows finished copies only; but on a share of Windows' kind, where a file that once had
+ * such a name may stay hidden under its final one, none does. What stands there of either form is
+ * recognised.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,35 +25,65 @@ void part_key(const char *name, char key[static COPY_NAME_ROOM])
     }
 }
 
-void part_name(const char *key, int64_t fence, char out[static COPY_NAME_ROOM])
+/* How a name of this form begins; a key with a dot in front is represented by its hash. */
+static void stem(const char *key, bool dotted, char out[static COPY_NAME_ROOM])
 {
-    snprintf(out, COPY_NAME_ROOM, ".%.*s.trawl-%lld.part", KEY_MAX, key, (long long)fence);
+    if (dotted) {
+        snprintf(out, COPY_NAME_ROOM, ".%.*s", KEY_MAX, key);
+    } else if (key[0] == '.') {
+        hash_mem(key, strlen(key), out);
+    } else {
+        snprintf(out, COPY_NAME_ROOM, "%.*s", KEY_MAX, key);
+    }
 }
 
-void part_journal(const char *key, int64_t fence, char out[static COPY_NAME_ROOM])
+static void name_of(const char *key, bool dotted, const char *end, char out[static COPY_NAME_ROOM])
 {
-    snprintf(out, COPY_NAME_ROOM, ".%.*s.trawl-%lld.part.chunks", KEY_MAX, key, (long long)fence);
+    char begin[COPY_NAME_ROOM];
+    stem(key, dotted, begin);
+    snprintf(out, COPY_NAME_ROOM, "%.*s.trawl-%s", KEY_MAX + 1, begin, end);
 }
 
-bool part_parse(const char *name, const char *key, int64_t *fence, bool *is_journal)
+void part_name(const struct copy *c, const char *key, char out[static COPY_NAME_ROOM])
+{
+    char end[40];
+    snprintf(end, sizeof end, "%lld.part", (long long)c->plan->fence);
+    name_of(key, !c->traits.smb, end, out);
+}
+
+void part_journal(const struct copy *c, const char *key, char out[static COPY_NAME_ROOM])
+{
+    char end[40];
+    snprintf(end, sizeof end, "%lld.part.chunks", (long long)c->plan->fence);
+    name_of(key, !c->traits.smb, end, out);
+}
+
+void part_old(const char *key, bool dotted, char out[static COPY_NAME_ROOM])
+{
+    name_of(key, dotted, "old", out);
+}
+
+static bool parse(const char *name, const char *begin, struct part_id *id)
 {
     static const char mark[] = ".trawl-";
-    size_t len = strlen(key);
-    if (name[0] != '.' || strncmp(name + 1, key, len) != 0 ||
-        strncmp(name + 1 + len, mark, sizeof mark - 1) != 0) {
+    size_t len = strlen(begin);
+    if (strncmp(name, begin, len) != 0 || strncmp(name + len, mark, sizeof mark - 1) != 0) {
         return false;
     }
-    const char *digits = name + len + sizeof mark;
+    const char *digits = name + len + sizeof mark - 1;
     size_t n = strspn(digits, "0123456789");
     if (n == 0 || n > 18) {
         return false;
     }
-    *fence = strtoll(digits, NULL, 10);
-    *is_journal = strcmp(digits + n, ".part.chunks") == 0;
-    return *is_journal || strcmp(digits + n, ".part") == 0;
+    id->fence = strtoll(digits, NULL, 10);
+    id->is_journal = strcmp(digits + n, ".part.chunks") == 0;
+    return id->is_journal || strcmp(digits + n, ".part") == 0;
 }
 
-void part_old(const char *key, char out[static COPY_NAME_ROOM])
+bool part_parse(const char *name, const char *key, struct part_id *id)
 {
-    snprintf(out, COPY_NAME_ROOM, ".%.*s.trawl-old", KEY_MAX, key);
+    char begin[COPY_NAME_ROOM];
+    id->dotted = name[0] == '.';
+    stem(key, id->dotted, begin);
+    return parse(name, begin, id);
 }

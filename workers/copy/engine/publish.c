@@ -9,35 +9,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/fs.h"
+#include "common/log.h"
+#include "common/mono.h"
 #include "common/path.h"
 #include "workers/copy/engine/internal.h"
 
 #define ASIDE_MAX 10000
 
-/*
- * Rename that fails with EEXIST when there is something already. Where the file system cannot say
- * so in one call (NFS), a file gets a second name and loses the first; a folder's rename refuses a
- * folder that is not empty by itself.
- */
-int rename_new(int dir, const char *from, const char *to, bool is_dir)
+int rename_new(struct copy *c, const char *from, const char *to)
 {
-    if (renameat2(dir, from, dir, to, RENAME_NOREPLACE) == 0) {
-        return 0;
+    const struct fs_name old = {c->target_fd, from}, new = {c->target_fd, to};
+    int64_t until = mono_ms() + COPY_PATIENCE_MS;
+    int rc;
+    while ((rc = fs_rename_new(&old, &new)) != 0 && crew_again(c, errno, until)) {
     }
-    if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) {
-        return -1;
-    }
-    if (!is_dir && linkat(dir, from, dir, to, 0) == 0) {
-        return unlinkat(dir, from, 0);
-    }
-    if (!is_dir && errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS) {
-        return -1;
-    }
-    if (faccessat(dir, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-        errno = EEXIST;
-        return -1;
-    }
-    return renameat(dir, from, dir, to);
+    return rc;
 }
 
 /* Other content stands there and an operator allowed to move it: <name>.<n>.alphakraken.bkp. */
@@ -50,7 +37,7 @@ static int move_aside(struct copy *c, const struct member *m, struct err *err)
     }
     for (int n = 1; n < ASIDE_MAX; n++) {
         snprintf(aside, sizeof aside, "%s.%d.alphakraken.bkp", m->names->to, n);
-        if (rename_new(c->target_fd, m->names->to, aside, S_ISDIR(st.st_mode)) == 0) {
+        if (rename_new(c, m->names->to, aside) == 0) {
             return 0;
         }
         if (errno != EEXIST && errno != ENOTEMPTY) {
@@ -58,6 +45,19 @@ static int move_aside(struct copy *c, const struct member *m, struct err *err)
         }
     }
     return target_err(c, &c->files.entries[m->first], "rename aside", err);
+}
+
+static int no_name(struct copy *c, const struct member *m, struct err *err)
+{
+    char shown[COPY_SHOWN_ROOM];
+    int code = errno;
+    return fs_is_held(code)
+               ? ERR(err, ERR_HOLD, code,
+                     "target %s: %s is whole, and cannot get its name while somebody "
+                     "has it, or a file in it, open: %s",
+                     c->target_path, entry_shown(c, &c->files.entries[m->first], shown),
+                     strerror(code))
+               : target_err(c, &c->files.entries[m->first], "give its name to", err);
 }
 
 static int publish(struct copy *c, struct member *m, struct err *err)
@@ -68,11 +68,11 @@ static int publish(struct copy *c, struct member *m, struct err *err)
     if (m->exists && move_aside(c, m, err) != 0) {
         return -1;
     }
-    if (rename_new(c->target_fd, m->part, m->names->to, m->is_dir) == 0) {
+    if (rename_new(c, m->part, m->names->to) == 0) {
         return 0;
     }
     if (errno != EEXIST && errno != ENOTEMPTY) {
-        return target_err(c, &c->files.entries[m->first], "give its name to", err);
+        return no_name(c, m, err);
     }
     /* Somebody was faster: the same content is as good as ours. */
     if (existing_equal(c, m, err) != 0) {
@@ -100,10 +100,24 @@ static int publish_those(struct copy *c, bool main, struct err *err)
             return -1;
         }
     }
-    if (!c->plan->no_sync && fsync(c->target_fd) != 0 && errno != EINVAL) {
+    if (!c->plan->no_sync && fs_fsync_dir(c->target_fd) != 0) {
         return target_err(c, NULL, "flush the folder", err);
     }
     return 0;
+}
+
+/* What somebody has open cannot be removed now. The copy is whole all the same: after a while that
+ * is left for people to see. */
+static int clear_leftovers(struct copy *c, const struct member *m, struct err *err)
+{
+    int64_t until = mono_ms() + COPY_PATIENCE_MS;
+    int rc;
+    while ((rc = leftover_clear(c, m->key, err)) == 1 && crew_again(c, EBUSY, until)) {
+    }
+    if (rc == 1) {
+        log_warn("copy_leftovers_stay", KV("folder", c->target_path), KV("name", m->names->to));
+    }
+    return rc < 0 ? -1 : 0;
 }
 
 int publish_all(struct copy *c, struct err *err)
@@ -112,7 +126,7 @@ int publish_all(struct copy *c, struct err *err)
         return -1;
     }
     for (size_t i = 0; i < c->plan->n_members; i++) {
-        if (leftover_clear(c, c->members[i].key, c->plan->fence, err) != 0 ||
+        if (clear_leftovers(c, &c->members[i], err) != 0 ||
             superseded_clear(c, &c->members[i], err) != 0) {
             return -1;
         }

@@ -39,7 +39,7 @@ static int scan_fail(const struct scan *s, const char *rel, const char *what, st
     AUTO(free) char *below = path_escape(rel);
     const char *slash = *rel == '\0' ? "" : "/";
     bool missing = code == ENOENT || code == ENOTDIR, gone = missing && !s->root->at_target;
-    enum err_kind kind = gone ? ERR_INVALID : missing ? ERR_TRANSIENT : fs_errno_kind(code);
+    enum err_kind kind = gone ? ERR_INVALID : missing ? ERR_TRANSIENT : fs_share_kind(code);
     ERR(err, kind, code, "%s%s %s%s%s: %s",
         gone                 ? "source vanished: "
         : s->root->at_target ? "target: "

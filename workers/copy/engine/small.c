@@ -100,9 +100,9 @@ static int copy_one(struct small *s, struct hand *h, size_t at, struct err *err)
 
 static int flush_batches(struct small *s, size_t upto, struct err *err)
 {
-    struct copy *c = s->copy;
-    if (!c->plan->no_sync && !c->flush_each && syncfs(c->target_fd) != 0) {
-        return target_err(c, NULL, "flush", err);
+    size_t from = s->flushed * BATCH, to = upto * BATCH < s->n ? upto * BATCH : s->n;
+    if (!s->copy->flush_each && flush_files(s->copy, s->files + from, to - from, err) != 0) {
+        return -1;
     }
     pthread_mutex_lock(&s->lock);
     s->flushing = false;
@@ -115,7 +115,7 @@ static int flush_batches(struct small *s, size_t upto, struct err *err)
 static int prove_one(struct small *s, struct hand *h, size_t at, struct err *err)
 {
     struct entry *e = s->files[at];
-    if ((s->prove_all || e->kept) && hand_prove(h, e, err) != 0) {
+    if ((s->prove_all || e->kept || e->doubt) && hand_prove(h, e, err) != 0) {
         return -1;
     }
     pthread_mutex_lock(&s->lock);

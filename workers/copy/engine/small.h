@@ -9,6 +9,7 @@ struct hand { /* of one helper */
     struct copy *copy;
     struct buffers *buf;
     struct hasher *hasher, *prover;
+    bool repairs; /* what it writes is flushed at once */
 };
 
 int hand_init(struct hand *h, struct copy *c, struct err *err); /* hand_fini also after a failure */

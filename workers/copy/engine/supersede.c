@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/mono.h"
 #include "workers/copy/engine/internal.h"
 
 struct record { /* of one early copy */
@@ -249,15 +250,15 @@ static bool cannot(int code)
 static int step_aside(struct copy *c, const struct member *m)
 {
     char old[COPY_NAME_ROOM];
-    part_old(m->key, old);
-    if (rename_new(c->target_fd, m->names->to, old, true) != 0) {
+    part_old(m->key, !c->traits.smb, old);
+    if (rename_new(c, m->names->to, old) != 0) {
         return -1;
     }
-    if (rename_new(c->target_fd, m->part, m->names->to, m->is_dir) == 0) {
+    if (rename_new(c, m->part, m->names->to) == 0) {
         return 0;
     }
     int code = errno; /* the next attempt would put it back, too; so it has its name the sooner */
-    (void)!rename_new(c->target_fd, old, m->names->to, true);
+    (void)!rename_new(c, old, m->names->to);
     errno = code;
     return -1;
 }
@@ -284,30 +285,41 @@ int superseded_replace(struct copy *c, struct member *m, struct err *err)
     if (still_old(c, m, err) != 0) {
         return -1;
     }
-    return replace(c, m) == 0
-               ? 0
-               : target_err(c, &c->files.entries[m->first], "replace the earlier copy of", err);
+    int64_t until = mono_ms() + COPY_PATIENCE_MS;
+    int rc;
+    while ((rc = replace(c, m)) != 0 && crew_again(c, errno, until)) {
+    }
+    return rc == 0 ? 0
+                   : target_err(c, &c->files.entries[m->first], "replace the earlier copy of", err);
 }
 
 /* --- what an attempt left that died in between --- */
 
+/* In either form of the name, whoever has left it. */
 int superseded_restore(struct copy *c, struct member *m, struct err *err)
 {
     char old[COPY_NAME_ROOM];
-    part_old(m->key, old);
-    if (rename_new(c->target_fd, old, m->names->to, true) == 0) {
-        return 1;
+    for (int dotted = 0; dotted < 2; dotted++) {
+        part_old(m->key, dotted != 0, old);
+        if (rename_new(c, old, m->names->to) == 0) {
+            return 1;
+        }
+        if (errno != ENOENT) {
+            return target_err(c, &c->files.entries[m->first],
+                              "give its name back to the earlier copy of", err);
+        }
     }
-    return errno == ENOENT ? 0
-                           : target_err(c, &c->files.entries[m->first],
-                                        "give its name back to the earlier copy of", err);
+    return 0;
 }
 
 int superseded_clear(struct copy *c, const struct member *m, struct err *err)
 {
     char old[COPY_NAME_ROOM];
-    part_old(m->key, old);
-    return remove_tree(c->target_fd, old) == 0
-               ? 0
-               : target_err(c, &c->files.entries[m->first], "remove the earlier copy of", err);
+    for (int dotted = 0; dotted < 2; dotted++) {
+        part_old(m->key, dotted != 0, old);
+        if (remove_tree(c->target_fd, old) != 0) {
+            return target_err(c, &c->files.entries[m->first], "remove the earlier copy of", err);
+        }
+    }
+    return 0;
 }

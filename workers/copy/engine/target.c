@@ -206,7 +206,22 @@ int target_err(const struct copy *c, const struct entry *e, const char *what, st
                    shown, c->target_path, strerror(code));
     }
     /* What was there a moment ago is gone: the share, or somebody cleared up under our hands. */
-    enum err_kind kind = code == ENOENT || code == ENOTDIR ? ERR_TRANSIENT : fs_errno_kind(code);
+    enum err_kind kind = code == ENOENT || code == ENOTDIR ? ERR_TRANSIENT : fs_share_kind(code);
     return ERR(err, kind, code, "target %s: %s %s: %s", c->target_path, what, shown,
                strerror(code));
+}
+
+int target_part_err(struct copy *c, const struct entry *e, const char *what, struct err *err)
+{
+    int code = errno;
+    char shown[COPY_SHOWN_ROOM];
+    const struct member *m = &c->members[e->member];
+    bool stuck = code == EINVAL || code == EIO || code == ESTALE || fs_is_held(code);
+    if (!m->adopted || !stuck) {
+        return target_err(c, e, what, err);
+    }
+    journal_give_up(c, m);
+    return ERR(err, ERR_TRANSIENT, code,
+               "target %s: %s %s, which an earlier attempt has left: %s; the next begins afresh",
+               c->target_path, what, entry_shown(c, e, shown), strerror(code));
 }

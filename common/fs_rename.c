@@ -1,0 +1,112 @@
+/*
+ * fs_rename.c - a new name that nobody else can get at the same time.
+ *
+ * RENAME_NOREPLACE is kept by the kernel where the names are kept: on a local disk. A client of SMB
+ * looks whether the name is free and then asks its server to replace; what is behind FUSE may do
+ * the same. There link(2) is exclusive: of two hosts one gets EEXIST. So a file gets a second name
+ * and loses the first. A folder has one name only; its rename refuses what is not empty by itself.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+
+#define CIFS_MAGIC 0xff534d42U
+#ifndef SMB2_SUPER_MAGIC
+#define SMB2_SUPER_MAGIC 0xfe534d42U
+#endif
+
+static bool may_replace(const struct fs_name *n)
+{
+    struct statfs fs;
+    int fd = openat(n->dir, n->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    bool known = fd >= 0 && fstatfs(fd, &fs) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (!known) {
+        return true;
+    }
+    switch ((unsigned)fs.f_type) {
+    case CIFS_MAGIC:
+    case SMB2_SUPER_MAGIC:
+    case SMB_SUPER_MAGIC:
+    case FUSE_SUPER_MAGIC:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The file system has not got such a call. EPERM: it has no links, or not for this file. */
+static bool cannot(int code)
+{
+    return code == EINVAL || code == ENOSYS || code == EOPNOTSUPP;
+}
+
+static bool cannot_link(int code)
+{
+    return cannot(code) || code == EPERM || code == EMLINK;
+}
+
+bool fs_same_file(const struct fs_name *a, const struct fs_name *b)
+{
+    struct stat x, y;
+    return fstatat(a->dir, a->name, &x, AT_SYMLINK_NOFOLLOW) == 0 &&
+           fstatat(b->dir, b->name, &y, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(x.st_mode) &&
+           x.st_dev == y.st_dev && x.st_ino == y.st_ino && x.st_nlink > 1 &&
+           x.st_nlink == y.st_nlink && x.st_size == y.st_size;
+}
+
+/* Also when an earlier call was cut off between the two. */
+static int by_link(const struct fs_name *from, const struct fs_name *to)
+{
+    if (linkat(from->dir, from->name, to->dir, to->name, 0) != 0) {
+        if (errno != EEXIST) {
+            return -1;
+        }
+        if (!fs_same_file(from, to)) {
+            errno = EEXIST;
+            return -1;
+        }
+    }
+    return unlinkat(from->dir, from->name, 0) == 0 || errno == ENOENT ? 0 : -1;
+}
+
+int fs_rename_new(const struct fs_name *from, const struct fs_name *to)
+{
+    struct stat st;
+    if (fstatat(from->dir, from->name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        return -1;
+    }
+    bool file = S_ISREG(st.st_mode), link_first = file && may_replace(from);
+    if (link_first) {
+        int rc = by_link(from, to);
+        if (rc == 0 || !cannot_link(errno)) {
+            return rc;
+        }
+    }
+    if (renameat2(from->dir, from->name, to->dir, to->name, RENAME_NOREPLACE) == 0) {
+        return 0;
+    }
+    if (!cannot(errno)) {
+        return -1;
+    }
+    if (file && !link_first) {
+        int rc = by_link(from, to);
+        if (rc == 0 || !cannot_link(errno)) {
+            return rc;
+        }
+    }
+    if (faccessat(to->dir, to->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        errno = EEXIST;
+        return -1;
+    }
+    return renameat(from->dir, from->name, to->dir, to->name);
+}
