@@ -1,14 +1,16 @@
 """A real CIFS client: guests with Debian's cloud kernel, and Sambas on this host that can be stopped, cut and read from behind.
 
-The guest has no disk: the host's files are its root (virtiofs, what it writes stays in its memory), so programs and
-libraries are those that were built here. The folder of the run is shared both ways, and a share is mounted in the guest
-at the path of the folder behind it: a path means the same on both sides.
+The guest has no disk: the host's files are its root (virtiofs; it takes them to be unchanging, and what it writes stays
+in its memory), so programs and libraries are those that were built here. The folder of the run is shared both ways, and
+a share is mounted in the guest at the path of the folder behind it: a path means the same on both sides.
 """
 
 import contextlib
+import functools
 import glob
 import os
 import shutil
+import shlex
 import signal
 import socket
 import struct
@@ -20,8 +22,9 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "faults"))
 from check import *  # noqa: E402,F403
-from harness import ROOT, Failed, die_with_parent, equal, holds, wait_until  # noqa: E402
+from harness import BIN, ROOT, Failed, die_with_parent, equal, holds, wait_until  # noqa: E402
 
+BENCH = f"{BIN}/tests/trawl-copy-bench"
 KERNELS = f"{ROOT}/build/cifs"  # where local/deps unpacks it
 VIRTIOFSD = "/usr/lib/qemu/virtiofsd"
 BOOT_MODULES = ("virtio_pci", "fuse", "virtiofs", "overlay")
@@ -59,6 +62,19 @@ read only = no
 """
 
 
+cases = []
+
+
+def case(*words: str):
+    """A case gets the world; words choose it: make cifs CASES=short."""
+    def add(function):
+        function.words = words
+        cases.append(function)
+        return function
+
+    return add
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -69,18 +85,6 @@ def answers(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False
-
-
-def end_process(child) -> None:
-    """Only what we started, by its id."""
-    with contextlib.suppress(OSError):
-        os.kill(child.pid, signal.SIGCONT)
-    child.terminate()
-    try:
-        child.wait(5)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
 
 
 def children(pid: int) -> list:
@@ -228,19 +232,28 @@ class Guest:
         self.run, self.name, self.port = run, name, free_port()
         self.console = f"{run}/console-{name}"
         self.mounts = []
-        sock = f"{run}/virtiofs-{name}"
-        self.files = self.spawn("virtiofsd", [VIRTIOFSD, f"--socket-path={sock}", "-o", "source=/,cache=always,sandbox=chroot"])
-        wait_until(lambda: os.path.exists(sock), 10, "virtiofsd listens")
+        self.daemons = [self.share_files("root", "/", "always"), self.share_files("run", run, "auto")]
         words = [f"trawl.src={ROOT}", f"trawl.run={run}", f"trawl.kernel={kernel()}", f"trawl.name={name}",
                  f"trawl.ports={','.join(map(str, ports))}"]
         self.machine = self.spawn("qemu", [
             "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(memory_mib), "-nographic",
             "-no-reboot", "-nodefaults", "-serial", f"file:{self.console}",
             "-object", f"memory-backend-memfd,id=memory,size={memory_mib}M,share=on", "-numa", "node,memdev=memory",
-            "-chardev", f"socket,id=files,path={sock}", "-device", "vhost-user-fs-pci,chardev=files,tag=host,romfile=",
+            *self.device("root"), *self.device("run"),
             "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.port}-:2222", "-device", "virtio-net-pci,netdev=net,romfile=",
             "-kernel", glob.glob(f"{kernel()}/boot/vmlinuz-*")[0], "-initrd", f"{run}/initramfs.img",
             "-append", " ".join(["console=ttyS0 panic=5 quiet", *words])])
+
+    def share_files(self, tag: str, folder: str, cache: str):
+        socket_path = f"{self.run}/{tag}-{self.name}"
+        child = self.spawn(f"virtiofsd-{tag}", [VIRTIOFSD, f"--socket-path={socket_path}", "-o",
+                                                f"source={folder},cache={cache},sandbox=chroot"])
+        wait_until(lambda: os.path.exists(socket_path), 10, "virtiofsd listens")
+        return child
+
+    def device(self, tag: str) -> list:
+        return ["-chardev", f"socket,id={tag},path={self.run}/{tag}-{self.name}",
+                "-device", f"vhost-user-fs-pci,chardev={tag},tag={tag},romfile="]
 
     def spawn(self, what: str, command: list):
         with open(f"{self.run}/{what}-{self.name}.log", "wb") as out:
@@ -282,6 +295,17 @@ class Guest:
             raise Failed(f"in {self.name}: {script[:300]}: {said}")
         return said.out
 
+    def start(self, words: str, env: dict = None) -> "GuestProcess":
+        return GuestProcess(self, words, env or {})
+
+    def copy(self, source: str, target: str, *options: str, seconds: int = 300):
+        """trawl-copy-bench there: (exit code, what it reported, what it complained about)."""
+        words = " ".join(map(shlex.quote, (BENCH, "--chunk-mib", "1", *options, source, target)))
+        said = self.ask(words, seconds)
+        lines = said.out.splitlines()
+        report = next((json.loads(line) for line in lines if line.startswith("{")), {})
+        return said.code, report, "\n".join(line for line in lines if not line.startswith("{"))
+
     def mount(self, samba: Samba, options: str = f"vers=3.0,{BASE}") -> str:
         """The share at the path of its folder; an older mount there goes away first."""
         self.unmount(samba)
@@ -300,8 +324,47 @@ class Guest:
         return self.do("dmesg -c")
 
     def close(self) -> None:
-        end_process(self.machine)
-        end_process(self.files)
+        for child in (self.machine, *self.daemons):  # they have nothing to save
+            child.kill()
+            child.wait()
+
+
+class GuestProcess:
+    """A process in a guest that goes on by itself; what it prints is read here."""
+
+    count = 0
+
+    def __init__(self, guest: Guest, words: str, env: dict, log: str = None):
+        GuestProcess.count += 1
+        self.guest, self.words = guest, words
+        self.path = log or f"{guest.run}/process-{GuestProcess.count}"
+        self.ended = f"{guest.run}/ended-{GuestProcess.count}"
+        sets = " ".join(shlex.quote(f"{key}={value}") for key, value in env.items())
+        script = f"{words}; echo $? >{shlex.quote(self.ended)}.new; mv {shlex.quote(self.ended)}.new {shlex.quote(self.ended)}"
+        self.pid = int(guest.do(f"env {sets} setsid bash -c {shlex.quote(script)} >>{shlex.quote(self.path)} 2>&1 & echo $!"))
+
+    def text(self) -> str:
+        with contextlib.suppress(FileNotFoundError), open(self.path, encoding="utf-8", errors="replace") as log:
+            return log.read()
+        return ""
+
+    def poll(self):
+        """Its exit code; None while it runs."""
+        with contextlib.suppress(FileNotFoundError), open(self.ended) as file:
+            return int(file.read())
+        return None
+
+    def wait(self, seconds: float) -> int:
+        wait_until(lambda: self.poll() is not None, seconds / 3, f"the end of {self.words[:200]}")
+        return self.poll()
+
+    def send(self, name: str) -> None:
+        """A signal to the program itself: the shell around it stays and tells how it ended."""
+        self.guest.do(f"pkill -{name} -P {self.pid} || kill -0 {self.pid} 2>/dev/null || true")
+
+    def kill(self) -> int:
+        self.send("KILL")
+        return self.wait(60)
 
 
 class World:
@@ -318,12 +381,17 @@ class World:
             self.a = self.add(Samba(self.dir, "a", f"{self.dir}/instruments"))
             self.b = self.add(Samba(self.dir, "b", f"{self.dir}/backup"))
             self.one = self.add(Guest(self.dir, "one", ports))
-            self.two = self.add(Guest(self.dir, "two", ports))
             self.one.wait_up()
-            self.two.wait_up()
         except BaseException:
             self.close()
             raise
+
+    @functools.cached_property
+    def two(self) -> Guest:
+        """Another host; most cases need none."""
+        guest = self.add(Guest(self.dir, "two"))
+        guest.wait_up()
+        return guest
 
     def add(self, part):
         self.parts.append(part)
@@ -331,7 +399,7 @@ class World:
 
     def fresh(self, *guests, options: str = f"vers=3.0,{BASE}", lines: tuple = ()) -> None:
         """Both shares empty, mounted in these guests (the first if none is named) with these options."""
-        for guest in (self.one, self.two):
+        for guest in (part for part in self.parts if isinstance(part, Guest)):
             for samba in (self.a, self.b):
                 guest.unmount(samba)
         for samba in (self.a, self.b):
@@ -348,6 +416,22 @@ class World:
             guest.mount(self.a, options)
             guest.mount(self.b, options)
             guest.log()
+
+    @contextlib.contextmanager
+    def smb(self, samba: Samba, how: str, name: str, share: int = 7):
+        """Another client has the file open (smb.py)."""
+        stop = f"{self.dir}/stop-smb"
+        child = subprocess.Popen([sys.executable, f"{HERE}/smb.py", str(samba.port), how, name, stop, str(share)],
+                                 stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+        try:
+            equal(child.stdout.readline(), "held\n", f"smb.py {how} {name}")
+            yield child
+        finally:
+            with open(stop, "w"):
+                pass
+            child.wait()
+            child.stdout.close()
+            os.unlink(stop)
 
     def close(self) -> None:
         for part in reversed(self.parts):

@@ -178,6 +178,9 @@ static int do_write(const char *path, const char *buf, size_t len, off_t at,
 static int do_fsync(const char *path, int data_only, struct fuse_file_info *fi)
 {
     int rc = before(OP_FSYNC, path, fi, NULL);
+    if (rc == 0 && handle_get(fi)->number >= 0) {
+        smb_synced(fs_get()->smb, handle_get(fi)->number);
+    }
     return rc != 0          ? rc
            : data_only != 0 ? result(fdatasync(handle_get(fi)->fd))
                             : result(fsync(handle_get(fi)->fd));

@@ -95,10 +95,12 @@ static bool anyone_holds(struct table *t, const struct stat *st)
     return false;
 }
 
-/* The time of change becomes that of the close, or what was set before. */
+/* The time of change becomes that of the close if that is news, or what was set before. */
 static bool settle_time(const struct smb *s, const struct slot *p)
 {
-    int64_t to = p->set_ns != 0 ? p->set_ns : smb_now_ns() / GRAIN_NS * GRAIN_NS;
+    int64_t now = smb_now_ns(), due = p->first_write_ns + LATE_NS;
+    int64_t to = p->set_ns != 0 ? p->set_ns : p->last_write_ns < due && due < now ? due : now;
+    to -= to % GRAIN_NS;
     const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {to / SECOND_NS, to % SECOND_NS}};
     return utimensat(s->o.root, p->path, times, AT_SYMLINK_NOFOLLOW) == 0 && p->set_ns == 0;
 }
@@ -289,7 +291,7 @@ int smb_before_rename(struct smb *s, const char *from, const char *to)
     for (struct slot *p = s->table->at; p < s->table->at + s->table->used; p++) {
         bool own = p->state == OPEN && p->host == getpid();
         bool is_target = replaces && p->dev == st.st_dev && p->ino == st.st_ino;
-        if (smb_is_held(p) && (is_target || is_below(p->path, from)) &&
+        if (smb_is_held(p) && ((is_target && own) || is_below(p->path, from)) &&
             smb_has(s, own ? SMB_BUSY : SMB_STRICT)) {
             rc = -EACCES;
         }

@@ -15,9 +15,10 @@
  *   be replaced (EACCES)
  * - busy: a folder cannot be renamed while its host has a file in it open, nor a file be renamed
  *   over one that it has open (EACCES)
- * - strict: nor while anybody has
- * - late: the time of change follows the first write after 2 s, jumps once more at the last close,
- *   and is set back a little when the host that wrote opens the file again; 100 ns count
+ * - strict: a folder neither while anybody else has
+ * - late: the time of change follows the first write after 2 s, jumps once more at the close if
+ *   there were others, and is set back a little when the host that wrote opens the file again; a
+ *   flush makes it right; 100 ns count
  * - modes: chmod changes the read-only bit of a file, and nothing else
  * - replace: RENAME_NOREPLACE replaces what another host made meanwhile; RENAME_EXCHANGE is EINVAL
  * - hidden: attributes in user.DOSATTRIB of the folder ("0x22"; user.cifs.dosattrib shows them as
@@ -82,6 +83,8 @@ void smb_path(struct smb *s, int number, char *out, size_t room) __attribute__((
 int smb_lock(struct smb *s, int number, int op) __attribute__((nonnull));
 /* Before a read or a write: whether it may be. Of a write, the time is kept. */
 int smb_before_io(struct smb *s, int number, int fd, bool write) __attribute__((nonnull));
+/* The file was flushed. */
+void smb_synced(struct smb *s, int number) __attribute__((nonnull));
 /* Times were set. */
 void smb_timed(struct smb *s, const char *path) __attribute__((nonnull));
 

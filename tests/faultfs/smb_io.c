@@ -67,7 +67,7 @@ static void show_time(const struct smb *s, struct stat *st)
             break;
         }
         if (p->first_write_ns != 0 && shown == 0) {
-            int64_t due = p->first_write_ns + LATE_NS;
+            int64_t due = (p->first_write_ns + LATE_NS) / GRAIN_NS * GRAIN_NS;
             shown = now < due ? p->before_ns : due;
         }
     }
@@ -84,13 +84,23 @@ int smb_before_io(struct smb *s, int number, int fd, bool write)
     int others = smb_has(s, SMB_LOCKS) && !smb_has(s, SMB_NOBRL) ? strongest_lock(s, p) : 0;
     bool refused = others == LOCK_EX || (write && (others == LOCK_SH || p->lock == LOCK_SH)) ||
                    is_range_locked(s, fd, write);
-    if (!refused && write && p->first_write_ns == 0 && fstat(fd, &st) == 0) {
-        show_time(s, &st);
-        p->before_ns = smb_mtime_ns(&st);
-        p->first_write_ns = smb_now_ns();
+    if (!refused && write) {
+        p->last_write_ns = smb_now_ns();
+        if (p->first_write_ns == 0 && fstat(fd, &st) == 0) {
+            show_time(s, &st);
+            p->before_ns = smb_mtime_ns(&st);
+            p->first_write_ns = p->last_write_ns;
+        }
     }
     smb_give_table(s);
     return refused ? -EACCES : 0;
+}
+
+void smb_synced(struct smb *s, int number)
+{
+    smb_take_table(s);
+    s->table->at[number].first_write_ns = 0;
+    smb_give_table(s);
 }
 
 void smb_timed(struct smb *s, const char *path)

@@ -29,8 +29,9 @@ struct slot {
     bool pending; /* to be removed at the last close */
     int lock;     /* LOCK_SH, LOCK_EX or 0 */
     int64_t until_ns, lock_until_ns;
-    int64_t first_write_ns, before_ns; /* and the time of change before it */
-    int64_t set_ns;                    /* time of change that somebody set while it was open */
+    int64_t first_write_ns, last_write_ns;
+    int64_t before_ns; /* the time of change before the first write */
+    int64_t set_ns;    /* time of change that somebody set while it was open */
     char path[1024];
 };
 

@@ -285,12 +285,19 @@ def a_time_of_change_comes_late_and_jumps_at_the_close():
             wait_until(lambda: os.stat(theirs).st_mtime_ns != 2_000_000_100, 10, "it comes")
             late = os.stat(theirs).st_mtime
             holds(1.5 < late - began < 2.5, f"two seconds late: {late - began}")
+            wait_until(lambda: time.time() > began + 2.1, 5, "the first write is over")
             file.write(b"x")
             equal(os.stat(theirs).st_mtime, late, "no further write counts")
         wait_until(lambda: os.stat(theirs).st_mtime > late, 5, "the close")
         shown = os.stat(f"{s.path}/a").st_mtime_ns
         read(f"{s.path}/a")
         equal(os.stat(f"{s.path}/a").st_mtime_ns, shown - 48_000_000, "the server's clock, once it was opened again")
+        before = os.stat(theirs).st_mtime_ns
+        with open(f"{s.path}/a", "ab", 0) as file:
+            file.write(b"x")
+            equal(os.stat(theirs).st_mtime_ns, before, "late again")
+            os.fsync(file.fileno())
+            holds(os.stat(theirs).st_mtime_ns > before, "flushed")
         with open(f"{s.path}/a", "ab", 0) as file:
             file.write(b"x")
             os.utime(file.fileno(), ns=(1_000_000_000, 3_000_000_000))
