@@ -37,7 +37,7 @@ import altering  # noqa: E402
 
 RESUME_S = 5
 LAST_S = 120  # in which a change is noticed when nothing else happens
-PATIENCE_S = 60  # a killed server that does not come up again in this time is an error of the run
+PATIENCE_S = 150  # a killed server that does not come up again in this time is an error of the run
 
 
 class Driver:
