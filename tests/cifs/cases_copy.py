@@ -75,7 +75,7 @@ def c2_c4_a_killed_copy_costs_bytes_only_and_is_not_hidden(w):
     for name in ("kill.raw", "kill.d"):
         w.fresh()
         source = make(w, name, *([f"f{n}" for n in range(4)] if name.endswith(".d") else []), size=12 * MIB if name.endswith("raw") else 3 * MIB)
-        slow(w, name).kill()
+        equal(slow(w, name).kill(), 128 + signal.SIGKILL, "the first was killed while it wrote")
         for fence in range(2, 14):
             code, report, said = w.one.copy(source, w.b.folder, "--fence", str(fence))
             holds("permanent" not in said, f"fence {fence}: {said}")
@@ -93,11 +93,10 @@ def c3_two_hosts_never_get_one_name(w):
         for seed, folder in ((1, "x"), (2, "y")):
             os.makedirs(f"{w.a.folder}/{folder}", exist_ok=True)
             write_file(f"{w.a.folder}/{folder}/r{n}.raw", 50_000, 10 * n + seed)
-        at = time.time() + 3
-        ends = [guest.start(f"sleep $(python3 -c 'import time; print(max(0, {at} - time.time()))'); "
-                            f"{BENCH} --fence {fence} {w.a.folder}/{folder}/r{n}.raw {w.b.folder}")
+        ends = [guest.start(f"until [ -e {w.dir}/go ]; do sleep 0.01; done; {BENCH} --fence {fence} {w.a.folder}/{folder}/r{n}.raw {w.b.folder}")
                 for guest, folder, fence in ((w.one, "x", 1), (w.two, "y", 1000))]
-        codes = [process.wait(60) for process in ends]
+        with flag(f"{w.dir}/go"):
+            codes = [process.wait(60) for process in ends]
         equal(sorted(codes), [0, 1], f"exactly one got r{n}.raw: {[p.text() for p in ends]}")
         winner = "xy"[codes.index(0)]
         equal(digest(f"{w.b.folder}/r{n}.raw"), digest(f"{w.a.folder}/{winner}/r{n}.raw"), "its content")
@@ -190,7 +189,8 @@ def a_server_that_is_away_holds_and_the_copy_resumes(w):
     w.b.down()
     time.sleep(10)
     w.b.up()
-    copying.wait(180)
+    equal(copying.wait(180), 1, f"the copy that lost its server: {copying.text()}")
+    holds("hold" in copying.text() or "transient" in copying.text(), copying.text())
     for fence in range(2, 14):
         code, _, said = w.one.copy(source, w.b.folder, "--fence", str(fence))
         holds("permanent" not in said, said)

@@ -87,6 +87,17 @@ def answers(port: int) -> bool:
     return False
 
 
+@contextlib.contextmanager
+def flag(path: str):
+    """A file that others wait for."""
+    with open(path, "w"):
+        pass
+    try:
+        yield
+    finally:
+        os.unlink(path)
+
+
 def children(pid: int) -> list:
     found = []
     for path in glob.glob(f"/proc/{pid}/task/*/children"):
@@ -427,11 +438,9 @@ class World:
             equal(child.stdout.readline(), "held\n", f"smb.py {how} {name}")
             yield child
         finally:
-            with open(stop, "w"):
-                pass
-            child.wait()
+            with flag(stop):
+                child.wait()
             child.stdout.close()
-            os.unlink(stop)
 
     def close(self) -> None:
         for part in reversed(self.parts):
