@@ -253,7 +253,7 @@ class Guest:
             *self.device("root"), *self.device("run"),
             "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.port}-:2222", "-device", "virtio-net-pci,netdev=net,romfile=",
             "-kernel", glob.glob(f"{kernel()}/boot/vmlinuz-*")[0], "-initrd", f"{run}/initramfs.img",
-            "-append", " ".join(["console=ttyS0 panic=5 quiet", *words])])
+            "-append", " ".join(["console=ttyS0 panic=5 quiet no_timer_check", *words])])
 
     def share_files(self, tag: str, folder: str, cache: str):
         socket_path = f"{self.run}/{tag}-{self.name}"
