@@ -5,11 +5,11 @@ JOBS ?= 2
 TEST_JOBS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo up down status test unit chaos bench install format clean
+.PHONY: help deps build demo up down status test unit chaos cifs bench install format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {gsub(/\$$\$$/, "$$"); printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo 'variables: PRESET=release|debug|asan|tsan  RAW=<folder> (demo)  BENCH=smoke|copy|watch|tasks|latency|slurm (bench)  SEED=n KILLS=n (chaos)  PREFIX=<folder> (install)'
+	@echo 'variables: PRESET=release|debug|asan|tsan  RAW=<folder> (demo)  BENCH=smoke|copy|watch|tasks|latency|slurm (bench)  SEED=n KILLS=n (chaos)  CASES=words (cifs)  PREFIX=<folder> (install)'
 
 deps: ## install what is missing to build and to run the local world (root or sudo)
 	@local/deps
@@ -39,6 +39,9 @@ unit: build ## only the tests that need no server
 
 chaos: build ## kill, cut, pause and fill everything, then prove that nothing was lost; SEED=n (1) KILLS=n (300)
 	@TRAWL_TEST_BIN=$(CURDIR)/$(BIN) python3 tests/chaos/chaos.py --seed $(or $(SEED),1) --kills $(or $(KILLS),300)
+
+cifs: build ## the product on real CIFS mounts, in guests of its own (tests/cifs/README.md); CASES="short" takes some
+	@TRAWL_TEST_BIN=$(CURDIR)/$(BIN) tests/cifs/run $(CASES)
 
 bench: build ## figures as JSON lines; BENCH=smoke (default) or another name in tests/bench
 	@tests/bench/run $(BIN) $(or $(BENCH),smoke)

@@ -8,10 +8,11 @@ import base64
 import hashlib
 import os
 import random
+import re
 import struct
 import zlib
 
-from growing import GrowingFile, Pace
+from growing import GrowingFile, Pace, extend
 
 PEAKS = 120
 CYCLE = 4
@@ -126,28 +127,67 @@ def spectrum(number: int, unit: str, seed: str) -> tuple:
     return text + "</binaryDataArrayList>\n</spectrum>\n", level, current
 
 
+class Memory:
+    """What a file will hold."""
+
+    def __init__(self):
+        self.parts, self.size = [], 0
+
+    def write(self, data: bytes) -> None:
+        self.parts.append(data)
+        self.size += len(data)
+
+
 def acquire(path: str, size: int, rng, pace: Pace) -> dict:
-    seed, number_in_series = str(rng.random()), int(path.removesuffix(".mzML")[-4:])
+    if not pace.manner.preallocate:
+        with GrowingFile(path, pace) as out:
+            return write(out, path, size, rng)
+    memory = Memory()
+    facts = write(memory, path, size, rng)
+    with GrowingFile(path, pace, memory.size) as out:
+        for part in memory.parts:
+            out.write(part)
+    return facts
+
+
+def write(out, path: str, size: int, rng) -> dict:
+    seed, number_in_series = str(rng.random()), int(re.findall(r"_(\d{4,})\.", os.path.basename(path))[-1])
     indexed = number_in_series % 2 == 1
     unit = "minute" if indexed else "second"
     sample = sum(len(spectrum(n, unit, seed)[0]) for n in range(1, 9)) // 8
     count = max(CYCLE, size // sample)
     levels, currents, offsets = {1: 0, 2: 0}, 0.0, []
     sha1 = hashlib.sha1()
-    with GrowingFile(path, pace) as out:
 
-        def put(text: str) -> None:
-            sha1.update(text.encode())
-            out.write(text.encode())
+    def put(text: str) -> None:
+        sha1.update(text.encode())
+        out.write(text.encode())
 
-        put(head(os.path.basename(path).removesuffix(".mzML"), count, indexed))
-        for number in range(1, count + 1):
-            text, level, current = spectrum(number, unit, seed)
-            offsets.append(out.size)
-            put(text)
-            levels[level] += 1
-            currents += current
-        put(tail(offsets, indexed, out.size))
-        if indexed:
-            out.write(f"{sha1.hexdigest()}</fileChecksum>\n</indexedmzML>\n".encode())
+    put(head(os.path.basename(path).removesuffix(".mzML"), count, indexed))
+    for number in range(1, count + 1):
+        text, level, current = spectrum(number, unit, seed)
+        offsets.append(out.size)
+        put(text)
+        levels[level] += 1
+        currents += current
+    put(tail(offsets, indexed, out.size))
+    if indexed:
+        out.write(f"{sha1.hexdigest()}</fileChecksum>\n</indexedmzML>\n".encode())
     return {"ms1": levels[1], "ms2": levels[2], "total_ion_current": currents, "time_unit": unit, "indexed": indexed}
+
+
+def rewrite(path: str, rng) -> str:
+    """The name of the software, which is as long as before."""
+    with open(path, "r+b", buffering=0) as file:
+        at = re.search(rb'software tool" value="\w{8}"', file.read(1 << 14)).end() - 9
+        file.seek(at)
+        before, name = file.read(8), b""
+        while name in (b"", before):
+            name = b"%08x" % rng.getrandbits(32)
+        file.seek(at)
+        file.write(name)
+    return path
+
+
+def append(path: str, rng) -> str:
+    return extend(path, b"<!-- %016x -->\n" % rng.getrandbits(64))

@@ -2,7 +2,7 @@
 
 import struct
 
-from growing import GrowingFile, Pace
+from growing import GrowingFile, Pace, extend, scribble
 
 HEADER_BYTES = 1356
 VERSION = 66
@@ -14,7 +14,15 @@ def header() -> bytes:
 
 
 def acquire(path: str, size: int, rng, pace: Pace) -> dict:
-    with GrowingFile(path, pace) as raw:
+    with GrowingFile(path, pace, size) as raw:
         raw.write(header()[:size])
         raw.write_random(rng, size - raw.size)
     return {}
+
+
+def rewrite(path: str, rng) -> str:
+    return scribble(path, rng, HEADER_BYTES)
+
+
+def append(path: str, rng) -> str:
+    return extend(path, rng.randbytes(1000))

@@ -1,8 +1,10 @@
 """chaos.py [--seed N] [--kills N] [--pace S] [--log FILE | --replay FILE] [--keep]
 
 Real servers, real processes, simulated instruments; and from a seed: kills of any of them, pauses, cut links, faults of the
-shares, pools that change, tasks that are cancelled and tried again. Afterwards everything is well again, an operator retries
-what has failed, and checker.py, a program of its own, proves from what is left that nothing was lost, doubled or stuck.
+shares, pools that change, tasks that are cancelled and tried again. The instruments preallocate, pause, write members last,
+hold files locked, change and touch what seemed to be over. Afterwards everything is well again, an operator retries what has
+failed, a last change must be noticed, and checker.py, a program of its own, proves from what is left that nothing was lost,
+doubled or stuck, and that whatever is shown as safe is what its original is.
 
 All that was done is in the event log; --replay does the same in the same order at the same times. The folder of a run that
 failed is kept, with the log, the samples, the logs of all processes and a dump of the database.
@@ -10,10 +12,12 @@ failed is kept, with the log, the samples, the logs of all processes and a dump 
 
 import argparse
 import contextlib
+import filecmp
 import heapq
 import itertools
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -23,22 +27,29 @@ import time
 
 sys.dont_write_bytecode = True
 import plan  # noqa: E402
+from ledger import Ledger, is_safe  # noqa: E402
 from world import HERE, ROOT, SCRIPT, Failed, World  # noqa: E402
 from harness import BIN, ENDED, SKIP_CODE, Skipped, die_with_parent, hash_tree  # noqa: E402
 from mongo import MongoError  # noqa: E402
 
+sys.path.insert(0, f"{ROOT}/local/instruments")
+import altering  # noqa: E402
+
 RESUME_S = 5
-PATIENCE_S = 60  # a killed server that does not come up again in this time is an error of the run
+LAST_S = 120  # in which a change is noticed when nothing else happens
+PATIENCE_S = 150  # a killed server that does not come up again in this time is an error of the run
 
 
 class Driver:
-    def __init__(self, world, actions: list, log, settle_s: float):
-        self.world, self.actions, self.log, self.settle_s = world, actions, log, settle_s
+    def __init__(self, world, actions: list, log):
+        self.world, self.actions, self.log = world, actions, log
         self.started = time.monotonic()
         self.later, self.order = [], itertools.count()
         self.children = []  # (what, process, function of its end)
         self.rules = {"backup": [], "instruments": []}
         self.dropped = 0
+        self.ledger = Ledger()
+        self.equal = set()  # (path, size, time, inode) of originals and backups that were compared
         self.resume_at = 0.0
         self.kills = 0
 
@@ -48,6 +59,7 @@ class Driver:
         return round(time.monotonic() - self.started, 3)
 
     def note(self, event: str, **fields) -> None:
+        self.ledger.take({"event": event, **fields})
         self.log.write(json.dumps({"at": self.now(), "event": event, **fields}) + "\n")
         self.log.flush()
 
@@ -164,36 +176,65 @@ class Driver:
 
     def do_drop(self, a: dict) -> None:
         kind, folder = plan.INSTRUMENTS[a["instrument"]], f"{self.world.site.instruments}/{a['instrument']}"
-        words = {"type": kind, "dir": folder, "count": 1, "first": a["number"], "size": a["size"], "rate": 8_000_000,
-                 "prefix": f"{a['instrument']}_P123", "seed": 7}
-        command = [f"{ROOT}/local/instruments/simulate"] + [w for k, v in words.items() for w in (f"--{k}", str(v))]
+        words = {"type": kind, "dir": folder, "count": 1, "first": a["number"], "size": a["size"],
+                 "prefix": f"{a['instrument']}_P123", "seed": 7, **a["manner"]}
+        command = [f"{ROOT}/local/instruments/simulate"]
+        for key, value in words.items():
+            command += [f"--{key}"] if value is True else [f"--{key}", str(value)]
         self.dropped += 1
         self.child("drop", command, lambda child: self.has_dropped(a, folder, child))
 
     def has_dropped(self, a: dict, folder: str, child) -> None:
+        out, manner = child.stdout.read(), a["manner"]
         if child.returncode != 0:
-            raise Failed(f"simulate: {child.stdout.read()}")
-        name = plan.name_of(a)
-        stem = name.removesuffix(".wiff") + "."
-        members = [m for m in os.listdir(folder) if m == name or (name.endswith(".wiff") and m.startswith(stem))]
-        files = {}
-        for member in members:
-            files.update(hash_tree(f"{folder}/{member}"))
-        self.note("dropped", instrument=a["instrument"], name=name, members=sorted(members), sha256=files)
+            raise Failed(f"simulate: {out}")
+        names = json.loads(out)["names"]
+        self.note("dropped", instrument=a["instrument"], name=a["name"], names=names, sha256=self.hashes(folder, names),
+                  phases=1 + manner.get("pauses", 0) + ("late" in manner))
+
+    @staticmethod
+    def hashes(folder: str, names: list) -> dict:
+        return {path: digest for name in names for path, digest in hash_tree(f"{folder}/{name}").items()}
+
+    def do_alter(self, a: dict) -> None:
+        """When it has been written; unless it has been moved away meanwhile."""
+        folder, drop = f"{self.world.site.instruments}/{a['instrument']}", self.ledger.drops.get(a["name"])
+        if drop is None:
+            self.after(0.5, self.do_alter, a)
+            return
+        try:
+            altering.alter(folder, a["name"], a["how"], random.Random(a["seed"]), a["keep_time"])
+        except FileNotFoundError:
+            self.note("altered", name=a["name"], how=a["how"], skipped=True)
+            return
+        names = altering.members(folder, a["name"])
+        self.note("altered", name=a["name"], how=a["how"], names=names, sha256=self.hashes(folder, names))
+
+    def do_hold(self, a: dict) -> None:
+        for rule in plan.hold_rules(a):
+            self.do_fault({"where": "instruments", "rule": rule, "for_s": a["for_s"]})
 
     # -- the run --
 
+    def act(self, action: dict) -> None:
+        self.log.write(json.dumps({"at": self.now(), "action": action}) + "\n")
+        self.log.flush()
+        getattr(self, f"do_{action['do']}")(action)
+
     def play(self) -> None:
         late = 0.0
-        for action in self.actions:
+        for action in [a for a in self.actions if "last" not in a]:
             while self.now() < action["t"] + late:
                 self.tick()
                 time.sleep(0.01)
             asked = self.now()
-            self.log.write(json.dumps({"at": asked, "action": action}) + "\n")
-            self.log.flush()
-            getattr(self, f"do_{action['do']}")(action)
+            self.act(action)
             late += max(0.0, self.now() - asked - 0.5)  # the others keep their distance
+
+    def play_last(self) -> None:
+        for action in [a for a in self.actions if "last" in a]:
+            self.act(action)
+        self.tick()
 
     def calm(self) -> None:
         """Everything is well again."""
@@ -208,13 +249,13 @@ class Driver:
         self.wait(lambda: not self.children, 30, "pools have their sizes again")
         self.note("calm")
 
-    def settle(self) -> float:
+    def settle(self, limit_s: float) -> float:
         """An operator who retries what has failed, until all is done. How long it took; what is not done is the checker's."""
         began, db, retried = self.now(), self.world.site.db, {}
-        while self.now() - began < self.settle_s:
+        while self.now() - began < limit_s:
             with contextlib.suppress(OSError, MongoError):
                 raws, tasks = db.find("raw_file"), db.find("tasks")
-                if len(raws) == self.dropped and self.is_settled(raws, tasks):
+                if len(raws) == self.dropped and self.is_settled(raws, tasks) and self.is_backed_up(raws):
                     break
                 for task in tasks:
                     if task["state"] in ENDED and task["state"] != "done" and self.now() > retried.get(task["_id"], 0):
@@ -226,8 +267,45 @@ class Driver:
         return self.now() - began
 
     def is_settled(self, raws: list, tasks: list) -> bool:
-        return (all(r.get("settled") and not r.get("dirty") for r in raws) and all(t["state"] == "done" for t in tasks)
+        return (all(r.get("settled") and not r.get("dirty") and is_safe(r) and self.is_retired(r) for r in raws)
+                and all(t["state"] == "done" for t in tasks)
                 and all(s["task"] is None for s in self.world.site.db.find("slots")))
+
+    @staticmethod
+    def is_retired(raw: dict) -> bool:
+        state = raw.get("instrument_file_status")
+        if raw["instrument_id"] in plan.REMOVED:
+            return state == "purged" or (state == "moved" and "remove_refused" in raw)
+        return raw["instrument_id"] not in plan.MOVED or state == "moved"
+
+    def is_backed_up(self, raws: list) -> bool:
+        """A change of an original is seen by the site when it looks again; until then all seems to be done."""
+        for raw in raws:
+            drop = self.ledger.drops[raw["_id"]]
+            if {f["path"] for f in raw["files"]} != set(drop.sha256):
+                return False
+            folder = f"{self.world.site.instruments}/{drop.instrument}"
+            if not all(self.is_equal(f"{folder}/{path}", f"{raw['backup_base_path']}/{path}") for path in drop.sha256):
+                return False
+        return True
+
+    def is_equal(self, original: str, backup: str) -> bool:
+        """An original that is there no more is equal to anything."""
+        try:
+            both = [(path, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for path in (original, backup)
+                    for s in [os.stat(path)]]
+        except FileNotFoundError as gone:
+            return gone.filename == original
+        if tuple(both) not in self.equal:
+            if not filecmp.cmp(original, backup, shallow=False):
+                return False
+            self.equal.add(tuple(both))
+        return True
+
+    def hits_of_holds(self) -> int:
+        """How often somebody came to a file that was held."""
+        held = tuple(f"error open {a['instrument']}/{a['name'].removesuffix('wiff')}" for a in self.actions if a["do"] == "hold")
+        return sum(hit.startswith(held) for hit in self.world.shares.hits("error open"))
 
 
 def run_checker(folder: str) -> int:
@@ -240,7 +318,7 @@ def describe(world, folder: str) -> None:
     with open(f"{folder}/world.json", "w", encoding="utf-8") as out:
         json.dump({"store": f"mongodb://127.0.0.1:{world.base + 2}/", "database": site.env["TRAWL_MONGO_DATABASE"],
                    "instruments": site.instruments, "backup": site.backup, "slurm": site.slurm, "output": site.output,
-                   "slurm_conf": f"{world.servers.dir}/cluster/slurm.conf", "pools": plan.POOLS}, out)
+                   "slurm_conf": f"{world.servers.dir}/cluster/slurm.conf", "moved": plan.MOVED, "removed": plan.REMOVED}, out)
 
 
 def keep_evidence(world, folder: str) -> None:
@@ -268,18 +346,20 @@ def run_world(args, actions: list, folder: str) -> int:
                                          world.site.env["TRAWL_MONGO_DATABASE"], f"{folder}/samples.jsonl"],
                                         preexec_fn=die_with_parent)
             drops = sum(action["do"] == "drop" for action in actions)
-            driver = Driver(world, actions, log, args.settle or 240 + 2 * drops)
+            driver = Driver(world, actions, log)
             driver.note("begin", monotonic=driver.started)
             driver.play()
             driver.calm()
             played = driver.now()
-            settled = driver.settle()
-            driver.note("end", kills=driver.kills, dropped=driver.dropped)
+            settled = driver.settle(args.settle or 240 + 2 * drops)
+            driver.play_last()
+            noticed = driver.settle(LAST_S)
+            driver.note("end", kills=driver.kills, dropped=driver.dropped, held=driver.hits_of_holds())
             observer.terminate()
             observer.wait()
             failed = run_checker(folder)
             print(f"chaos: seed {args.seed}, {driver.kills} kills in {played:.0f} s, {driver.dropped} raw files, settled after "
-                  f"{settled:.0f} s: {'FAILED' if failed else 'ok'}", flush=True)
+                  f"{settled:.0f} s, last changes after {noticed:.0f} s: {'FAILED' if failed else 'ok'}", flush=True)
         except Failed as why:
             print(f"chaos: seed {args.seed}: {why}", flush=True)
         finally:

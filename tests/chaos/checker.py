@@ -17,9 +17,12 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "integration"))
 sys.dont_write_bytecode = True
+from ledger import Ledger, is_safe  # noqa: E402
 from mongo import Mongo  # noqa: E402
 
 KINDS = ("copy", "index", "quant/msqc-v1")
+BUSY = re.compile("Permission denied|Device or resource busy")
+ROUNDS_SPARE = 2  # a machine that stands still makes a pause where none was planned
 WORK = re.compile(r"\.(part|chunks|tmp)$")
 LOWERED_S = 1.5  # a change of a pool's size acts within a second
 SLURM_FORGETS_S = 15  # what slurmctld was told so shortly before it was killed may be forgotten
@@ -49,7 +52,7 @@ class Checker:
             self.world = json.load(file)
         self.header, *self.events = lines(f"{folder}/events.jsonl")
         self.begin = next(e["monotonic"] for e in self.events if e.get("event") == "begin")
-        self.dropped = [e for e in self.events if e.get("event") == "dropped"]
+        self.dropped = list(Ledger(self.events).drops.values())
         self.db = Mongo(self.world["store"], self.world["database"])
         self.raws = {d["_id"]: d for d in self.db.find("raw_file")}
         self.tasks = {d["_id"]: d for d in self.db.find("tasks")}
@@ -72,25 +75,39 @@ class Checker:
 
     # -- originals and backups --
 
+    def folder_of(self, drop) -> str:
+        """Where the original must be, if it is not removed; empty when it must be gone."""
+        state = self.raws.get(drop.name, {}).get("instrument_file_status", "initial")
+        self.expect(state != "moved" or drop.instrument in self.world["moved"], f"{drop.name} was moved")
+        self.expect(state != "purged" or drop.instrument in self.world["removed"], f"{drop.name} was removed")
+        folder = f"{self.world['instruments']}/{drop.instrument}"
+        return {"initial": folder, "moved": f"{folder}/Backup", "purged": ""}.get(state, folder)
+
     def check_originals(self) -> None:
+        """They are what the instruments and chaos have made of them, name for name and byte for byte."""
+        wanted = set()
         for drop in self.dropped:
-            for path, digest in drop["sha256"].items():
-                path = f"{self.world['instruments']}/{drop['instrument']}/{path}"
-                if not os.path.isfile(path):
-                    self.expect(False, f"the original {path} is gone")
+            folder = self.folder_of(drop)
+            wanted |= {f"{folder}/{path}" for path in drop.sha256} if folder else set()
+            for path, digest in drop.sha256.items() if folder else ():
+                if not os.path.isfile(f"{folder}/{path}"):
+                    self.expect(False, f"the original {folder}/{path} is gone")
                 else:
-                    self.expect(sha256(path) == digest, f"the original {path} was changed")
+                    self.expect(sha256(f"{folder}/{path}") == digest, f"the original {folder}/{path} was changed")
+        left = sorted(p for p in set(files_below(self.world["instruments"])) - wanted if not p.endswith("/.trawl-location"))
+        self.expect(not left, f"files of instruments that belong to nothing: {left[:10]}")
 
     def check_backups(self) -> None:
         wanted = set()
         for drop in self.dropped:
-            raw = self.raws.get(drop["name"], {})
-            if raw.get("backup_status") != "copying_done":
-                self.expect(False, f"{drop['name']}: backup_status {raw.get('backup_status')}")
+            raw = self.raws.get(drop.name, {})
+            if not is_safe(raw):
+                self.expect(False, f"{drop.name} is not safe: backup_status {raw.get('backup_status')}, original "
+                            f"{raw.get('original')}, damaged {raw.get('backup_damaged')}")
                 continue
             folder = raw["backup_base_path"]
-            manifest = f"{folder}/.{drop['name']}.MANIFEST.xxh3"
-            wanted |= {manifest} | {f"{folder}/{path}" for path in drop["sha256"]}
+            manifest = f"{folder}/.{drop.name}.MANIFEST.xxh3"
+            wanted |= {manifest} | {f"{folder}/{path}" for path in drop.sha256}
             self.check_backup(drop, raw, folder)
             self.check_manifest(drop, manifest)
         found = set(files_below(self.world["backup"]))
@@ -100,18 +117,22 @@ class Checker:
         self.expect(not [p for p in left if not (WORK.search(p) or ".part/" in p)],
                     f"files in the backup that nobody knows: {sorted(left)[:10]}")
 
-    def check_backup(self, drop: dict, raw: dict, folder: str) -> None:
+    def check_backup(self, drop, raw: dict, folder: str) -> None:
+        """Shown as safe: so the backup is what the original is, or was when it was removed."""
         recorded = {f["path"]: f for f in raw.get("files", [])}
-        self.expect(set(recorded) == set(drop["sha256"]), f"{drop['name']}: files in the document {sorted(recorded)}")
-        for path in drop["sha256"]:
-            source, copy = f"{self.world['instruments']}/{drop['instrument']}/{path}", f"{folder}/{path}"
+        self.expect(set(recorded) == set(drop.sha256), f"{drop.name} is shown as safe without {set(drop.sha256) - set(recorded)}, "
+                    f"with {set(recorded) - set(drop.sha256)}")
+        for path, digest in drop.sha256.items():
+            source, copy = f"{self.folder_of(drop)}/{path}", f"{folder}/{path}"
             if not os.path.isfile(copy):
-                self.expect(False, f"{copy} is not there")
-            elif os.path.isfile(source):
+                self.expect(False, f"{drop.name} is shown as safe, and {copy} is not there")
+                continue
+            self.expect(sha256(copy) == digest, f"{drop.name} is shown as safe, and {copy} has other bytes than its original")
+            self.expect(recorded.get(path, {}).get("size") == os.path.getsize(copy), f"{copy}: recorded size")
+            if os.path.isfile(source):
                 self.expect(filecmp.cmp(source, copy, shallow=False), f"{copy} has other bytes than {source}")
-                self.expect(recorded.get(path, {}).get("size") == os.path.getsize(copy), f"{copy}: recorded size")
 
-    def check_manifest(self, drop: dict, manifest: str) -> None:
+    def check_manifest(self, drop, manifest: str) -> None:
         if not os.path.isfile(manifest):
             self.expect(False, f"{manifest} is not there")
             return
@@ -119,12 +140,12 @@ class Checker:
                               capture_output=True, text=True)
         right = {line.removesuffix(": OK") for line in done.stdout.splitlines() if line.endswith(": OK")}
         self.expect(done.returncode == 0, f"xxhsum -c {manifest}: {done.stdout[-300:]}{done.stderr[-300:]}")
-        self.expect(right == set(drop["sha256"]), f"{manifest} is about {sorted(right)}")
+        self.expect(right == set(drop.sha256), f"{manifest} is about {sorted(right)}")
 
     # -- documents --
 
     def check_raw_files(self) -> None:
-        names = {d["name"] for d in self.dropped}
+        names = {d.name for d in self.dropped}
         self.expect(set(self.raws) == names, f"raw files: missing {sorted(names - set(self.raws))}, "
                     f"too many {sorted(set(self.raws) - names)}")
         for name, raw in self.raws.items():
@@ -132,8 +153,17 @@ class Checker:
             self.expect(state == ("done", True, False), f"{name}: status, settled, dirty = {state} ({raw.get('status_details')})")
             self.expect(raw.get("indexed_rev") == raw.get("rev"), f"{name}: indexed_rev {raw.get('indexed_rev')} of {raw.get('rev')}")
 
+    def check_rounds(self) -> None:
+        """Nobody is sent back to monitoring more often than it was written to: to touch a file is not to write to it."""
+        for drop in self.dropped:
+            rounds, most = self.raws.get(drop.name, {}).get("round", 0), drop.phases + drop.changes + ROUNDS_SPARE
+            self.expect(rounds <= most, f"{drop.name} was acquired anew {rounds} times: it was written to in {drop.phases} "
+                        f"stretches, changed {drop.changes} times afterwards, and touched {drop.touches} times")
+
     def check_tasks(self) -> None:
-        wanted = {f"{d['name']}/{kind}" for d in self.dropped for kind in KINDS}
+        wanted = {f"{d.name}/{kind}" for d in self.dropped for kind in KINDS}
+        wanted |= {f"{d.name}/move" for d in self.dropped if d.instrument in self.world["moved"]}
+        wanted |= {f"{d.name}/remove" for d in self.dropped if d.instrument in self.world["removed"]}
         self.expect(set(self.tasks) == wanted, f"tasks: missing {sorted(wanted - set(self.tasks))}, "
                     f"too many {sorted(set(self.tasks) - wanted)}")
         for name, task in self.tasks.items():
@@ -162,13 +192,27 @@ class Checker:
                 key = task["result"]["metrics_id"]
                 self.expect(metrics.get(key, {}).get("raw_file") == task["raw_file"], f"{name}: metrics {key} are not there")
         aggregates = {a["_id"]: a["contents"] for a in self.db.find("aggregates") if not a.get("deleted")}
-        counts = collections.Counter(d["instrument"] for d in self.dropped)
+        counts = collections.Counter(d.instrument for d in self.dropped)
         for instrument, count in counts.items():
             found = aggregates.get(f"instruments/{instrument}", {}).get("file_count")
             self.expect(found == count, f"the index counts {found} raw files of {instrument}, not {count}")
         for drop in self.dropped:
-            status = aggregates.get(f"raw_files/{drop['name']}", {}).get("status")
-            self.expect(status == "done", f"the index says of {drop['name']}: {status}")
+            status = aggregates.get(f"raw_files/{drop.name}", {}).get("status")
+            self.expect(status == "done", f"the index says of {drop.name}: {status}")
+
+    def check_held(self) -> None:
+        """What an instrument's share refuses for a while holds a task, and costs none of its attempts."""
+        seen = set()
+        for sample in lines(f"{self.folder}/samples.jsonl"):
+            for task, (state, attempt, _, error) in sample["errors"].items():
+                told = (task, error["at"])
+                if told in seen or not BUSY.search(error["msg"]):
+                    continue
+                seen.add(told)
+                self.expect(error["kind"] == "hold" and state == "ready" and attempt < error["attempt"],
+                            f"at {sample['at'] - self.begin:.2f} s {task} is {state} (attempt {error['attempt']}, now {attempt}) "
+                            f"by {error['kind']}: {error['msg']}")
+        self.held = len(seen)
 
     # -- SLURM --
 
@@ -253,7 +297,7 @@ class Checker:
         for task, each in runs.items():
             each.sort()
             well = [name for _, name, state in each[:-1] if state == ENDED_WELL]
-            again = asked[task] + len(self.raws.get(task.split("/")[0], {}).get("superseded") or [])
+            again = asked[task] + self.raws.get(task.split("/")[0], {}).get("round", 0)
             self.expect(len(well) <= again, f"{task} was submitted again although {well} had ended well: {each}")
             self.expect(self.tasks.get(task, {}).get("state") != "done" or each[-1][2] == ENDED_WELL,
                         f"{task} is done, and its last job is {each[-1]}")
@@ -309,12 +353,13 @@ class Checker:
         self.expect(before is None or sample["epoch"] >= before["epoch"], f"{when} the epoch went back to {sample['epoch']}")
 
     def run(self) -> int:
-        for check in (self.check_run, self.check_originals, self.check_raw_files, self.check_tasks, self.check_backups,
-                      self.check_results, self.check_jobs, self.check_slots):
+        for check in (self.check_run, self.check_originals, self.check_raw_files, self.check_rounds, self.check_tasks,
+                      self.check_backups, self.check_held, self.check_results, self.check_jobs, self.check_slots):
             check()
         for line in self.wrong[:40]:
             print(f"  VIOLATION {line}")
-        print(f"checker: {len(self.dropped)} raw files, {len(self.tasks)} tasks, {self.jobs} jobs, {self.samples} samples: "
+        print(f"checker: {len(self.dropped)} raw files, {len(self.tasks)} tasks, {self.jobs} jobs, {self.samples} samples, "
+              f"{self.held} attempts held, {sum(d.changes for d in self.dropped)} changes afterwards: "
               f"{len(self.wrong)} violations", flush=True)
         return 1 if self.wrong else 0
 

@@ -5,6 +5,7 @@ generator of its own, so that more of one does not change the others. A run writ
 really happened, to its event log; read_log gives them back for a replay.
 """
 
+import itertools
 import json
 import random
 
@@ -12,9 +13,13 @@ WORKERS = ("worker1", "worker2", "worker3")
 SCHEDULERS = ("scheduler1", "scheduler2")
 OURS = SCHEDULERS + WORKERS
 SERVERS = ("store", "kafka", "sshd", "slurmctld")
-INSTRUMENTS = {"thermo1": "thermo", "tims1": "bruker", "zeno1": "sciex", "gen1": "generic"}
+INSTRUMENTS = {"thermo1": "thermo", "tims1": "bruker", "zeno1": "sciex", "gen1": "generic", "tims2": "bruker", "zeno2": "sciex"}
+MOVED, REMOVED = ("tims2", "zeno2"), ("tims2",)  # whose originals go into Backup as soon as they are copied, and then away
 SUFFIX = {"thermo": ".raw", "bruker": ".d", "sciex": ".wiff", "generic": ".mzML"}
-POOLS = {"file_copy": 3, "cluster_slots": 6, "index": 2}
+POOLS = {"file_copy": 3, "cluster_slots": 6, "index": 2, "file_move": 2}
+# Nothing may have moved for so long before an acquisition may be over; the rules that say so then; see world.py.
+STILL_S, SIZE_CHECK_S, QUIET_S = 2, 2, 2
+PAUSES_S = (0.5, STILL_S, 2 * SIZE_CHECK_S + 2)  # while an instrument writes: the last is taken for the end
 
 KILL_WEIGHTS = {"worker1": 14, "worker2": 14, "worker3": 14, "scheduler1": 12, "scheduler2": 12,
                 "sshd": 10, "store": 8, "kafka": 6, "slurmctld": 6}
@@ -113,19 +118,91 @@ def plan_pools(rng, until: float, pace: float) -> list:
     return found
 
 
+def plan_manner(rng, kind: str) -> dict:
+    """How an instrument writes: options of local/instruments/simulate. Every second one just grows."""
+    found = {"rate": 8_000_000}
+    if rng.random() < 0.5:
+        return found
+    if rng.random() < 0.6:
+        found["preallocate"] = True
+    if rng.random() < 0.5:
+        found |= {"pauses": rng.choice((1, 2)), "pause": rng.choice(PAUSES_S)}
+    if kind in ("bruker", "sciex") and rng.random() < 0.6:
+        found["late"] = rng.choice(PAUSES_S)
+    if kind == "bruker" and rng.random() < 0.4:
+        found["tims-off"] = True
+    if rng.random() < 0.3:
+        found["hold"] = round(rng.uniform(0.5, 8), 1)
+    if rng.random() < 0.3:
+        found["rate"] = 400_000
+    return found
+
+
 def plan_drops(rng, until: float, pace: float) -> list:
+    """Each second set of Sciex has a sibling that is written at the same time, with a dot in its stem."""
     found, numbers = [], dict.fromkeys(INSTRUMENTS, 0)
     for t in every(rng, 1.3 * pace, until, first=0.0):
         instrument = rng.choice(list(INSTRUMENTS))
+        kind = INSTRUMENTS[instrument]
         numbers[instrument] += 1
-        size = rng.choice((50_000, 400_000) if INSTRUMENTS[instrument] == "generic" else (300_000, 4_000_000, 8_000_000))
-        found.append({"t": t, "do": "drop", "instrument": instrument, "number": numbers[instrument], "size": size})
-    return found
+        size = rng.choice((50_000, 400_000) if kind == "generic" else (300_000, 4_000_000, 8_000_000))
+        drop = {"t": t, "do": "drop", "instrument": instrument, "number": numbers[instrument], "size": size,
+                "manner": plan_manner(rng, kind)}
+        found.append(drop)
+        if rng.random() < (0.5 if kind == "sciex" else 0.1):
+            found.append({**drop, "t": round(t + rng.uniform(-0.5, 1.5), 3), "manner": plan_manner(rng, kind) | {"suffix": ".5ng"}})
+    return [{**drop, "name": name_of(drop)} for drop in found]
 
 
 def name_of(drop: dict) -> str:
     kind = INSTRUMENTS[drop["instrument"]]
-    return f"{drop['instrument']}_P123_{drop['number']:04d}{SUFFIX[kind]}"
+    return f"{drop['instrument']}_P123_{drop['number']:04d}{drop['manner'].get('suffix', '')}{SUFFIX[kind]}"
+
+
+def alter(rng, t: float, drop: dict, how: str, **fields) -> dict:
+    return {"t": round(t, 3), "do": "alter", "instrument": drop["instrument"], "name": drop["name"], "how": how,
+            "keep_time": how == "rewrite" and rng.random() < 0.5, "seed": rng.randrange(1 << 30), **fields}
+
+
+def plan_alters(rng, drops: list, until: float, pace: float) -> list:
+    """Raw files that are written to, joined by another member or touched when they may be over."""
+    found = []
+    for t in every(rng, 2 * pace, until, first=4.0):
+        there = [d for d in drops if t - 30 < d["t"] < t - 1]
+        if there:
+            how, drop = rng.choice(("rewrite", "append", "add", "touch", "touch")), rng.choice(there)
+            times = rng.choice((1, 3)) if how == "touch" else 1
+            found += [alter(rng, t + n * 1.5, drop, how) for n in range(times)]
+    return found
+
+
+def plan_last_alters(rng, drops: list) -> list:
+    """When all is well and done: one of each kind, to the last raw file of each instrument whose originals stay. The time in
+    which they must be noticed is a run's own."""
+    hows = itertools.cycle(rng.sample(("rewrite", "touch", "add", "append"), 4))
+    last = {d["instrument"]: d for d in drops if d["instrument"] not in MOVED}
+    found = [alter(rng, 0, drop, how, last=True) for drop, how in zip(last.values(), hows)]
+    return [{**a, "keep_time": a["how"] == "rewrite"} for a in found]
+
+
+def plan_holds(rng, drops: list, until: float, pace: float) -> list:
+    """Raw files that others have open, as a share tells it: nobody else can open them."""
+    found = []
+    for t in every(rng, 3 * pace, until):
+        there = [d for d in drops if t - 12 < d["t"] < t + 2]
+        if there:
+            drop = rng.choice(there)
+            found.append({"t": t, "do": "hold", "instrument": drop["instrument"], "name": drop["name"],
+                          "code": rng.choice(("EACCES", "EBUSY")), "ops": rng.choice(("open", "open", "open,read")),
+                          "for_s": round(rng.uniform(2, 15), 1)})
+    return found
+
+
+def hold_rules(hold: dict) -> list:
+    """Rules of tests/faultfs: the files cannot be opened, nor get another name."""
+    stem = hold["name"].removesuffix("wiff")
+    error = f"error={hold['code']}"
+    return [f"{error} {hold['ops']} {hold['instrument']}/{stem}*", f"{error} rename {hold['instrument']}/Backup/{stem}*"]
 
 
 def plan_operator(rng, drops: list, until: float, pace: float) -> list:
@@ -134,7 +211,7 @@ def plan_operator(rng, drops: list, until: float, pace: float) -> list:
     for t in every(rng, 4 * pace, until):
         there = [d for d in drops if d["t"] < t][-4:]
         if there:
-            task = f"{name_of(rng.choice(there))}/{rng.choice(('copy', 'quant/msqc-v1'))}"
+            task = f"{rng.choice(there)['name']}/{rng.choice(('copy', 'quant/msqc-v1'))}"
             found.append({"t": t, "do": "cancel", "task": task})
             found.append({"t": round(t + rng.uniform(0.2, 5), 3), "do": "retry", "task": task})
     return found
@@ -150,8 +227,9 @@ def make(seed: int, kills: int, pace: float) -> list:
     drops = plan_drops(rng("drops"), until, pace)
     actions = (drops + plan_kills(rng("kills"), kills, pace) + plan_pauses(rng("pauses"), until, pace)
                + plan_cuts(rng("cuts"), until, pace) + plan_faults(rng("faults"), until, pace)
-               + plan_pools(rng("pools"), until, pace) + plan_operator(rng("operator"), drops, until, pace))
-    return sorted(actions, key=lambda a: (a["t"], a["do"]))
+               + plan_pools(rng("pools"), until, pace) + plan_operator(rng("operator"), drops, until, pace)
+               + plan_alters(rng("alters"), drops, until, pace) + plan_holds(rng("holds"), drops, until, pace))
+    return sorted(actions, key=lambda a: (a["t"], a["do"])) + plan_last_alters(rng("last"), drops)
 
 
 def read_log(path: str):

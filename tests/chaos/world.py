@@ -14,8 +14,8 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(os.path.dirname(HERE), name) for name in ("integration", "faults")]
 from faultfs import FaultFs  # noqa: E402
-from harness import ROOT, Failed, Servers, Site, wait_until  # noqa: E402
-from plan import INSTRUMENTS, OURS, POOLS, WORKERS  # noqa: E402
+from harness import BIN, ROOT, Failed, Servers, Site, wait_until  # noqa: E402
+from plan import INSTRUMENTS, MOVED, OURS, POOLS, QUIET_S, REMOVED, SIZE_CHECK_S, STILL_S, WORKERS  # noqa: E402
 from proxy import Proxy  # noqa: E402
 
 SCRIPT = {"store": "store", "kafka": "kafka", "sshd": "sshd", "slurmctld": "cluster"}
@@ -87,12 +87,16 @@ class World:
         self.site = Site(self.name, SETTINGS)
         os.rename(f"{self.site.software}/trawl-msqc", f"{self.site.software}/real-msqc")
         self.site.install_software(SOFTWARE)
-        self.backup, self.shares = FaultFs(self.site.backup), FaultFs(self.site.instruments)
+        self.backup, self.shares = FaultFs(self.site.backup), FaultFs(self.site.instruments, "shares")
         self.site.env["TRAWL_LOCATION_BACKUP_WORKER"] = self.backup.path
+        self.site.env["TRAWL_TRAWL_ENV"] = "production"  # elsewhere no original is moved or removed
         for instrument, kind in INSTRUMENTS.items():
             os.makedirs(f"{self.site.instruments}/{instrument}")
-            self.site.instrument(instrument, kind, folder=False, path=f"{self.shares.path}/{instrument}", size_check_s=2,
-                                 **({"quiet_s": 2} if kind == "generic" else {}))
+            keys = {"still_s": STILL_S, "size_check_s": SIZE_CHECK_S}
+            keys |= {"quiet_s": QUIET_S} if kind == "generic" else {}
+            keys |= {"file_move_delay_m": 0} if instrument in MOVED else {}
+            keys |= {"min_free_space_gb": 9_000_000, "min_file_age_days": 0} if instrument in REMOVED else {}
+            self.site.instrument(instrument, kind, folder=False, path=f"{self.shares.path}/{instrument}", **keys)
         with open(f"{self.servers.dir}/sshd/host_ed25519.pub") as pub:
             key = " ".join(pub.read().split()[:2])
         self.env = {}
@@ -100,7 +104,8 @@ class World:
             hosts = f"{self.site.dir}/known_hosts.{who}"
             with open(hosts, "w") as out:
                 out.write(f"[127.0.0.1]:{links[f'{who}/sshd']} {key}\n")
-            self.env[who] = {"TRAWL_MONGO_URI": f"mongodb://127.0.0.1:{links[f'{who}/store']}/",
+            self.env[who] = {"LD_PRELOAD": f"{BIN}/tests/test_birth.so", "TEST_BIRTH": f"{self.shares.path}:{self.site.instruments}",
+                             "TRAWL_MONGO_URI": f"mongodb://127.0.0.1:{links[f'{who}/store']}/",
                              "TRAWL_SSH_HOSTS": f"127.0.0.1:{links[f'{who}/sshd']}", "TRAWL_SSH_KNOWN_HOSTS": hosts}
 
     def __exit__(self, *_):
@@ -125,8 +130,10 @@ class World:
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def start_ours(self, name: str) -> None:
-        start = self.site.start_worker if name in WORKERS else self.site.start_scheduler
-        self.processes[name] = start(**self.env[name])
+        if name in WORKERS:
+            self.processes[name] = self.site.start_worker("copy,quant,index,move,remove", **self.env[name])
+        else:
+            self.processes[name] = self.site.start_scheduler(**self.env[name])
         self.state[name] = "up"
 
     def wait_started(self) -> None:

@@ -111,15 +111,6 @@ def here(words: str) -> str:
     return subprocess.run(words, shell=True, capture_output=True, text=True, check=True).stdout
 
 
-@contextlib.contextmanager
-def flag(path: str):
-    """A file that says stop."""
-    with open(path, "w"):
-        pass
-    yield
-    os.unlink(path)
-
-
 def start_here(words: str, says: str = "held\n"):
     """A process of this host's: what waits for its end, and what it printed when that has been called."""
     child, out = subprocess.Popen(shlex.split(words), stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent), []

@@ -1,1 +1,36 @@
+"""The unit tests of all that touches a share, with their folders on one.
+
+What a share cannot have by its nature is named here, with the reason; everything else must pass.
+"""
+
+import re
+
 from world import *
+
+NOT_ON_A_SHARE = {}
+TESTS = ("fs", "original", "mount", "remove", "move", "copy_engine", "copy_resume", "copy_faults", "copy_supersede", "copy_flush")
+
+
+def results(out: str) -> tuple:
+    """Names of the tests that passed, and of those that did not."""
+    return tuple(set(re.findall(rf"^\[ +{word} \] (\w+)$", out, re.M)) for word in ("OK", "FAILED"))
+
+
+def unit(name: str):
+    def passes(w):
+        w.fresh()
+        w.one.do(f"mkdir {w.b.folder}/tmp")
+        said = w.one.ask(f"TMPDIR={w.b.folder}/tmp {BIN}/tests/test_{name} 2>&1", 400)
+        passed, failed = results(said.out)
+        exempt = NOT_ON_A_SHARE.get(name, {})
+        holds(said.code != 124, f"it hangs: {said}")
+        holds(passed, f"{said}")
+        equal(failed - set(exempt), set(), f"fail on a share: {said}")
+        equal(set(exempt) & passed, set(), "pass on a share, though named as impossible there")
+
+    passes.__name__ = f"unit_test_{name}_passes_on_a_share"
+    case("units")(passes)
+
+
+for test in TESTS:
+    unit(test)

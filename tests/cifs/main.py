@@ -11,7 +11,7 @@ import time
 from world import World, cases
 from harness import run_one
 
-MODULES = ("cases_share", "cases_units", "cases_copy", "cases_mount", "cases_whole")
+MODULES = ("cases_share", "cases_units", "cases_copy", "cases_whole")
 
 
 def chosen(words) -> list:

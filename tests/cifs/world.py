@@ -87,6 +87,17 @@ def answers(port: int) -> bool:
     return False
 
 
+@contextlib.contextmanager
+def flag(path: str):
+    """A file that others wait for."""
+    with open(path, "w"):
+        pass
+    try:
+        yield
+    finally:
+        os.unlink(path)
+
+
 def children(pid: int) -> list:
     found = []
     for path in glob.glob(f"/proc/{pid}/task/*/children"):
@@ -242,7 +253,7 @@ class Guest:
             *self.device("root"), *self.device("run"),
             "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.port}-:2222", "-device", "virtio-net-pci,netdev=net,romfile=",
             "-kernel", glob.glob(f"{kernel()}/boot/vmlinuz-*")[0], "-initrd", f"{run}/initramfs.img",
-            "-append", " ".join(["console=ttyS0 panic=5 quiet", *words])])
+            "-append", " ".join(["console=ttyS0 panic=5 quiet no_timer_check", *words])])
 
     def share_files(self, tag: str, folder: str, cache: str):
         socket_path = f"{self.run}/{tag}-{self.name}"
@@ -427,11 +438,9 @@ class World:
             equal(child.stdout.readline(), "held\n", f"smb.py {how} {name}")
             yield child
         finally:
-            with open(stop, "w"):
-                pass
-            child.wait()
+            with flag(stop):
+                child.wait()
             child.stdout.close()
-            os.unlink(stop)
 
     def close(self) -> None:
         for part in reversed(self.parts):
