@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/mono.h"
 #include "common/path.h"
+#include "common/record.h"
 #include "scheduler/reopen.h"
 #include "scheduler/watch.h"
 
@@ -160,6 +161,28 @@ static int doubt(struct watch *w, struct entry *e, const struct look *l, const c
                 NULL, err);
 }
 
+/* Whether the files beside the main one, too, are in number and bytes those of the backup. */
+static bool has_recorded(const bson_t *rf, const struct look *l)
+{
+    struct record r = {0};
+    struct err err = {0};
+    bool other = record_load(&r, rf, &err) == 0 && (r.n != l->files || r.size != l->sig.bytes);
+    record_fini(&r);
+    return !other; /* of what has no record nothing can be said */
+}
+
+static int take_up(struct watch *w, struct entry *e, const struct look *l, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *rf = NULL;
+    if (db_find_id(w->s->db, DB_RAW_FILES, e->id, &rf, err) != 0) {
+        return -1;
+    }
+    bool copied = rf != NULL && (doc_has(rf, "files") || doc_has(rf, "file_info"));
+    return copied && !is_left_alone(rf) && !has_recorded(rf, l)
+               ? doubt(w, e, l, "its files are not those of its backup", err)
+               : accept(w, e, &l->sig, NULL, err);
+}
+
 /* Remembered by a version that knew the main file only. */
 static int compare_main(struct watch *w, struct entry *e, const struct look *l, struct err *err)
 {
@@ -171,7 +194,7 @@ static int compare_main(struct watch *w, struct entry *e, const struct look *l, 
     if (had_main && e->mtime_ns != 0 && l->mtime_ns != e->mtime_ns) {
         return doubt(w, e, l, "its time has moved", err);
     }
-    return w->n_notes < TAKEN_UP_A_POLL ? accept(w, e, &l->sig, NULL, err) : 0;
+    return w->n_notes < TAKEN_UP_A_POLL ? take_up(w, e, l, err) : 0;
 }
 
 static int compare(struct watch *w, struct entry *e, const struct look *l, struct err *err)

@@ -223,20 +223,29 @@ def documents_of_a_version_that_knew_sizes_only_are_taken_up_and_watched_from_th
     with Site("old", COPY) as site:
         folder = site.instrument("thermo1", "thermo", skip_quanting="true")
         dots = site.instrument("tims1", "bruker", skip_quanting="true")
+        os.makedirs(f"{dots}/c.d/1.m")
+        write_file(f"{dots}/c.d/analysis.tdf_bin", 30_000, 5)
         scheduler = site.start_scheduler()
         site.start_worker("copy,index")
         write_file(f"{folder}/a.raw", 30_000, 1)
         os.makedirs(f"{dots}/b.d")
         write_file(f"{dots}/b.d/analysis.tdf_bin", 30_000, 2)
-        for name in ("a.raw", "b.d"):
+        for name in ("a.raw", "b.d", "c.d"):
             site.wait_status(name, "done_not_quanted", 40)
+        site.wait_settled()
         scheduler.kill()
+        write_file(f"{dots}/c.d/1.m/method", 100, 4)  # the version before saw none of it
         site.db.command({"update": "raw_file", "updates": [{"q": {}, "u": {"$unset": {"watch.sig": True}}, "multi": True}]})
         site.start_scheduler()
         for name in ("a.raw", "b.d"):
             wait_until(lambda n=name: site.raw(n)["watch"].get("sig"), 20, "it is known in depth now")
-        equal(site.logs("acquisition_goes_on"), [], "none looks changed")
+        wait_until(lambda: site.logs("acquisition_goes_on", raw_file="c.d"), 60, "it goes back to monitoring")
+        site.wait_status("c.d", "done_not_quanted", 40)
+        wait_until(lambda: backed_up(site, "c.d", f"{dots}/c.d"), 60, "what had come before is in the backup")
+        equal([e["raw_file"] for e in site.logs("acquisition_goes_on")], ["c.d"], "no other looks changed")
         write_file(f"{dots}/b.d/late.xml", 100, 3)
+        wait_until(lambda: site.logs("acquisition_goes_on", raw_file="b.d"), 40, "it goes back to monitoring")
+        site.wait_status("b.d", "done_not_quanted", 40)
         wait_until(lambda: backed_up(site, "b.d", f"{dots}/b.d"), 40, "what comes now is in the backup")
 
 

@@ -82,7 +82,7 @@ def a_name_that_was_used_again_leaves_the_first_raw_file_backed_up_and_copies_th
         site.wait_settled()
         os.unlink(f"{site.share}/a.mzML")
         put(site, "a.mzML", 2, 70_000)
-        wait_until(lambda: len(site.db.find("raw_files", {"status": "done_not_quanted"})) == 2, 60, "both are done")
+        wait_until(lambda: len(site.db.find("raw_file", {"status": "done_not_quanted"})) == 2, 60, "both are done")
         site.instrument("gen1", "generic", file_move_delay_m=0)
         site.wait_task("a.mzML/move", "failed", 60)
         site.wait_settled()
