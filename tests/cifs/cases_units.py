@@ -13,7 +13,7 @@ TESTS = ("fs", "original", "mount", "remove", "move", "copy_engine", "copy_resum
 
 def results(out: str) -> tuple:
     """Names of the tests that passed, and of those that did not."""
-    return tuple(set(re.findall(rf"^\[ +{word} \] (\w+)$", out, re.M)) for word in ("OK", "FAILED"))
+    return tuple(set(re.findall(rf"^\[ +{word} +\] (\w+)$", out, re.M)) for word in ("OK", "FAILED"))
 
 
 def unit(name: str):
@@ -24,6 +24,7 @@ def unit(name: str):
         passed, failed = results(said.out)
         exempt = NOT_ON_A_SHARE.get(name, {})
         holds(said.code != 124, f"it hangs: {said}")
+        equal(said.code, len(failed), f"tests that failed, by the exit code: {said}")
         holds(passed, f"{said}")
         equal(failed - set(exempt), set(), f"fail on a share: {said}")
         equal(set(exempt) & passed, set(), "pass on a share, though named as impossible there")
