@@ -7,7 +7,13 @@ import re
 
 from world import *
 
-NOT_ON_A_SHARE = {}
+LINKS = "a share of Windows' kind has no symbolic links and no pipes"
+OWNERS = "owners and modes are the mount's: nobody can be kept from reading"
+NOT_ON_A_SHARE = {
+    "fs": {"walk_sees_every_regular_file_in_byte_order": LINKS},
+    "mount": {"a_broken_identity_is_wrong": LINKS},
+    "original": {"a_file_more_or_of_another_size_or_kind_differs": LINKS, "what_cannot_be_read_now_is_no_difference": OWNERS},
+}
 TESTS = ("fs", "original", "mount", "remove", "move", "copy_engine", "copy_resume", "copy_faults", "copy_supersede", "copy_flush")
 
 
