@@ -20,7 +20,7 @@ POOLS = {"file_copy": 3, "cluster_slots": 6, "index": 2, "file_move": 2}
 # Nothing may have moved for so long before an acquisition may be over; the rules that say so then; see world.py.
 STILL_S, SIZE_CHECK_S, QUIET_S = 2, 2, 2
 HELD_LAST_S = STILL_S + 2 * SIZE_CHECK_S + 6
-PAUSES_S = (0.5, STILL_S, 2 * SIZE_CHECK_S + 2)  # while an instrument writes: the last is taken for the end
+PAUSES_S = (0.75 * STILL_S, STILL_S, 2 * SIZE_CHECK_S + 2)  # while an instrument writes; the last is taken for the end
 
 KILL_WEIGHTS = {"worker1": 14, "worker2": 14, "worker3": 14, "scheduler1": 12, "scheduler2": 12,
                 "sshd": 10, "store": 8, "kafka": 6, "slurmctld": 6}
@@ -119,7 +119,7 @@ def plan_pools(rng, until: float, pace: float) -> list:
     return found
 
 
-def plan_manner(rng, kind: str) -> dict:
+def plan_manner(rng, kind: str, size: int) -> dict:
     """How an instrument writes: options of local/instruments/simulate. Every second one just grows."""
     found = {"rate": 8_000_000}
     if rng.random() < 0.5:
@@ -134,8 +134,8 @@ def plan_manner(rng, kind: str) -> dict:
         found["tims-off"] = True
     if rng.random() < 0.3:
         found["hold"] = round(rng.uniform(0.5, 8), 1)
-    if rng.random() < 0.3:
-        found["rate"] = 400_000
+    if rng.random() < 0.4:
+        found["rate"] = size // rng.randint(4, 12)
     return found
 
 
@@ -148,10 +148,11 @@ def plan_drops(rng, until: float, pace: float) -> list:
         numbers[instrument] += 1
         size = rng.choice((50_000, 400_000) if kind == "generic" else (300_000, 4_000_000, 8_000_000))
         drop = {"t": t, "do": "drop", "instrument": instrument, "number": numbers[instrument], "size": size,
-                "manner": plan_manner(rng, kind)}
+                "manner": plan_manner(rng, kind, size)}
         found.append(drop)
         if rng.random() < (0.5 if kind == "sciex" else 0.1):
-            found.append({**drop, "t": round(t + rng.uniform(-0.5, 1.5), 3), "manner": plan_manner(rng, kind) | {"suffix": ".5ng"}})
+            manner = plan_manner(rng, kind, size) | {"suffix": ".5ng"}
+            found.append({**drop, "t": round(t + rng.uniform(-0.5, 1.5), 3), "manner": manner})
     return [{**drop, "name": name_of(drop)} for drop in found]
 
 
