@@ -247,6 +247,7 @@ static int save(struct watch *w, struct entry *e, const struct look *l, const ch
     int rc = update_open(w, e, &set, first, &won, err);
     bson_destroy(&set);
     e->saved_ms = mono_ms();
+    w->loaded = w->loaded && (rc != 0 || won); /* another leader has ended it: that counts */
     return rc;
 }
 
@@ -295,6 +296,7 @@ static int conclude(struct watch *w, struct entry *e, const struct ending *end, 
         e->open = false;
         e->ended_ms = mono_ms();
         e->size = end->v == VERDICT_MAIN_MISSING ? -1 : e->size; /* it ended without */
+        w->loaded = w->loaded && won; /* another leader was first: what it has seen was copied */
         log_info("acquisition_ended", KV("raw_file", e->id), KV("rule", rule), KV("won", won));
         wake_raise(&w->s->wake, e->id);
     }

@@ -46,7 +46,8 @@ class Pace:
 
     def __init__(self, rate: int, size: int = 0, manner: Manner = Manner()):
         self.rate, self.manner = rate, manner
-        self.begin = time.monotonic()
+        self.begin = self.last = time.monotonic()
+        self.longest_s = 0.0  # in which nothing was written
         self.written = 0
         self.pauses_at = [size * (n + 1) // (manner.pauses + 1) for n in range(manner.pauses)]
         self.held = contextlib.ExitStack()
@@ -56,6 +57,8 @@ class Pace:
         return min(1 << 20, max(512, self.rate // 20)) if self.rate else 1 << 20
 
     def spend(self, size: int) -> None:
+        now = time.monotonic()
+        self.longest_s, self.last = max(self.longest_s, now - self.last), now
         self.written += size
         if self.rate:
             ahead = self.written / self.rate - (time.monotonic() - self.begin)
@@ -79,6 +82,10 @@ class Pace:
         if self.manner.hold_s is not None:
             time.sleep(self.manner.hold_s)
         self.held.close()
+
+    def facts(self) -> dict:
+        """For those who check that nobody took it for whole before it was; moments are of the monotonic clock."""
+        return {"written_bytes": self.written, "longest_pause_s": round(self.longest_s, 3), "last_write": self.last}
 
 
 class GrowingFile:

@@ -188,9 +188,10 @@ class Driver:
         out, manner = child.stdout.read(), a["manner"]
         if child.returncode != 0:
             raise Failed(f"simulate: {out}")
-        names = json.loads(out)["names"]
-        self.note("dropped", instrument=a["instrument"], name=a["name"], names=names, sha256=self.hashes(folder, names),
-                  phases=1 + manner.get("pauses", 0) + ("late" in manner))
+        told = json.loads(out)
+        self.note("dropped", instrument=a["instrument"], name=a["name"], names=told["names"],
+                  sha256=self.hashes(folder, told["names"]), longest_pause_s=told["longest_pause_s"],
+                  last_write=told["last_write"], phases=1 + manner.get("pauses", 0) + ("late" in manner))
 
     @staticmethod
     def hashes(folder: str, names: list) -> dict:
@@ -318,7 +319,8 @@ def describe(world, folder: str) -> None:
     with open(f"{folder}/world.json", "w", encoding="utf-8") as out:
         json.dump({"store": f"mongodb://127.0.0.1:{world.base + 2}/", "database": site.env["TRAWL_MONGO_DATABASE"],
                    "instruments": site.instruments, "backup": site.backup, "slurm": site.slurm, "output": site.output,
-                   "slurm_conf": f"{world.servers.dir}/cluster/slurm.conf", "moved": plan.MOVED, "removed": plan.REMOVED}, out)
+                   "slurm_conf": f"{world.servers.dir}/cluster/slurm.conf", "moved": plan.MOVED, "removed": plan.REMOVED,
+                   "still_s": plan.STILL_S}, out)
 
 
 def keep_evidence(world, folder: str) -> None:
@@ -343,7 +345,7 @@ def run_world(args, actions: list, folder: str) -> int:
             world.wait_started()
             describe(world, folder)
             observer = subprocess.Popen([sys.executable, f"{HERE}/observer.py", world.site.env["TRAWL_MONGO_URI"],
-                                         world.site.env["TRAWL_MONGO_DATABASE"], f"{folder}/samples.jsonl"],
+                                         world.site.env["TRAWL_MONGO_DATABASE"], folder],
                                         preexec_fn=die_with_parent)
             drops = sum(action["do"] == "drop" for action in actions)
             driver = Driver(world, actions, log)

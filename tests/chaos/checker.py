@@ -21,7 +21,9 @@ from ledger import Ledger, is_safe  # noqa: E402
 from mongo import Mongo  # noqa: E402
 
 KINDS = ("copy", "index", "quant/msqc-v1")
+GROWING = ("queued_for_monitoring", "monitoring_acquisition")
 BUSY = re.compile("Permission denied|Device or resource busy")
+MANY_KILLS = 100  # in so long a run everything happens
 ROUNDS_SPARE = 2  # a machine that stands still makes a pause where none was planned
 WORK = re.compile(r"\.(part|chunks|tmp)$")
 LOWERED_S = 1.5  # a change of a pool's size acts within a second
@@ -120,8 +122,8 @@ class Checker:
     def check_backup(self, drop, raw: dict, folder: str) -> None:
         """Shown as safe: so the backup is what the original is, or was when it was removed."""
         recorded = {f["path"]: f for f in raw.get("files", [])}
-        self.expect(set(recorded) == set(drop.sha256), f"{drop.name} is shown as safe without {set(drop.sha256) - set(recorded)}, "
-                    f"with {set(recorded) - set(drop.sha256)}")
+        self.expect(set(recorded) == set(drop.sha256), f"{drop.name} is shown as safe without "
+                    f"{sorted(set(drop.sha256) - set(recorded))}, with {sorted(set(recorded) - set(drop.sha256))}")
         for path, digest in drop.sha256.items():
             source, copy = f"{self.folder_of(drop)}/{path}", f"{folder}/{path}"
             if not os.path.isfile(copy):
@@ -152,6 +154,20 @@ class Checker:
             state = (raw.get("status"), raw.get("settled"), bool(raw.get("dirty")))
             self.expect(state == ("done", True, False), f"{name}: status, settled, dirty = {state} ({raw.get('status_details')})")
             self.expect(raw.get("indexed_rev") == raw.get("rev"), f"{name}: indexed_rev {raw.get('indexed_rev')} of {raw.get('rev')}")
+
+    def check_ends(self) -> None:
+        """No acquisition is over while its instrument writes without pauses that are long enough."""
+        drops = {d.name: d for d in self.dropped}
+        self.steady, seen = sum(d.longest_pause_s < self.world["still_s"] for d in self.dropped), set()
+        for sample in lines(f"{self.folder}/raw_files.jsonl"):
+            for name, status in sample["raw_files"].items():
+                drop = drops.get(name)
+                if drop is None or name in seen or status in GROWING or drop.longest_pause_s >= self.world["still_s"]:
+                    continue
+                seen.add(name)
+                self.expect(sample["at"] >= drop.last_write, f"at {sample['at'] - self.begin:.2f} s {name} is {status}, "
+                            f"{drop.last_write - sample['at']:.2f} s before its last byte; its longest pause was "
+                            f"{drop.longest_pause_s} s")
 
     def check_rounds(self) -> None:
         """Nobody is sent back to monitoring more often than it was written to: to touch a file is not to write to it."""
@@ -213,6 +229,7 @@ class Checker:
                             f"at {sample['at'] - self.begin:.2f} s {task} is {state} (attempt {error['attempt']}, now {attempt}) "
                             f"by {error['kind']}: {error['msg']}")
         self.held = len(seen)
+        self.expect(self.held or self.header["kills"] < MANY_KILLS, "nobody was held by a file that others have open")
 
     # -- SLURM --
 
@@ -353,14 +370,14 @@ class Checker:
         self.expect(before is None or sample["epoch"] >= before["epoch"], f"{when} the epoch went back to {sample['epoch']}")
 
     def run(self) -> int:
-        for check in (self.check_run, self.check_originals, self.check_raw_files, self.check_rounds, self.check_tasks,
-                      self.check_backups, self.check_held, self.check_results, self.check_jobs, self.check_slots):
+        for check in (self.check_run, self.check_originals, self.check_raw_files, self.check_ends, self.check_rounds,
+                      self.check_tasks, self.check_backups, self.check_held, self.check_results, self.check_jobs, self.check_slots):
             check()
         for line in self.wrong[:40]:
             print(f"  VIOLATION {line}")
-        print(f"checker: {len(self.dropped)} raw files, {len(self.tasks)} tasks, {self.jobs} jobs, {self.samples} samples, "
-              f"{self.held} attempts held, {sum(d.changes for d in self.dropped)} changes afterwards: "
-              f"{len(self.wrong)} violations", flush=True)
+        print(f"checker: {len(self.dropped)} raw files ({self.steady} without long pauses), {len(self.tasks)} tasks, "
+              f"{self.jobs} jobs, {self.samples} samples, {self.held} attempts held, "
+              f"{sum(d.changes for d in self.dropped)} changes afterwards: {len(self.wrong)} violations", flush=True)
         return 1 if self.wrong else 0
 
 

@@ -1,6 +1,7 @@
 """What was dropped, and what it was made into since: from the event log, which the driver and the checker read alike.
 
-    {"event": "dropped", "instrument", "name", "names": [top-level names], "sha256": {path: digest}, "phases": n}
+    {"event": "dropped", "instrument", "name", "names": [top-level names], "sha256": {path: digest}, "phases": n,
+     "longest_pause_s", "last_write": on the monotonic clock}
     {"event": "altered", "name", "how", "names", "sha256"}      (or with "skipped": it was not there any more)
 """
 
@@ -10,6 +11,7 @@ class Drop:
         self.name, self.instrument = event["name"], event["instrument"]
         self.names, self.sha256 = event["names"], event["sha256"]
         self.phases = event["phases"]  # stretches in which it was written; between them it may have seemed to be over
+        self.longest_pause_s, self.last_write = event["longest_pause_s"], event["last_write"]
         self.changes = self.touches = 0
 
     def alter(self, event: dict) -> None:

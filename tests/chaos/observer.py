@@ -1,11 +1,14 @@
-"""observer.py ADDRESS DATABASE FILE - look at slots, pools, running tasks and leases all the time, and write what changed.
+"""observer.py ADDRESS DATABASE FOLDER - look at slots, pools, running tasks and leases all the time, and write what changed.
 
-A program of its own, beside the run: it talks to the store directly and shares nothing with the engine. Each line is
+A program of its own, beside the run: it talks to the store directly and shares nothing with the engine. Each line of
+samples.jsonl is
 {"at": monotonic seconds, "slots": {id: [task, fence]}, "pools": {id: size}, "tasks": {id: [state, fence, slot, worker]}, "epoch": n,
-"errors": {id: [state, attempt, setbacks, {kind, msg, at, attempt, ...}]} of what is to be tried again or has failed}.
+"errors": {id: [state, attempt, setbacks, {kind, msg, at, attempt, ...}]} of what is to be tried again or has failed};
+each line of raw_files.jsonl is {"at": …, "raw_files": {id: status}} of those that changed.
 It ends with SIGTERM. A store that is away is looked at again a moment later.
 """
 
+import itertools
 import json
 import os
 import signal
@@ -17,6 +20,7 @@ sys.dont_write_bytecode = True
 from mongo import Mongo, MongoError  # noqa: E402
 
 PERIOD_S = 0.05
+RAW_FILES_EVERY = 10  # periods
 HOLDING = {"state": {"$in": ["admitted", "running", "parked"]}}
 SET_BACK = {"state": {"$in": ["ready", "failed", "dead"]}, "error": {"$exists": True}}
 
@@ -39,21 +43,46 @@ def look(db) -> dict:
     return {"slots": slots, "pools": pools, "tasks": tasks, "epoch": lease.get("epoch", 0), "errors": errors}
 
 
+class Writer:
+    """The lines of one file: what was looked at, when it was other than before."""
+
+    def __init__(self, path: str, look):
+        self.out, self.look, self.last = open(path, "w", encoding="utf-8"), look, None
+
+    def sample(self, db) -> None:
+        at = time.monotonic()
+        try:
+            found = self.look(db)
+        except (OSError, MongoError):
+            return
+        if found != self.last:
+            self.out.write(json.dumps({"at": at, **found}, default=str) + "\n")
+            self.out.flush()
+            self.last = found
+
+
+class RawFiles:
+    def __init__(self):
+        self.known = {}
+
+    def __call__(self, db) -> dict:
+        reply = db.command({"find": "raw_file", "filter": {}, "batchSize": 10000, "singleBatch": True, "projection": {"status": 1}})
+        found = {raw["_id"]: raw["status"] for raw in reply["cursor"]["firstBatch"]}
+        changed = {name: status for name, status in found.items() if self.known.get(name) != status}
+        self.known = found
+        return {"raw_files": changed}
+
+
 def main() -> int:
-    address, database, path = sys.argv[1:]
+    address, database, folder = sys.argv[1:]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    db, last = Mongo(address, database), None
-    with open(path, "w", encoding="utf-8") as out:
-        while True:
-            try:
-                found = look(db)
-            except (OSError, MongoError):
-                found = last
-            if found != last:
-                out.write(json.dumps({"at": time.monotonic(), **found}, default=str) + "\n")
-                out.flush()
-                last = found
-            time.sleep(PERIOD_S)
+    db = Mongo(address, database)
+    samples, raw_files = Writer(f"{folder}/samples.jsonl", look), Writer(f"{folder}/raw_files.jsonl", RawFiles())
+    for period in itertools.count():
+        samples.sample(db)
+        if period % RAW_FILES_EVERY == 0:
+            raw_files.sample(db)
+        time.sleep(PERIOD_S)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ SUFFIX = {"thermo": ".raw", "bruker": ".d", "sciex": ".wiff", "generic": ".mzML"
 POOLS = {"file_copy": 3, "cluster_slots": 6, "index": 2, "file_move": 2}
 # Nothing may have moved for so long before an acquisition may be over; the rules that say so then; see world.py.
 STILL_S, SIZE_CHECK_S, QUIET_S = 2, 2, 2
-PAUSES_S = (0.5, STILL_S, 2 * SIZE_CHECK_S + 2)  # while an instrument writes: the last is taken for the end
+HELD_LAST_S = STILL_S + 2 * SIZE_CHECK_S + 6
+PAUSES_S = (0.75 * STILL_S, STILL_S, 2 * SIZE_CHECK_S + 2)  # while an instrument writes; the last is taken for the end
 
 KILL_WEIGHTS = {"worker1": 14, "worker2": 14, "worker3": 14, "scheduler1": 12, "scheduler2": 12,
                 "sshd": 10, "store": 8, "kafka": 6, "slurmctld": 6}
@@ -118,7 +119,7 @@ def plan_pools(rng, until: float, pace: float) -> list:
     return found
 
 
-def plan_manner(rng, kind: str) -> dict:
+def plan_manner(rng, kind: str, size: int) -> dict:
     """How an instrument writes: options of local/instruments/simulate. Every second one just grows."""
     found = {"rate": 8_000_000}
     if rng.random() < 0.5:
@@ -133,8 +134,8 @@ def plan_manner(rng, kind: str) -> dict:
         found["tims-off"] = True
     if rng.random() < 0.3:
         found["hold"] = round(rng.uniform(0.5, 8), 1)
-    if rng.random() < 0.3:
-        found["rate"] = 400_000
+    if rng.random() < 0.4:
+        found["rate"] = size // rng.randint(4, 12)
     return found
 
 
@@ -147,10 +148,11 @@ def plan_drops(rng, until: float, pace: float) -> list:
         numbers[instrument] += 1
         size = rng.choice((50_000, 400_000) if kind == "generic" else (300_000, 4_000_000, 8_000_000))
         drop = {"t": t, "do": "drop", "instrument": instrument, "number": numbers[instrument], "size": size,
-                "manner": plan_manner(rng, kind)}
+                "manner": plan_manner(rng, kind, size)}
         found.append(drop)
         if rng.random() < (0.5 if kind == "sciex" else 0.1):
-            found.append({**drop, "t": round(t + rng.uniform(-0.5, 1.5), 3), "manner": plan_manner(rng, kind) | {"suffix": ".5ng"}})
+            manner = plan_manner(rng, kind, size) | {"suffix": ".5ng"}
+            found.append({**drop, "t": round(t + rng.uniform(-0.5, 1.5), 3), "manner": manner})
     return [{**drop, "name": name_of(drop)} for drop in found]
 
 
@@ -159,9 +161,9 @@ def name_of(drop: dict) -> str:
     return f"{drop['instrument']}_P123_{drop['number']:04d}{drop['manner'].get('suffix', '')}{SUFFIX[kind]}"
 
 
-def alter(rng, t: float, drop: dict, how: str, **fields) -> dict:
+def alter(rng, t: float, drop: dict, how: str) -> dict:
     return {"t": round(t, 3), "do": "alter", "instrument": drop["instrument"], "name": drop["name"], "how": how,
-            "keep_time": how == "rewrite" and rng.random() < 0.5, "seed": rng.randrange(1 << 30), **fields}
+            "keep_time": how == "rewrite" and rng.random() < 0.5, "seed": rng.randrange(1 << 30)}
 
 
 def plan_alters(rng, drops: list, until: float, pace: float) -> list:
@@ -176,13 +178,20 @@ def plan_alters(rng, drops: list, until: float, pace: float) -> list:
     return found
 
 
-def plan_last_alters(rng, drops: list) -> list:
-    """When all is well and done: one of each kind, to the last raw file of each instrument whose originals stay. The time in
-    which they must be noticed is a run's own."""
+def plan_last(rng, drops: list) -> list:
+    """When all is well and done: a change of each kind, to the last raw file of each instrument whose originals stay, and one of
+    them is held when it is copied again. How long they may take to be noticed is the driver's."""
     hows = itertools.cycle(rng.sample(("rewrite", "touch", "add", "append"), 4))
     last = {d["instrument"]: d for d in drops if d["instrument"] not in MOVED}
-    found = [alter(rng, 0, drop, how, last=True) for drop, how in zip(last.values(), hows)]
-    return [{**a, "keep_time": a["how"] == "rewrite"} for a in found]
+    found = [{**alter(rng, 0, drop, how), "keep_time": how == "rewrite", "last": True} for drop, how in zip(last.values(), hows)]
+    held = [a for a in found if a["how"] == "append"]
+    return found + [{**hold(rng, 0, a), "ops": "open", "for_s": HELD_LAST_S, "last": True} for a in held]
+
+
+def hold(rng, t: float, drop: dict) -> dict:
+    return {"t": t, "do": "hold", "instrument": drop["instrument"], "name": drop["name"],
+            "code": rng.choice(("EACCES", "EBUSY")), "ops": rng.choice(("open", "open", "open,read")),
+            "for_s": round(rng.uniform(2, 15), 1)}
 
 
 def plan_holds(rng, drops: list, until: float, pace: float) -> list:
@@ -191,18 +200,15 @@ def plan_holds(rng, drops: list, until: float, pace: float) -> list:
     for t in every(rng, 3 * pace, until):
         there = [d for d in drops if t - 12 < d["t"] < t + 2]
         if there:
-            drop = rng.choice(there)
-            found.append({"t": t, "do": "hold", "instrument": drop["instrument"], "name": drop["name"],
-                          "code": rng.choice(("EACCES", "EBUSY")), "ops": rng.choice(("open", "open", "open,read")),
-                          "for_s": round(rng.uniform(2, 15), 1)})
+            found.append(hold(rng, t, rng.choice(there)))
     return found
 
 
-def hold_rules(hold: dict) -> list:
+def hold_rules(held: dict) -> list:
     """Rules of tests/faultfs: the files cannot be opened, nor get another name."""
-    stem = hold["name"].removesuffix("wiff")
-    error = f"error={hold['code']}"
-    return [f"{error} {hold['ops']} {hold['instrument']}/{stem}*", f"{error} rename {hold['instrument']}/Backup/{stem}*"]
+    stem = held["name"].removesuffix("wiff")
+    error = f"error={held['code']}"
+    return [f"{error} {held['ops']} {held['instrument']}/{stem}*", f"{error} rename {held['instrument']}/Backup/{stem}*"]
 
 
 def plan_operator(rng, drops: list, until: float, pace: float) -> list:
@@ -229,7 +235,7 @@ def make(seed: int, kills: int, pace: float) -> list:
                + plan_cuts(rng("cuts"), until, pace) + plan_faults(rng("faults"), until, pace)
                + plan_pools(rng("pools"), until, pace) + plan_operator(rng("operator"), drops, until, pace)
                + plan_alters(rng("alters"), drops, until, pace) + plan_holds(rng("holds"), drops, until, pace))
-    return sorted(actions, key=lambda a: (a["t"], a["do"])) + plan_last_alters(rng("last"), drops)
+    return sorted(actions, key=lambda a: (a["t"], a["do"])) + plan_last(rng("last"), drops)
 
 
 def read_log(path: str):
