@@ -156,6 +156,21 @@ static void another_tasks_job_is_waited_for_and_not_stopped(void **state)
     assert_int_equal(submit("overwrite").answer, JOB_FOUND);
 }
 
+/* The folder is refused, so nothing happens to the job for which it was made. */
+static void another_tasks_job_that_has_not_begun_still_may(void **state)
+{
+    (void)state;
+    stand_in("squeue", "exit 0");
+    stand_in("sbatch", "echo 22");
+    stand_in("scancel", "touch $R/cancelled");
+    old_job("task/2", "RUNNING");
+    assert_int_equal(shell("rm jobs/m1/old/claimed jobs/m1/old/status.json jobs/m1/old/beat"), 0);
+    assert_int_equal(submit("raise").answer, JOB_TAKEN);
+    assert_int_equal(shell("[ ! -e jobs/m1/old/closed ] && [ ! -e cancelled ]"), 0);
+    assert_int_equal(submit("overwrite").answer, JOB_FOUND);
+    assert_int_equal(shell("[ -e jobs/m1/old/closed ]"), 0);
+}
+
 static void what_a_site_prints_around_the_id_of_a_job_is_passed_over(void **state)
 {
     (void)state;
@@ -222,6 +237,7 @@ int main(void)
         TEST(the_users_environment_does_not_reach_the_wrapper),
         TEST(an_output_folder_that_an_earlier_attempt_writes_is_not_used),
         TEST(another_tasks_job_is_waited_for_and_not_stopped),
+        TEST(another_tasks_job_that_has_not_begun_still_may),
         TEST(what_a_site_prints_around_the_id_of_a_job_is_passed_over),
         TEST(slurmctld_is_asked_for_what_no_list_has),
     };

@@ -100,7 +100,7 @@ t_beats() { # JOB_FOLDER
     [ $((now - since)) -lt $T_QUIET ]
 }
 # The job that used the output folder last may still write there. One of the same task is told to
-# stop; another task's is waited for.
+# stop; another task's, whose folder is taken over, is waited for, or never begins.
 t_written() { # OUTPUT TASK NAME FOLDER: whether it is; why in T_TEXT
     local last owner path id
     t_line "$1/.trawl-job"
@@ -125,15 +125,15 @@ t_written() { # OUTPUT TASK NAME FOLDER: whether it is; why in T_TEXT
 }
 # The output folder is new, empty, ours, or to be taken over. Says why not in T_TEXT.
 t_output() { # OUTPUT MODE TASK NAME FOLDER
-    ! t_written "$1" "$3" "$4" "$5" || return 16
+    local owner
     t_line "$1/.trawl-task"
-    if [ "$T_LINE" != "$3" ]; then
-        if [ "$2" != overwrite ] && t_taken "$1"; then
-            T_TEXT="$1 exists already and is not of this task"
-            return 17
-        fi
-        t_mark "$1/.trawl-task" "$3" || return 1
+    owner=$T_LINE
+    if [ "$owner" != "$3" ] && [ "$2" != overwrite ] && t_taken "$1"; then
+        T_TEXT="$1 exists already and is not of this task"
+        return 17
     fi
+    ! t_written "$1" "$3" "$4" "$5" || return 16
+    [ "$owner" = "$3" ] || t_mark "$1/.trawl-task" "$3" || return 1
     t_mark "$1/.trawl-job" "$4"
 }
 
