@@ -112,6 +112,10 @@ static void a_job_file_that_is_not_there_any_more_is_not_taken_for_lost(void **s
     assert_int_equal(job_submit(&engine_file, &cfg, &next, &ignored, &err), -1);
     assert_int_equal(err.kind, ERR_HOLD);
     assert_non_null(strstr(err.msg, first_name));
+    struct err gone = {0};
+    assert_int_equal(shell("rm output/job_queue/%s.job.processed", first_name), 0);
+    assert_int_equal(job_submit(&engine_file, &cfg, &next, &ignored, &gone), -1);
+    assert_int_equal(gone.kind, ERR_HOLD);
     assert_int_equal(shell("echo FAILED >>'%s/job_status.log'", out_there), 0);
     assert_true(submitted(&engine_file, &next) > 0);
     /* one that nobody has taken makes way */
