@@ -197,6 +197,23 @@ static void a_script_of_which_a_byte_is_missing_is_not_run(void **state)
     assert_int_equal(open_text(closed, strlen(closed), &text), FRAME_SHORT);
 }
 
+/* sbatch refuses to work where it does not know where it is. */
+static void a_script_runs_in_a_folder_that_is_there(void **state)
+{
+    (void)state;
+    static const char where[] = "printf '\\ntrawl|%s|begin|1\\ntrawl|%s|%s\\ntrawl|%s|end|1\\n' "
+                                "\"$1\" \"$1\" \"$PWD\" \"$1\"\n";
+    AUTO(free) char *line = frame_line(NONCE, sizeof where - 1);
+    AUTO(free) char *text = NULL;
+    write_to("line", line, strlen(line));
+    write_to("script", where, sizeof where - 1);
+    AUTO(free)
+    char *answer = printed("mkdir $R/gone && cd $R/gone && rmdir $R/gone && exec "
+                           "/bin/bash -c \"$(cat $R/line)\" <$R/script 2>/dev/null");
+    assert_int_equal(open_text(answer, strlen(answer), &text), FRAME_WHOLE);
+    assert_string_equal(text, "trawl|/\n");
+}
+
 /* What the user's environment says of the site goes on; what would change answers does not. */
 static void only_what_is_known_of_the_environment_counts(void **state)
 {
@@ -234,6 +251,7 @@ int main(void)
         TEST(every_login_shell_hands_the_script_on_as_it_is),
         TEST(a_script_comes_in_pieces_where_there_is_no_standard_input),
         TEST(a_script_of_which_a_byte_is_missing_is_not_run),
+        TEST(a_script_runs_in_a_folder_that_is_there),
         TEST(only_what_is_known_of_the_environment_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,10 +34,10 @@
 
 /* --norc: a bash that came over the network reads .bashrc for -c, too. -p: neither BASH_ENV nor a
  * function nor an option of the environment counts. A stream that was closed would be the next file
- * that somebody opens. $1 is what runs; the rest are its arguments, of which the first is the
- * nonce. */
+ * that somebody opens. A folder that a start file went to may be gone. $1 is what runs; the rest
+ * are its arguments, of which the first is the nonce. */
 #define CLEAN                                                                                      \
-    "[ -e /dev/fd/0 ] || exec </dev/null; [ -e /dev/fd/2 ] || exec 2>/dev/null; "                  \
+    "cd /; [ -e /dev/fd/0 ] || exec </dev/null; [ -e /dev/fd/2 ] || exec 2>/dev/null; "            \
     "exec /usr/bin/env -i LC_ALL=C" FRAME_VARIABLES " /bin/bash --norc -p -c \"$@\""
 
 /* The script is run with the nonce as its $1, and nothing to read. Its last byte may be a line
