@@ -227,6 +227,38 @@ static void slurmctld_is_asked_for_what_no_list_has(void **state)
     job_poll_fini(&poll);
 }
 
+/* Silence of what is not there is no reason to wait for it; of what does not answer it is. */
+static void a_site_without_accounting_is_no_error_and_accounting_that_is_away_is_one(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sacct;
+        bool accounting_ok;
+    } cases[] = {{"echo \"sacct: error: Connection refused\" >&2; exit 1", false},
+                 {"exit 127", true},
+                 {"exit 0", true}};
+    char folder[100];
+    snprintf(folder, sizeof folder, "%s/job", root);
+    stand_in("sbatch", "exit 0");
+    stand_in("squeue", "exit 0");
+    stand_in("scontrol", "exit 0");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err err = {0};
+        struct job_poll poll;
+        struct job_watched view = {.view = {.id = 8, .name = "n8"}, .folder = folder};
+        AUTO(text_fini) struct text t = {0};
+        stand_in("sacct", cases[i].sacct);
+        assert_int_equal(slurm_begin(&t, &err), 0);
+        slurm_put_watch(&t, 8, "n8", folder);
+        slurm_put_poll(&t, "trawl-me-");
+        AUTO(free) char *reply = head_node(&t, &err);
+        slurm_read_poll(reply, &view, 1, &poll);
+        assert_true(poll.queue_ok);
+        assert_int_equal(poll.accounting_ok, cases[i].accounting_ok);
+        job_poll_fini(&poll);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +272,7 @@ int main(void)
         TEST(another_tasks_job_that_has_not_begun_still_may),
         TEST(what_a_site_prints_around_the_id_of_a_job_is_passed_over),
         TEST(slurmctld_is_asked_for_what_no_list_has),
+        TEST(a_site_without_accounting_is_no_error_and_accounting_that_is_away_is_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -300,7 +300,7 @@ t_poll_marks() {
 # ended. Of what neither lists, slurmctld itself is asked: their lists may be older than the job. A tool
 # that hangs delays only these.
 t_poll_ended() {
-    local lines line id name state
+    local lines line id name state code=0
     local -A ids
     for name in "${!t_left[@]}"; do
         ids[${t_id[$name]}]=1
@@ -309,7 +309,8 @@ t_poll_ended() {
     t_poll_marks
     t_poll_memory
     local IFS=,
-    if lines=$(timeout 20 sacct -X -n -P -j "${!ids[*]}" --format=JobIDRaw,JobName,State,ExitCode,ElapsedRaw 2>&1); then
+    lines=$(timeout 20 sacct -X -n -P -j "${!ids[*]}" --format=JobIDRaw,JobName,State,ExitCode,ElapsedRaw 2>&1) || code=$?
+    if [ $code -eq 0 ]; then
         while IFS='|' read -r id name state line; do
             [ -n "$name" ] || continue
             printf 'trawl|sacct|%s|%s|%s|%s\n' "$id" "$name" "$state" "$line"
@@ -318,8 +319,8 @@ t_poll_ended() {
         for name in "${!t_listed[@]}"; do
             unset "t_left[$name]"
         done
-    else
-        t_say error sacct 1 "$(t_flat "$lines")"
+    elif [ $code -ne 127 ]; then # 127: a site that does not have it, and so no accounting
+        t_say error sacct $code "$(t_flat "$lines")"
     fi
     [ ${#t_left[@]} -eq 0 ] || t_poll_scontrol
 }
