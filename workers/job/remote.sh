@@ -7,7 +7,8 @@
 # Every line for Trawl begins with "trawl|"; whatever else a tool of the site prints is dropped.
 #
 # A job has a folder <slurm>/jobs/<month>/<name>: lock, job.env, job_id (what sbatch answered),
-# claimed (the job that started), closed (nobody may submit this name any more), status.json, beat.
+# claimed (the job that started), closed (nobody may submit this name any more), status.json, beat,
+# looked (which beat was seen first when).
 shopt -s nullglob dotglob
 T_QUIET=60 # a job whose beat stands still for so many seconds does not run any more
 
