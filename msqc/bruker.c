@@ -156,7 +156,8 @@ struct reach {
     uint64_t frames;
     uint64_t first, second, last; /* where these frames begin */
     uint64_t least, most;         /* bytes from a frame to the next */
-    uint64_t end;                 /* of the last frame; 0 when the data has none there */
+    uint64_t end;                 /* of the last frame; 0 when the data has no frame at `missing` */
+    uint64_t missing;             /* where a frame should begin */
     uint64_t data;                /* bytes of analysis.tdf_bin */
     bool whole;
 };
@@ -217,14 +218,18 @@ static int judge_reach(int fd, struct reach *reach, struct err *err)
         read_length(fd, reach->last, &last, err) != 0) {
         return -1;
     }
+    if (first == 0) { /* no layout begins so: nothing was written there */
+        reach->missing = reach->first;
+        return 0;
+    }
     bool one = reach->most == 0;
-    bool told = one ? reach->first + first <= reach->data && first > 0
-                    : first == reach->second - reach->first;
+    bool told = one ? reach->first + first <= reach->data : first == reach->second - reach->first;
     if (!told) {
         judge_by_others(reach);
         return 0;
     }
     reach->end = last > 0 ? reach->last + last : 0;
+    reach->missing = reach->last;
     reach->whole = reach->end == reach->data;
     return 0;
 }
@@ -284,8 +289,8 @@ static void note_reach(const struct reach *reach, struct result *result)
     if (reach->frames > 0 && reach->end == 0) {
         result_note(result,
                     "analysis.tdf_bin has %" PRIu64 " bytes and no frame at byte %" PRIu64
-                    ", where the last one of the index begins",
-                    reach->data, reach->last);
+                    ", where the index has one",
+                    reach->data, reach->missing);
         return;
     }
     result_note(result,

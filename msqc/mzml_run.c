@@ -426,7 +426,8 @@ void mzml_run_summarise(const struct mzml_run *run, struct result *result)
                     run->unsupported, run->unsupported_name);
     }
     if (run->times_unknown > 0) {
-        result_note(result, "%zu scan start times have no known unit", run->times_unknown);
+        result_note(result, "%zu scan start times have no known unit or are no number",
+                    run->times_unknown);
     }
     summarise_pressure(run, result);
     /* Without MS2 there are none; with MS2 and no precursor element the number is unknown. */

@@ -80,13 +80,27 @@ static bool read_key(LIBSSH2_SESSION *session, struct shown_key *out)
     return true;
 }
 
+/* The text of one file. As OpenSSH has it, a zero byte ends its line and not the file: behind it
+ * may stand a @revoked. NULL: *err is set. */
+static char *read_text(const char *path, struct err *err)
+{
+    size_t len = 0;
+    char *text = fs_read(path, KNOWN_HOSTS_MAX, &len, err);
+    bool blank = false;
+    for (size_t i = 0; text != NULL && i < len; i++) {
+        blank = text[i] == '\0' || (blank && text[i] != '\n');
+        text[i] = blank ? ' ' : text[i];
+    }
+    return text;
+}
+
 /* [ssh] known_hosts is a file, or when there is none of that name several, separated by blanks. The
  * text of all that are there; NULL when none is. */
 static char *read_files(const char *paths, struct err *err)
 {
     AUTO(text_fini) struct text t = {0};
     bool any = false;
-    AUTO(free) char *one = fs_read(paths, KNOWN_HOSTS_MAX, NULL, err);
+    AUTO(free) char *one = read_text(paths, err);
     if (one != NULL || strpbrk(paths, " \t") == NULL) {
         return TAKE(one);
     }
@@ -99,8 +113,7 @@ static char *read_files(const char *paths, struct err *err)
         size_t len = strcspn(at, " \t");
         AUTO(free) char *path = strndup(at, len);
         AUTO(free)
-        char *text =
-            path != NULL && len > 0 ? fs_read(path, KNOWN_HOSTS_MAX, NULL, &ignored) : NULL;
+        char *text = path != NULL && len > 0 ? read_text(path, &ignored) : NULL;
         any = any || text != NULL;
         fprintf(t.out, "%s\n", text != NULL ? text : "");
         at += len;
@@ -201,7 +214,7 @@ int ssh_host_trust(const struct ssh_login *login, const struct ssh_host_key *key
     struct err none = {0};
     AUTO(free) char *all = NULL;
     AUTO(free) char *path = file_to_write(login->known_hosts);
-    AUTO(free) char *before = path != NULL ? fs_read(path, KNOWN_HOSTS_MAX, NULL, &none) : NULL;
+    AUTO(free) char *before = path != NULL ? read_text(path, &none) : NULL;
     if (before == NULL && none.code != ENOENT) {
         return ERR(err, ERR_INVALID, none.code, "[ssh] known_hosts: %s", none.msg);
     }

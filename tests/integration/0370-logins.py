@@ -38,6 +38,8 @@ SETS = {
         done""",
     "aliases": "shopt -s expand_aliases; alias exec=false env=false squeue=false printf=false",
     "options of the shell": "set -e -u -f -C -o pipefail -o posix; shopt -s nocasematch extglob; export SHELLOPTS BASHOPTS",
+    "a working folder that is gone": "mkdir /tmp/gone.$$ && cd /tmp/gone.$$ && rmdir /tmp/gone.$$",
+    "a path without the system's folders": "export PATH=/opt/slurm/bin",
     # nextflow-io/nextflow#2130 and kin: formats and filters of squeue and sacct
     "formats and filters": """
         export SQUEUE_FORMAT=%A SQUEUE_FORMAT2=jobid SQUEUE_STATES=COMPLETED SQUEUE_USERS=root SQUEUE_NAMES=other SQUEUE_SORT=-i

@@ -83,6 +83,39 @@ static void an_output_folder_in_which_a_local_job_runs_is_not_used(void **state)
     assert_ran(2);
 }
 
+/* Not every share shows one host's locks to another: there the beat tells. */
+static void an_output_folder_of_a_job_on_another_host_is_not_used(void **state)
+{
+    (void)state;
+    char command[1000], other[1000], there[sizeof folder], out_there[sizeof output];
+    struct err err = {0};
+    int64_t ignored = 0;
+    struct job_spec spec = new_job("sleep 60", command);
+    int64_t id = submitted(&engine_local, &spec);
+    int64_t until = mono_ms() + 5000;
+    while (shell("grep -qs RUNNING %s/status.json && [ -s %s/beat ]", folder, folder) != 0 &&
+           mono_ms() < until) {
+        mono_sleep_ms(20);
+    }
+    memcpy(there, folder, sizeof folder);
+    memcpy(out_there, output, sizeof output);
+    assert_int_equal(shell("cd %s && echo another >boot && rm alive && >alive", there), 0);
+    struct job_spec next = new_job("true", other);
+    next.output = next.worker_output = out_there;
+    assert_int_equal(job_submit(&engine_local, &cfg, &next, &ignored, &err), -1);
+    assert_int_equal(err.kind, ERR_HOLD);
+    assert_non_null(strstr(err.msg, "still writes to"));
+    assert_int_equal(shell("[ -e %s/closed ]", there), 0);
+    kill(-(pid_t)id, SIGKILL);
+    struct err still = {0};
+    assert_int_equal(job_submit(&engine_local, &cfg, &next, &ignored, &still), -1);
+    assert_int_equal(shell("cd %s && read -r beat since <looked && "
+                           "echo \"$beat $((since - 70))\" >looked",
+                           there),
+                     0);
+    assert_true(submitted(&engine_local, &next) > 0);
+}
+
 static void a_job_file_that_is_not_there_any_more_is_not_taken_for_lost(void **state)
 {
     (void)state;
@@ -112,6 +145,10 @@ static void a_job_file_that_is_not_there_any_more_is_not_taken_for_lost(void **s
     assert_int_equal(job_submit(&engine_file, &cfg, &next, &ignored, &err), -1);
     assert_int_equal(err.kind, ERR_HOLD);
     assert_non_null(strstr(err.msg, first_name));
+    struct err gone = {0};
+    assert_int_equal(shell("rm output/job_queue/%s.job.processed", first_name), 0);
+    assert_int_equal(job_submit(&engine_file, &cfg, &next, &ignored, &gone), -1);
+    assert_int_equal(gone.kind, ERR_HOLD);
     assert_int_equal(shell("echo FAILED >>'%s/job_status.log'", out_there), 0);
     assert_true(submitted(&engine_file, &next) > 0);
     /* one that nobody has taken makes way */
@@ -128,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_local_job_of_which_nothing_is_seen_is_not_taken_for_lost),
         TEST(an_output_folder_in_which_a_local_job_runs_is_not_used),
+        TEST(an_output_folder_of_a_job_on_another_host_is_not_used),
         TEST(a_job_file_that_is_not_there_any_more_is_not_taken_for_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -197,6 +197,35 @@ static void a_script_of_which_a_byte_is_missing_is_not_run(void **state)
     assert_int_equal(open_text(closed, strlen(closed), &text), FRAME_SHORT);
 }
 
+/* sbatch refuses to work where it does not know where it is. */
+static void a_script_runs_where_it_finds_a_folder_and_the_systems_tools(void **state)
+{
+    (void)state;
+    static const char where[] = "printf '\\ntrawl|%s|begin|1\\ntrawl|%s|%s\\ntrawl|%s|end|1\\n' "
+                                "\"$1\" \"$1\" \"$PWD\" \"$1\"\n";
+    AUTO(free) char *line = frame_line(NONCE, sizeof where - 1);
+    AUTO(free) char *text = NULL;
+    write_to("line", line, strlen(line));
+    write_to("script", where, sizeof where - 1);
+    AUTO(free)
+    char *answer = printed("mkdir $R/gone && cd $R/gone && rmdir $R/gone && exec "
+                           "/bin/bash -c \"$(cat $R/line)\" <$R/script 2>/dev/null");
+    assert_int_equal(open_text(answer, strlen(answer), &text), FRAME_WHOLE);
+    assert_string_equal(text, "trawl|/\n");
+    /* a start file's PATH without the system's folders: only what it adds is taken from it */
+    static const char *const paths[] = {"PATH=", "PATH=/opt/slurm/bin", "-u PATH"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        AUTO(free) char *command = NULL;
+        AUTO(free) char *again = NULL;
+        assert_true(asprintf(&command,
+                             "line=$(cat $R/line); exec env %s /bin/bash -c \"$line\" "
+                             "<$R/script",
+                             paths[i]) > 0);
+        AUTO(free) char *said = printed(command);
+        assert_int_equal(open_text(said, strlen(said), &again), FRAME_WHOLE);
+    }
+}
+
 /* What the user's environment says of the site goes on; what would change answers does not. */
 static void only_what_is_known_of_the_environment_counts(void **state)
 {
@@ -234,6 +263,7 @@ int main(void)
         TEST(every_login_shell_hands_the_script_on_as_it_is),
         TEST(a_script_comes_in_pieces_where_there_is_no_standard_input),
         TEST(a_script_of_which_a_byte_is_missing_is_not_run),
+        TEST(a_script_runs_where_it_finds_a_folder_and_the_systems_tools),
         TEST(only_what_is_known_of_the_environment_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

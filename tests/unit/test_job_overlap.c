@@ -156,6 +156,21 @@ static void another_tasks_job_is_waited_for_and_not_stopped(void **state)
     assert_int_equal(submit("overwrite").answer, JOB_FOUND);
 }
 
+/* The folder is refused, so nothing happens to the job for which it was made. */
+static void another_tasks_job_that_has_not_begun_still_may(void **state)
+{
+    (void)state;
+    stand_in("squeue", "exit 0");
+    stand_in("sbatch", "echo 22");
+    stand_in("scancel", "touch $R/cancelled");
+    old_job("task/2", "RUNNING");
+    assert_int_equal(shell("rm jobs/m1/old/claimed jobs/m1/old/status.json jobs/m1/old/beat"), 0);
+    assert_int_equal(submit("raise").answer, JOB_TAKEN);
+    assert_int_equal(shell("[ ! -e jobs/m1/old/closed ] && [ ! -e cancelled ]"), 0);
+    assert_int_equal(submit("overwrite").answer, JOB_FOUND);
+    assert_int_equal(shell("[ -e jobs/m1/old/closed ]"), 0);
+}
+
 static void what_a_site_prints_around_the_id_of_a_job_is_passed_over(void **state)
 {
     (void)state;
@@ -212,6 +227,38 @@ static void slurmctld_is_asked_for_what_no_list_has(void **state)
     job_poll_fini(&poll);
 }
 
+/* Silence of what is not there is no reason to wait for it; of what does not answer it is. */
+static void a_site_without_accounting_is_no_error_and_accounting_that_is_away_is_one(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sacct;
+        bool accounting_ok;
+    } cases[] = {{"echo \"sacct: error: Connection refused\" >&2; exit 1", false},
+                 {"exit 127", true},
+                 {"exit 0", true}};
+    char folder[100];
+    snprintf(folder, sizeof folder, "%s/job", root);
+    stand_in("sbatch", "exit 0");
+    stand_in("squeue", "exit 0");
+    stand_in("scontrol", "exit 0");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err err = {0};
+        struct job_poll poll;
+        struct job_watched view = {.view = {.id = 8, .name = "n8"}, .folder = folder};
+        AUTO(text_fini) struct text t = {0};
+        stand_in("sacct", cases[i].sacct);
+        assert_int_equal(slurm_begin(&t, &err), 0);
+        slurm_put_watch(&t, 8, "n8", folder);
+        slurm_put_poll(&t, "trawl-me-");
+        AUTO(free) char *reply = head_node(&t, &err);
+        slurm_read_poll(reply, &view, 1, &poll);
+        assert_true(poll.queue_ok);
+        assert_int_equal(poll.accounting_ok, cases[i].accounting_ok);
+        job_poll_fini(&poll);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,8 +269,10 @@ int main(void)
         TEST(the_users_environment_does_not_reach_the_wrapper),
         TEST(an_output_folder_that_an_earlier_attempt_writes_is_not_used),
         TEST(another_tasks_job_is_waited_for_and_not_stopped),
+        TEST(another_tasks_job_that_has_not_begun_still_may),
         TEST(what_a_site_prints_around_the_id_of_a_job_is_passed_over),
         TEST(slurmctld_is_asked_for_what_no_list_has),
+        TEST(a_site_without_accounting_is_no_error_and_accounting_that_is_away_is_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/fs.h"
 #include "common/ssh/known_hosts.h"
 #include "test.h"
 
@@ -124,12 +125,36 @@ static void a_key_that_is_replaced_leaves_all_others(void **state)
                               "\n[h1]:2222 " ED KEY "\n");
 }
 
+/* Where OpenSSH's line ends, other lines follow. */
+static void a_zero_byte_hides_no_line(void **state)
+{
+    (void)state;
+    static const char before[] = "\0h0 " ED KEY "\nh1 " ED OTHER " \0x\n@revoked h1 " ED KEY "\n";
+    static const struct ssh_host_key key = {.type = "ssh-ed25519", .line = "h1 " ED KEY};
+    char folder[64], path[80];
+    struct err err = {0};
+    bool authority = false;
+    assert_non_null(test_folder(folder, sizeof folder, "trawl-known"));
+    snprintf(path, sizeof path, "%s/k", folder);
+    assert_int_equal(fs_write(path, before, sizeof before - 1, &err), 0);
+    const struct ssh_login login = {.host = "h1", .port = 22, .known_hosts = path};
+    assert_int_equal(ssh_host_trust(&login, &key, &err), 0);
+    AUTO(free) char *after = fs_read(path, 4096, NULL, &err);
+    unlink(path);
+    rmdir(folder);
+    const struct known_ask ask = {"h1", 22, "ssh-ed25519", KEY},
+                           other = {"h0", 22, "ssh-ed25519", KEY};
+    assert_int_equal(known_hosts_say(after, &ask, &authority), HOST_REVOKED);
+    assert_int_equal(known_hosts_say(after, &other, &authority), HOST_UNKNOWN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_are_read_as_openssh_reads_them),
         cmocka_unit_test(hashed_names_are_known),
         cmocka_unit_test(a_key_that_is_replaced_leaves_all_others),
+        cmocka_unit_test(a_zero_byte_hides_no_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,6 +47,11 @@ static void data_that_is_still_zeros_is_incomplete(void **state)
     assert_int_equal(extract_raw(fixture), 0);
     expect_field(fixture, "status", "incomplete");
     expect_detail(fixture, "and no frame at byte");
+    write_data(fixture, 0); /* preallocated, and nothing written at all */
+    assert_int_equal(truncate(fixture_path(fixture, "raw.d/analysis.tdf_bin"), begin_of(301)), 0);
+    assert_int_equal(extract_raw(fixture), 0);
+    expect_field(fixture, "status", "incomplete");
+    expect_detail(fixture, "and no frame at byte 0, where");
 }
 
 /* Data whose frames do not begin with their length: the frames of the index tell. */

@@ -260,6 +260,16 @@ static void other_text_in_a_column_of_numbers_is_an_error(void **state)
     }
 }
 
+/* Of a file that has its size and not yet its content; a cell must not end at such a byte. */
+static void a_table_that_holds_zero_bytes_is_an_error(void **state)
+{
+    static const char table[] = "File.Name\tFWHM.Scans\nr\t812\0.5\n";
+    struct err err = {0};
+    put_bytes(*state, "report.stats.tsv", table, sizeof table - 1);
+    assert_null(try_read(*state, "diann", &err));
+    assert_non_null(strstr(err.msg, "zero bytes"));
+}
+
 /* --- Skyline --- */
 
 #define IRT_ROWS                                                                                   \
@@ -444,6 +454,7 @@ int main(void)
         T(an_empty_run_of_diann_has_nulls),
         T(a_word_for_no_value_is_null_and_the_rest_of_the_row_counts),
         T(other_text_in_a_column_of_numbers_is_an_error),
+        T(a_table_that_holds_zero_bytes_is_an_error),
         T(a_report_of_skyline_may_have_any_separator),
         T(decimal_commas_are_read_where_a_comma_separates_nothing),
         T(captions_and_percentages_of_a_report_for_people_are_read),

@@ -152,9 +152,10 @@ static bool is_in_use(const char *queue, const struct job_spec *spec, struct job
     if (ours) {
         withdraw(queue, last);
     }
-    bool taken = has(queue, last, ".job.processed") &&
-                 !(last_word(spec->worker_output, word, sizeof word, &ignored) && is_end(word));
-    if (!taken && !has(queue, last, ".job")) {
+    bool told = last_word(spec->worker_output, word, sizeof word, &ignored);
+    bool runs = told ? !is_end(word) && !has(queue, last, ".job.error.processed")
+                     : has(queue, last, ".job.processed");
+    if (!runs && !has(queue, last, ".job")) {
         return false;
     }
     place_busy(spec, last, out);

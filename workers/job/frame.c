@@ -18,7 +18,6 @@
  * submission there needs. All else of SLURM_, SBATCH_, SQUEUE_, SACCT_ changes what is asked or how
  * it is answered. */
 #define FRAME_VARIABLES                                                                            \
-    KEEP("PATH")                                                                                   \
     KEEP("HOME")                                                                                   \
     KEEP("USER")                                                                                   \
     KEEP("LOGNAME")                                                                                \
@@ -34,11 +33,13 @@
 
 /* --norc: a bash that came over the network reads .bashrc for -c, too. -p: neither BASH_ENV nor a
  * function nor an option of the environment counts. A stream that was closed would be the next file
- * that somebody opens. $1 is what runs; the rest are its arguments, of which the first is the
- * nonce. */
+ * that somebody opens. A folder that a start file went to may be gone, and the system's own tools
+ * may be missing in its PATH. $1 is what runs; the rest are its arguments, of which the first is
+ * the nonce. */
 #define CLEAN                                                                                      \
-    "[ -e /dev/fd/0 ] || exec </dev/null; [ -e /dev/fd/2 ] || exec 2>/dev/null; "                  \
-    "exec /usr/bin/env -i LC_ALL=C" FRAME_VARIABLES " /bin/bash --norc -p -c \"$@\""
+    "cd /; [ -e /dev/fd/0 ] || exec </dev/null; [ -e /dev/fd/2 ] || exec 2>/dev/null; "            \
+    "exec /usr/bin/env -i LC_ALL=C PATH=\"${PATH:+$PATH:}/usr/bin:/bin\"" FRAME_VARIABLES          \
+    " /bin/bash --norc -p -c \"$@\""
 
 /* The script is run with the nonce as its $1, and nothing to read. Its last byte may be a line
  * break, which a substitution would take off. */

@@ -30,6 +30,7 @@
 
 #define STATUS_MAX   4096
 #define KILL_AFTER_S 30
+#define QUIET_S      60 /* as T_QUIET of remote.sh */
 
 static int unusable(struct job_result *out, const struct err *why)
 {
@@ -94,6 +95,41 @@ static void boot_id(char out[static 64])
              text != NULL ? text : "");
 }
 
+/* Whether the job was started where this process runs. */
+static bool was_started_here(const char *folder)
+{
+    char boot[64], here[64];
+    boot_id(here);
+    here[strcspn(here, "\n")] = '\0';
+    return !place_line(folder, "boot", boot, sizeof boot) || strcmp(boot, here) == 0;
+}
+
+/* Whether a job that has begun and not said its end has a beat that was seen to move within
+ * QUIET_S. When it was first seen is noted beside it. */
+static bool is_beating(const char *folder)
+{
+    char status[STATUS_MAX], beat[64], note[128];
+    struct err ignored = {0};
+    bool told = place_line(folder, "status.json", status, sizeof status);
+    if (!place_has(folder, "claimed") ||
+        (told && strstr(status, "\"state\":\"RUNNING\"") == NULL)) {
+        return false;
+    }
+    int64_t now_s = wall_ms() / 1000;
+    if (!place_line(folder, "beat", beat, sizeof beat)) {
+        snprintf(beat, sizeof beat, "-");
+    }
+    size_t len = strlen(beat);
+    if (place_line(folder, "looked", note, sizeof note) && strncmp(note, beat, len) == 0 &&
+        note[len] == ' ') {
+        return now_s - strtoll(note + len, NULL, 10) < QUIET_S;
+    }
+    snprintf(note, sizeof note, "%s %" PRId64 "\n", beat, now_s);
+    int rc = place_put(folder, "looked", note, &ignored);
+    (void)rc; /* noted the next time */
+    return true;
+}
+
 /* Everything is in place: start it. */
 static int start(const struct config *c, const struct job_spec *spec, int64_t *id, struct err *err)
 {
@@ -148,7 +184,8 @@ static bool is_in_use(const struct job_spec *spec, struct job_result *out)
         return false;
     }
     enum alive alive = is_alive(folder);
-    if (alive == IS_GONE || alive == IS_ABSENT) {
+    if (alive == IS_ABSENT ||
+        (alive == IS_GONE && (was_started_here(folder) || !is_beating(folder)))) {
         return false;
     }
     int rc = ours ? place_put(folder, "closed", "", &ignored) : 0;
@@ -286,12 +323,9 @@ static void stop(const struct job_watched *job)
 /* Nobody holds the job's lock. */
 static void look_at_gone(struct job_watched *job)
 {
-    char boot[64], here[64];
     read_status(job); /* its last word may have come between the two looks */
     say_end(job);
-    boot_id(here);
-    here[strcspn(here, "\n")] = '\0';
-    job->view.gone = !place_line(job->folder, "boot", boot, sizeof boot) || strcmp(boot, here) == 0;
+    job->view.gone = was_started_here(job->folder);
     job->view.claimed = place_has(job->folder, "claimed");
     job->view.closed = place_has(job->folder, "closed");
     if (!place_line(job->folder, "beat", job->view.beat, sizeof job->view.beat)) {

@@ -7,7 +7,8 @@
 # Every line for Trawl begins with "trawl|"; whatever else a tool of the site prints is dropped.
 #
 # A job has a folder <slurm>/jobs/<month>/<name>: lock, job.env, job_id (what sbatch answered),
-# claimed (the job that started), closed (nobody may submit this name any more), status.json, beat.
+# claimed (the job that started), closed (nobody may submit this name any more), status.json, beat,
+# looked (which beat was seen first when).
 shopt -s nullglob dotglob
 T_QUIET=60 # a job whose beat stands still for so many seconds does not run any more
 
@@ -100,7 +101,7 @@ t_beats() { # JOB_FOLDER
     [ $((now - since)) -lt $T_QUIET ]
 }
 # The job that used the output folder last may still write there. One of the same task is told to
-# stop; another task's is waited for.
+# stop; another task's, whose folder is taken over, is waited for, or never begins.
 t_written() { # OUTPUT TASK NAME FOLDER: whether it is; why in T_TEXT
     local last owner path id
     t_line "$1/.trawl-job"
@@ -125,15 +126,15 @@ t_written() { # OUTPUT TASK NAME FOLDER: whether it is; why in T_TEXT
 }
 # The output folder is new, empty, ours, or to be taken over. Says why not in T_TEXT.
 t_output() { # OUTPUT MODE TASK NAME FOLDER
-    ! t_written "$1" "$3" "$4" "$5" || return 16
+    local owner
     t_line "$1/.trawl-task"
-    if [ "$T_LINE" != "$3" ]; then
-        if [ "$2" != overwrite ] && t_taken "$1"; then
-            T_TEXT="$1 exists already and is not of this task"
-            return 17
-        fi
-        t_mark "$1/.trawl-task" "$3" || return 1
+    owner=$T_LINE
+    if [ "$owner" != "$3" ] && [ "$2" != overwrite ] && t_taken "$1"; then
+        T_TEXT="$1 exists already and is not of this task"
+        return 17
     fi
+    ! t_written "$1" "$3" "$4" "$5" || return 16
+    [ "$owner" = "$3" ] || t_mark "$1/.trawl-task" "$3" || return 1
     t_mark "$1/.trawl-job" "$4"
 }
 
@@ -301,7 +302,7 @@ t_poll_marks() {
 # ended. Of what neither lists, slurmctld itself is asked: their lists may be older than the job. A tool
 # that hangs delays only these.
 t_poll_ended() {
-    local lines line id name state
+    local lines line id name state code=0
     local -A ids
     for name in "${!t_left[@]}"; do
         ids[${t_id[$name]}]=1
@@ -310,7 +311,8 @@ t_poll_ended() {
     t_poll_marks
     t_poll_memory
     local IFS=,
-    if lines=$(timeout 20 sacct -X -n -P -j "${!ids[*]}" --format=JobIDRaw,JobName,State,ExitCode,ElapsedRaw 2>&1); then
+    lines=$(timeout 20 sacct -X -n -P -j "${!ids[*]}" --format=JobIDRaw,JobName,State,ExitCode,ElapsedRaw 2>&1) || code=$?
+    if [ $code -eq 0 ]; then
         while IFS='|' read -r id name state line; do
             [ -n "$name" ] || continue
             printf 'trawl|sacct|%s|%s|%s|%s\n' "$id" "$name" "$state" "$line"
@@ -319,8 +321,8 @@ t_poll_ended() {
         for name in "${!t_listed[@]}"; do
             unset "t_left[$name]"
         done
-    else
-        t_say error sacct 1 "$(t_flat "$lines")"
+    elif [ $code -ne 127 ]; then # 127: a site that does not have it, and so no accounting
+        t_say error sacct $code "$(t_flat "$lines")"
     fi
     [ ${#t_left[@]} -eq 0 ] || t_poll_scontrol
 }

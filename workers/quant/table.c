@@ -193,6 +193,10 @@ struct table *table_parse(const char *text, size_t len, char separator, struct e
     if ((t->text = decode(text, len, &used, err)) == NULL) {
         return NULL;
     }
+    if (memchr(t->text, '\0', used) != NULL) { /* a cell would end there */
+        ERR(err, ERR_INVALID, EILSEQ, "is damaged or not filled yet: it holds zero bytes");
+        return NULL;
+    }
     bool detect = separator == TABLE_DETECT;
     struct reader r = {.from = t->text,
                        .to = t->text,
