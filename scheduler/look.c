@@ -207,15 +207,21 @@ static int look_at_set(struct looking *k, const char *main, struct err *err)
     return rc;
 }
 
-/* The path of name is left in k->path. */
 static bool look_at_top(struct looking *k, const char *name, struct statx *st)
 {
     struct look *l = k->l;
     *l = (struct look){.size = -1, .scan_size = -1, .members = 1, .looks = 1};
     atomic_store(&k->w->moved_ms, mono_ms());
     snprintf(k->path, sizeof k->path, "%s/%s", k->w->cfg->path, name);
-    if (statx(AT_FDCWD, k->path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, st) != 0 ||
-        S_ISLNK(st->stx_mode)) {
+    if (statx(AT_FDCWD, k->path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, st) != 0) {
+        int code = errno;
+        snprintf(k->path, sizeof k->path, "%s", name);
+        if (code != ENOENT) { /* it is there, or nobody can tell */
+            trouble(k, strerror(code));
+        }
+        return false;
+    }
+    if (S_ISLNK(st->stx_mode)) {
         return false;
     }
     l->there = true;
