@@ -144,6 +144,13 @@ static struct signature load_signature(const bson_t *doc)
                               .stamp = doc_i64(&sig, "stamp", 0)};
 }
 
+/* As our copy counted them. */
+static int64_t load_copied(const bson_t *doc)
+{
+    bool copied = strcmp(doc_str(doc, "backup_status", ""), "copying_done") == 0;
+    return copied && doc_has(doc, "copied_at") ? doc_i64(doc, "size", -1) : -1;
+}
+
 static int load_entry(void *ctx, const bson_t *doc, struct err *err)
 {
     struct watch *w = ctx;
@@ -159,6 +166,7 @@ static int load_entry(void *ctx, const bson_t *doc, struct err *err)
         .ino = (uint64_t)doc_i64(doc, "watch.ino", 0),
         .size = doc_i64(doc, "watch.size", doc_i64(doc, "size", -1)),
         .seen_ms = doc_i64(doc, "created_at_", 0),
+        .copied = load_copied(doc),
         .open = is_open_status(doc_str(doc, "status", "")),
         .doubtful = strcmp(doc_str(doc, "original.state", ""), "unsettled") == 0,
     };
@@ -182,10 +190,11 @@ int watch_load(struct watch *w, struct err *err)
     watch_forget(w);
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("instrument_id", BCON_UTF8(w->cfg->id));
     AUTO(bson_destroy)
-    bson_t *opts = BCON_NEW("projection", "{", "original_name", BCON_INT32(1), "collision_flag",
-                            BCON_INT32(1), "status", BCON_INT32(1), "size", BCON_INT32(1),
-                            "created_at", BCON_INT32(1), "created_at_", BCON_INT32(1), "watch",
-                            BCON_INT32(1), "original.state", BCON_INT32(1), "}");
+    bson_t *opts =
+        BCON_NEW("projection", "{", "original_name", BCON_INT32(1), "collision_flag", BCON_INT32(1),
+                 "status", BCON_INT32(1), "size", BCON_INT32(1), "created_at", BCON_INT32(1),
+                 "created_at_", BCON_INT32(1), "watch", BCON_INT32(1), "original.state",
+                 BCON_INT32(1), "backup_status", BCON_INT32(1), "copied_at", BCON_INT32(1), "}");
     if (db_each(w->s->db, DB_RAW_FILES, filter, opts, load_entry, w, err) != 0) {
         return -1;
     }

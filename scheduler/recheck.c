@@ -171,6 +171,9 @@ static int compare_main(struct watch *w, struct entry *e, const struct look *l, 
     if (had_main && e->mtime_ns != 0 && l->mtime_ns != e->mtime_ns) {
         return doubt(w, e, l, "its time has moved", err);
     }
+    if (e->copied >= 0 && l->sig.bytes != e->copied) {
+        return doubt(w, e, l, "it is not as large as its backup", err);
+    }
     return w->n_notes < TAKEN_UP_A_POLL ? accept(w, e, &l->sig, NULL, err) : 0;
 }
 

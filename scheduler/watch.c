@@ -108,6 +108,7 @@ static int add_new(struct watch *w, const char *name, const struct look *l, bool
                       .mtime_ns = l->mtime_ns,
                       .ino = l->ino,
                       .size = l->size,
+                      .copied = -1,
                       .seen_ms = INT64_MAX, /* seen last, whatever the clock says */
                       .poll = w->poll};
     bool made = false, known = false;

@@ -25,6 +25,7 @@ struct entry {
     int64_t ended_ms;            /* monotonic; 0: not by this process */
     int64_t doubt_ms;   /* monotonic: when it is read again, as its times have moved; 0: not */
     int64_t settled_ms; /* monotonic: when reading it again last showed that it is the same */
+    int64_t copied;     /* bytes of its backup when it was loaded; -1: not known */
     int32_t doubt_wait_s;
     uint32_t members; /* names of the set when it ended; 0: not ended yet */
     bool open;        /* the acquisition is being followed */

@@ -255,16 +255,21 @@ def documents_of_a_version_that_knew_sizes_only_are_taken_up_and_watched_from_th
         scheduler = site.start_scheduler()
         site.start_worker("copy,index")
         write_file(f"{folder}/a.raw", 30_000, 1)
-        os.makedirs(f"{dots}/b.d")
-        write_file(f"{dots}/b.d/analysis.tdf_bin", 30_000, 2)
-        for name in ("a.raw", "b.d"):
+        for name in ("b.d", "grown.d"):
+            os.makedirs(f"{dots}/{name}")
+            write_file(f"{dots}/{name}/analysis.tdf_bin", 30_000, 2)
+            write_file(f"{dots}/{name}/analysis.tdf", 3_000, 3)
+        for name in ("a.raw", "b.d", "grown.d"):
             site.wait_status(name, "done_not_quanted", 40)
+        site.wait_settled()
         scheduler.kill()
+        write_file(f"{dots}/grown.d/analysis.tdf", 4_000, 4)  # what that version never looked at
         site.db.command({"update": "raw_file", "updates": [{"q": {}, "u": {"$unset": {"watch.sig": True}}, "multi": True}]})
         site.start_scheduler()
         for name in ("a.raw", "b.d"):
             wait_until(lambda n=name: site.raw(n)["watch"].get("sig"), 20, "it is known in depth now")
-        equal(site.logs("acquisition_goes_on"), [], "none looks changed")
+        wait_until(lambda: backed_up(site, "grown.d", f"{dots}/grown.d"), 40, "one that is not as large as its backup is copied again")
+        equal([site.logs("acquisition_goes_on", raw_file=n) for n in ("a.raw", "b.d")], [[], []], "the others do not look changed")
         write_file(f"{dots}/b.d/late.xml", 100, 3)
         wait_until(lambda: backed_up(site, "b.d", f"{dots}/b.d"), 40, "what comes now is in the backup")
 
