@@ -155,8 +155,8 @@ static struct sighting sight(const struct watch *w, const struct entry *e, const
         .size = l->size,
         .sig = l->sig,
         .scan_size = l->scan_size,
-        .corrupted_sibling =
-            w->cfg->type == INSTRUMENT_THERMO && !l->main_there && is_renamed(w, e),
+        .corrupted_sibling = w->cfg->type == INSTRUMENT_THERMO && !l->main_there &&
+                             l->trouble[0] == '\0' && is_renamed(w, e),
         .successor = e->born_ns < w->youngest_ns,
         .behind_youngest_ms = (w->youngest_ns - e->born_ns) / 1000000,
     };

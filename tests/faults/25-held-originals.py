@@ -92,6 +92,34 @@ def a_folder_whose_parts_cannot_be_listed_or_looked_at_is_held_as_a_whole():
 
 
 @test
+def an_acquisition_that_cannot_be_looked_at_has_not_lost_its_main_file():
+    names = {"eacces": "thermo", "estale": "sciex", "eio": "bruker", "ehostdown": "generic"}
+    ends = {"thermo": ".raw", "sciex": ".wiff", "bruker": ".d", "generic": ".mzML"}
+    with Site("unseen", SETTINGS) as site, FaultFs(site.instruments) as fs:
+        files = {name: f"{name}{ends[kind]}" for name, kind in names.items()}
+        for name, kind in names.items():
+            path = f"{site.instruments}/{name}/{files[name]}"
+            os.makedirs(path if kind == "bruker" else os.path.dirname(path))
+            site.instrument(name, kind, path=f"{fs.path}/{name}", skip_quanting="true", missing_main_s=2, size_check_s=4, quiet_s=5)
+            write_file(f"{path}/analysis.tdf_bin" if kind == "bruker" else path, 50_000, 1)
+        write_file(f"{site.instruments}/eacces/eacces_CORRUPTED.raw", 1000, 2)
+        write_file(f"{site.instruments}/estale/estale.wiff.scan", 1000, 2)
+        site.start_scheduler()
+        for file in files.values():
+            wait_until(lambda f=file: site.raw(f), 20, f"{file} is found")
+        fs.rules(*[f"error={name.upper()} stat {name}/{file}" for name, file in files.items()])
+        for file in files.values():
+            wait_until(lambda f=file: site.raw(f)["watch"].get("waits_for") == "a part of it cannot be looked at", 20, f"{file} waits")
+            holds(file in site.raw(file)["watch"]["trouble"], f"what is said: {site.raw(file)['watch']}")
+        time.sleep(6)  # longer than any threshold
+        equal({f: site.raw(f)["status"] for f in files.values()}, dict.fromkeys(files.values(), "monitoring_acquisition"), "statuses")
+        fs.rules()
+        for file in files.values():
+            wait_until(lambda f=file: site.raw(f)["status"] != "monitoring_acquisition", 60, f"{file} goes on")
+        equal([f for f in files.values() if site.raw(f)["watch"].get("error")], [], "acquisitions that failed")
+
+
+@test
 def a_file_that_can_never_be_had_is_an_error_as_ever():
     with Site("gone", SETTINGS) as site:
         folder = site.instrument("gone", "thermo", skip_quanting="true")

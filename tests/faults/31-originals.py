@@ -123,12 +123,13 @@ def what_comes_or_changes_in_a_folder_after_its_main_file_is_in_the_backup():
         index = Filler(f"{paths['fills']}/analysis.tdf")
         for name in paths:
             site.wait_status(f"{name}.d", "done_not_quanted", 40)
+        originals = Originals()
+        originals.note(folder)
         os.makedirs(f"{paths['comes']}/2.m/deep")
         write_file(f"{paths['comes']}/2.m/deep/SampleInfo.xml", 300, 8)
         keep_mtime(index.path, lambda: index.fill(2))
         os.unlink(f"{paths['shrinks']}/1.m/method")
         os.rename(f"{paths['renames']}/1.m/method", f"{paths['renames']}/1.m/Method")
-        originals = Originals()
         originals.note(folder)
         for name, path in paths.items():
             wait_until(lambda n=name, p=path: backed_up(site, f"{n}.d", p), 60, f"{name}: the backup is as the original")
@@ -159,6 +160,34 @@ def a_folder_that_somebody_deletes_takes_nothing_out_of_the_backup():
         equal(site.raw("main.d").get("original", {}).get("state"), "unsettled", "what is said of the one that lost its main file")
         shutil.rmtree(f"{folder}/main.d")
         wait_until(lambda: "original" not in site.raw("main.d"), 20, "nothing is said of one that is gone")
+        check(site, originals, copied=2)
+
+
+@test
+def what_somebody_deletes_in_a_folder_stays_in_the_backup_whatever_is_added_to_the_rest():
+    with Site("deleted", COPY) as site:
+        folder = site.instrument("tims1", "bruker", skip_quanting="true")
+        whole = site.instrument("gen1", "generic", skip_quanting="true", glob="*.d")
+        site.start_scheduler()
+        site.start_worker("copy,index")
+        for path in (f"{folder}/one.d", f"{whole}/most.d"):
+            os.makedirs(path)
+            for seed, name in enumerate(("analysis.tdf_bin", "analysis.tdf", "a", "b")):
+                write_file(f"{path}/{name}", 20_000, seed)
+        originals = Originals()
+        originals.note(folder)
+        originals.note(whole)
+        for name in ("one.d", "most.d"):
+            site.wait_status(name, "done_not_quanted", 40)
+        os.unlink(f"{folder}/one.d/analysis.tdf")
+        for name in ("analysis.tdf_bin", "analysis.tdf", "a"):
+            os.unlink(f"{whole}/most.d/{name}")
+        wait_until(lambda: site.logs("original_reread", raw_file="most.d", state="fewer"), 40, "what is left has been compared")
+        write_file(f"{whole}/most.d/new", 500, 8)
+        originals.note(whole)
+        for name, path in (("one.d", f"{folder}/one.d"), ("most.d", f"{whole}/most.d")):
+            wait_until(lambda n=name, p=path: backed_up(site, n, p), 60, f"{name}: the backup is as the original")
+        site.expect_nothing_left()
         check(site, originals, copied=2)
 
 

@@ -71,17 +71,48 @@ static void a_folder_that_changed_replaces_its_early_copy(void **state)
         struct early early;
         fixture_init(&f, "x.d");
         assert_int_equal(shell(fmt("cd %s && mkdir -p x.d/m && echo 1 >x.d/m/a && echo 2 >x.d/b &&"
-                                   " echo 3 >x.d/gone && chmod 555 x.d/m",
+                                   " chmod 555 x.d/m",
                                    f.src)),
                          0);
         must_copy(&f);
         record(&f, &early);
-        assert_int_equal(
-            shell(fmt("cd %s && echo 22 >x.d/b && echo 4 >x.d/new && rm x.d/gone", f.src)), 0);
+        assert_int_equal(shell(fmt("cd %s && echo 22 >x.d/b && echo 4 >x.d/new", f.src)), 0);
         f.plan.no_exchange = exchange == 0;
         must_copy(&f);
         assert_true(f.report.replaced);
         assert_true(same_tree(&f, "x.d"));
+        assert_int_equal(hidden(&f), 1);
+        early_fini(&early);
+        fixture_fini(&f);
+    }
+}
+
+static void an_early_copy_with_a_file_that_the_source_has_no_more_is_kept_aside(void **state)
+{
+    (void)state;
+    static const char *const losses[] = {
+        "rm x.d/gone",
+        "rm x.d/gone && echo 22 >x.d/b && echo 4 >x.d/new",
+        "rm -r x.d/m",
+        "rm x.d/gone && mkdir x.d/gone",
+        "rm -r x.d && echo 1 >x.d",
+    };
+    for (size_t i = 0; i < sizeof losses / sizeof *losses; i++) {
+        struct fixture f;
+        struct early early;
+        fixture_init(&f, "x.d");
+        assert_int_equal(shell(fmt("cd %s && mkdir -p x.d/m && echo 1 >x.d/m/a && echo 2 >x.d/b &&"
+                                   " echo 3 >x.d/gone && cp -a x.d %s/was",
+                                   f.src, f.root)),
+                         0);
+        must_copy(&f);
+        record(&f, &early);
+        assert_int_equal(shell(fmt("cd %s && %s", f.src, losses[i])), 0);
+        must_copy(&f);
+        assert_true(f.report.replaced);
+        assert_true(same_tree(&f, "x.d"));
+        assert_int_equal(
+            shell(fmt("diff -r %s/was %s/i1/2026_11/x.d.1.alphakraken.bkp", f.root, f.dst)), 0);
         assert_int_equal(hidden(&f), 1);
         early_fini(&early);
         fixture_fini(&f);
@@ -367,6 +398,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_that_grew_replaces_its_early_copy),
         cmocka_unit_test(a_folder_that_changed_replaces_its_early_copy),
+        cmocka_unit_test(an_early_copy_with_a_file_that_the_source_has_no_more_is_kept_aside),
         cmocka_unit_test(the_same_size_with_other_bytes_is_replaced_too),
         cmocka_unit_test(an_unchanged_source_keeps_its_early_copy),
         cmocka_unit_test(what_is_not_exactly_the_recorded_content_is_never_replaced),

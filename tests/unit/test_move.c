@@ -373,6 +373,20 @@ static void what_others_have_open_holds_the_move(void **state)
     moves_as(true, "moved");
 }
 
+static void a_folder_that_cannot_be_listed_or_entered_for_now_holds_the_move(void **state)
+{
+    (void)state;
+    make_set();
+    assert_int_equal(chmod(w.inst, 0311), 0);
+    holds_as_busy(run_kind_as_nobody(&worker_move, "sciex"), "Permission denied");
+    assert_int_equal(chmod(w.inst, 0755), 0);
+    assert_int_equal(chmod(w.pool, 0), 0);
+    struct outcome_seen s = run_kind_as_nobody(&worker_move, "sciex");
+    assert_int_equal(s.err.kind, ERR_HOLD);
+    assert_non_null(strstr(s.err.msg, "in the pool: Permission denied"));
+    assert_int_equal(chmod(w.pool, 0755), 0);
+}
+
 static void without_its_copy_in_the_pool_nothing_is_moved(void **state)
 {
     (void)state;
@@ -565,6 +579,7 @@ int main(void)
         WORLD(two_files_of_which_none_is_what_was_backed_up_are_for_a_person),
         WORLD(what_was_moved_of_a_set_that_changed_comes_back),
         WORLD(what_others_have_open_holds_the_move),
+        WORLD(a_folder_that_cannot_be_listed_or_entered_for_now_holds_the_move),
         WORLD(without_its_copy_in_the_pool_nothing_is_moved),
         WORLD(a_damaged_or_unfinished_backup_keeps_the_source),
         WORLD(a_collision_goes_by_its_id_and_leaves_the_other_alone),

@@ -150,7 +150,7 @@ static int check_pool(const struct move_job *job, struct err *err)
             close(dir);
         }
         if (!there) {
-            return ERR(err, fs_errno_kind(code), code, "its backup %s in the pool: %s",
+            return ERR(err, fs_share_kind(code), code, "its backup %s in the pool: %s",
                        tree_shown(f->path, shown), strerror(code));
         }
         if (!S_ISREG(st.st_mode) || st.st_size != f->size) {

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/fs.h"
 #include "common/members.h"
 #include "common/path.h"
 #include "workers/move/job.h"
@@ -70,7 +71,8 @@ int move_check_set(const struct move_job *job, struct err *err)
         return 0;
     }
     const struct members_ask ask = {.instrument = &sciex, .folder = job->source_root, .main = main};
-    int rc = members_read(&now, &ask, err) != 0 ? -1 : compare(job, main, &now, err);
+    int rc =
+        members_read(&now, &ask, err) != 0 ? fs_share_failed(err) : compare(job, main, &now, err);
     members_fini(&now);
     return rc;
 }

@@ -96,8 +96,8 @@ static int repair_chunk(struct helper *h, int64_t at, struct err *err)
     hasher_hex(h->hasher, &hex);
     if (strcmp(hex.xxh3, p->chunks[at].hash) != 0) {
         char shown[COPY_SHOWN_ROOM];
-        return ERR(err, ERR_INVALID, 0, "source changed: %s has other bytes now",
-                   entry_shown(p->copy, p->entry, shown));
+        return ERR(err, ERR_INVALID, ERR_CODE_SOURCE_CHANGED,
+                   "source changed: %s has other bytes now", entry_shown(p->copy, p->entry, shown));
     }
     atomic_fetch_add(&p->copy->repaired, chunk_bytes(p, at));
     journal_add(p->copy->members[p->entry->member].journal, p->entry, at, hex.xxh3);

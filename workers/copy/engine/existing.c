@@ -204,6 +204,7 @@ int existing_equal(struct copy *c, struct member *m, struct err *err)
         return -1;
     }
     m->superseded = old == 1 && other[0] == '\0';
+    m->has_more = m->superseded && superseded_has_more(c, m);
     if (m->superseded && !alike) { /* the usual case: it grew, and need not be read twice */
         return 0;
     }

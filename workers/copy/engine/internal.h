@@ -54,6 +54,7 @@ struct member {
     bool exists;     /* the final name is taken by other content, to be renamed aside */
     bool there;      /* the final name has the same content: nothing to do */
     bool superseded; /* the final name has the content of the earlier copy, to be replaced */
+    bool has_more;   /* of superseded: also files that the source has no more, so it is kept */
     bool has_part;
     bool adopted;             /* the part is that of an earlier attempt */
     int source_fd;            /* of a folder; -1 for a file */
@@ -256,6 +257,8 @@ char *spelling_at_server(struct copy *c, const char *path, struct err *err) OWNE
 /* 1 when exactly that stands under the final name, 0 when not, -1 on failure. *alike = whether by
  * names and sizes it could be the source's content as well. */
 int superseded_is(struct copy *c, struct member *m, bool *alike, struct err *err);
+/* Whether the earlier copy has a file that the source has no more. */
+bool superseded_has_more(const struct copy *c, const struct member *m);
 /* Give the final name to the part, which is proven; there is a whole copy at every moment. */
 int superseded_replace(struct copy *c, struct member *m, struct err *err);
 /* An attempt that died in between may have left the old content beside its name: 1 when it has its

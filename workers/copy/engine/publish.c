@@ -27,7 +27,8 @@ int rename_new(struct copy *c, const char *from, const char *to)
     return rc;
 }
 
-/* Other content stands there and an operator allowed to move it: <name>.<n>.alphakraken.bkp. */
+/* What stands there is kept (an operator allowed to rename other content, or the earlier copy has
+ * files that the source has no more): <name>.<n>.alphakraken.bkp. */
 static int move_aside(struct copy *c, const struct member *m, struct err *err)
 {
     char aside[2 * COPY_NAME_ROOM];
@@ -38,6 +39,8 @@ static int move_aside(struct copy *c, const struct member *m, struct err *err)
     for (int n = 1; n < ASIDE_MAX; n++) {
         snprintf(aside, sizeof aside, "%s.%d.alphakraken.bkp", m->names->to, n);
         if (rename_new(c, m->names->to, aside) == 0) {
+            log_warn("copy_kept_aside", KV("folder", c->target_path), KV("name", m->names->to),
+                     KV("has_more", m->has_more));
             return 0;
         }
         if (errno != EEXIST && errno != ENOTEMPTY) {
@@ -62,10 +65,10 @@ static int no_name(struct copy *c, const struct member *m, struct err *err)
 
 static int publish(struct copy *c, struct member *m, struct err *err)
 {
-    if (m->superseded) {
+    if (m->superseded && !m->has_more) {
         return superseded_replace(c, m, err);
     }
-    if (m->exists && move_aside(c, m, err) != 0) {
+    if ((m->exists || m->superseded) && move_aside(c, m, err) != 0) {
         return -1;
     }
     if (rename_new(c, m->part, m->names->to) == 0) {

@@ -4,6 +4,9 @@
  * name must consist of exactly the files that one early copy recorded, by size and hash, read again
  * from the disk; and it must not have been touched between that and the moment of replacing it.
  *
+ * An early copy with a file that the source has no more does not go: it is renamed aside, for what
+ * somebody deletes at the instrument must not vanish from the backup.
+ *
  * Two names are swapped in one call, and the old content, which now bears the part's name, is
  * removed with the other leftovers once the folder is flushed. Where names cannot be swapped, a
  * file's rename replaces in one call as well; a folder steps aside to ".<name>.trawl-old" first. An
@@ -213,6 +216,25 @@ int superseded_is(struct copy *c, struct member *m, bool *alike, struct err *err
         at += r.n;
     }
     return rc;
+}
+
+bool superseded_has_more(const struct copy *c, const struct member *m)
+{
+    const struct entry *now = &c->files.entries[m->first];
+    size_t next = 0;
+    for (size_t i = 0; i < m->old.n; i++) {
+        const struct entry *old = &m->old.entries[i];
+        size_t k = 0; /* both lists have the same order: nearly always the next one fits */
+        while (k < m->count && strcmp(now[(next + k) % m->count].rel, old->rel) != 0) {
+            k++;
+        }
+        const struct entry *found = &now[(next + k) % m->count];
+        if (!old->is_dir && (k == m->count || found->is_dir)) {
+            return true;
+        }
+        next = (next + k + 1) % m->count;
+    }
+    return false;
 }
 
 /* --- replacing it --- */
