@@ -227,11 +227,13 @@ static int look_again(struct watch *w, struct entry *e, size_t *looks, struct er
         return -1;
     }
     *looks += l.looks;
-    if (l.there && l.ino != e->ino) {
+    bool swapped = l.there && l.ino != e->ino;
+    if (swapped && !watch_same_content(e, &l)) {
         e->poll = 0; /* swapped between two polls: the next one looks at it as at a new name */
         w->all_known = false;
         return 0;
     }
+    e->ino = swapped ? l.ino : e->ino;
     return l.there && l.trouble[0] == '\0' ? compare(w, e, &l, err) : 0;
 }
 

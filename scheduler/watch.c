@@ -30,9 +30,7 @@ static bool same_node(const struct entry *e, const struct look *l)
     return e->ino == l->ino && e->ino != 0 && born;
 }
 
-/* Inode and birth may change when a share is mounted anew; then size and time of change must agree.
- */
-static bool same_content(const struct entry *e, const struct look *l)
+bool watch_same_content(const struct entry *e, const struct look *l)
 {
     bool dated = e->mtime_ns != 0;
     return e->size == l->size && (!dated || e->mtime_ns == l->mtime_ns);
@@ -348,7 +346,7 @@ static int see_name(struct watch *w, const char *name, struct err *err)
         if (watch_look(w, name, &l, err) != 0) {
             return -1;
         }
-        same = e != NULL && same_content(e, &l);
+        same = e != NULL && watch_same_content(e, &l);
     }
     if (same) {
         e->ino = l.ino;
