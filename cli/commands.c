@@ -221,11 +221,10 @@ const struct command commands[] = {
          "who has its slots. The JSON form has a stable word for each reason: acquiring, "
          "planning,\n"
          "no_leader, stopped, pool_closed, pool_full, capped (its instrument has as many copies\n"
-         "under way as it may), not_before, held (a share is not there or not proven, or the "
-         "cluster\n"
-         "does not answer), no_worker, workers_busy, queued, unclaimed, running, cancelling, "
-         "parked (a SLURM job), tasks_open,\n"
-         "failed, cancelled, skipped, ignored, done.\n\n"
+         "under way as it may), not_before, held (a share is not there or not proven, others have\n"
+         "its original open, or the cluster does not answer), no_worker, workers_busy, queued,\n"
+         "unclaimed, running, cancelling, parked (a SLURM job), tasks_open, failed, cancelled,\n"
+         "skipped, ignored, done.\n\n"
          "  trawl why file_copy\n"
          "  trawl why run7.d/quant/msqc-v1",
      .min_words = 1,

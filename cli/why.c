@@ -153,14 +153,14 @@ static void why_running(const struct why_facts *f, const bson_t *task, struct wh
     text_duration(f->now_ms - doc_i64(task, "started_at", f->now_ms), since);
     if (!why_run_of(f->workers, id_of(task), &worker, &run)) {
         bool lives = docs_by_id(f->workers, worker) != NULL;
-        why_say(out, WHY_RUNNING, "runs since %s on %s, which %s", since, worker,
+        why_say(out, WHY_RUNNING, "has run for %s on %s, which %s", since, worker,
                 lives ? "has not yet said how far it is" : "gives no sign of life");
         why_next(out, "%s",
                  lives ? "goes on by itself" : "the scheduler gives it to another worker");
         return;
     }
     const char *done = text_percent(doc_i64(&run, "done", 0), doc_i64(&run, "total", 0), percent);
-    why_say(out, WHY_RUNNING, "runs since %s on %s, step %s%s%s", since, worker,
+    why_say(out, WHY_RUNNING, "has run for %s on %s, step %s%s%s", since, worker,
             doc_str(&run, "step", "?"), done[0] != '\0' ? ", " : "", done);
     why_next(out, "goes on by itself; to stop it: trawl task cancel %s", id_of(task));
 }
@@ -239,7 +239,7 @@ static void why_parked(const struct why_facts *f, const bson_t *task, struct why
         size_t used = strlen(out->what);
         text_duration(f->now_ms - doc_i64(f->watcher, "silent.since", f->now_ms), since);
         snprintf(out->what + used, sizeof out->what - used,
-                 " as far as is known: the cluster does not answer since %s: %.300s", since,
+                 " as far as is known: the cluster has not answered for %s: %.300s", since,
                  doc_str(f->watcher, "silent.msg", "?"));
         why_next(out, "goes on by itself when the cluster answers");
     } else {

@@ -54,7 +54,7 @@ static void main_missing(const struct instrument *i, const bson_t *raw, struct w
 {
     char left[TEXT_SHORT], newest[240], gate[80];
     int64_t missing_ms = doc_i64(raw, "watch.missing_ms", 0);
-    snprintf(out->what, sizeof out->what, "its main file is not there since %s%s",
+    snprintf(out->what, sizeof out->what, "its main file has been missing for %s%s",
              text_duration(missing_ms, left), newest_of(raw, newest));
     int64_t left_ms = positive(i->missing_main_s * 1000 - missing_ms);
     snprintf(out->next, sizeof out->next,
@@ -110,7 +110,7 @@ static bool share_is_away(const struct why_facts *f, struct why *out)
     if (strcmp(status, "ok") == 0 || strcmp(status, "uninitialised") == 0) {
         return false;
     }
-    why_say(out, WHY_HELD, "the share of %s is %s since %s: %s", doc_str(f->watch, "_id", "?"),
+    why_say(out, WHY_HELD, "the share of %s has been %s for %s: %s", doc_str(f->watch, "_id", "?"),
             status, text_duration(f->now_ms - doc_i64(f->watch, "since", f->now_ms), since),
             doc_str(f->watch, "detail", ""));
     why_next(out, "goes on by itself when the share is back; trawl mount check %s",

@@ -84,22 +84,22 @@ static const char *held_by(const bson_t *task)
     return submits && !location ? "the cluster" : "a location";
 }
 
-/* What holds it, since when, and what would move it. */
+/* What holds it, for how long, and what would move it. */
 static void say_held(const struct why_facts *f, const bson_t *task, const char *again_in,
                      struct why *out)
 {
-    char since[TEXT_SHORT];
+    char held[TEXT_SHORT];
     const char *msg = doc_str(task, "error.msg", "");
     bool busy = strcmp(doc_str(task, "error.code", ""), "source_busy") == 0;
-    text_duration(f->now_ms - doc_i64(task, "held.since", f->now_ms), since);
+    text_duration(f->now_ms - doc_i64(task, "held.since", f->now_ms), held);
     if (busy) {
-        why_say(out, WHY_HELD, "its original cannot be used now, held since %s: %s", since, msg);
+        why_say(out, WHY_HELD, "its original cannot be used now, held for %s: %s", held, msg);
         why_next(out,
                  "goes on by itself when whoever has it open lets go (the acquisition software, a "
                  "virus scanner, a copy by hand), or its share allows it; looked at again in %s",
                  again_in);
     } else {
-        why_say(out, WHY_HELD, "%s cannot be used, held since %s: %s", held_by(task), since, msg);
+        why_say(out, WHY_HELD, "%s cannot be used, held for %s: %s", held_by(task), held, msg);
         why_next(out, "put that right; it is tried again by itself in %s", again_in);
     }
 }

@@ -19,6 +19,7 @@ PRINTS = {
     "line breaks as of Windows, and bytes that are no text": r"printf 'a\r\nb\r\n\0\0\377\376c'",
     "something at its end": "trap 'printf bye; echo bye' EXIT",
     "something all the time": "(for i in {1..150}; do printf 'noise '; sleep 0.02; done) &",
+    "megabytes": "yes 'a line of text' | head -c 5000000",
     "and leaves something running": "sleep 25 &\necho started",
     "a trace of all it does": "exec 2>&1\nset -x -v",
 }

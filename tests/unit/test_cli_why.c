@@ -177,7 +177,7 @@ static void ready_tasks_wait_their_time(void **state)
                 BCON_DATE_TIME(NOW - 300000), "}", "error", "{", "kind", "hold", "code",
                 "source_busy", "msg", "source: open a.raw: Permission denied", "}");
     out = explain(&fine, busy);
-    expect(&out, WHY_HELD, "held since 5 min: source: open a.raw: Permission denied",
+    expect(&out, WHY_HELD, "held for 5 min: source: open a.raw: Permission denied",
            "when whoever has it open lets go");
     expect(&out, WHY_HELD, "its original cannot be used now", "looked at again in 40 s");
     bson_t *over = copy("ready");
@@ -192,7 +192,7 @@ static void running_tasks_show_where_they_are(void **state)
     bson_t *task = copy("running");
     BCON_APPEND(task, "worker", "w1", "started_at", BCON_DATE_TIME(NOW - 5000));
     struct why out = explain(&fine, task);
-    expect(&out, WHY_RUNNING, "runs since 5 s on w1, step transfer, 45 %", "cancel a.raw/copy");
+    expect(&out, WHY_RUNNING, "has run for 5 s on w1, step transfer, 45 %", "cancel a.raw/copy");
     bson_t *lost = copy("running");
     BCON_APPEND(lost, "worker", "w0", "started_at", BCON_DATE_TIME(NOW - 5000));
     out = explain(&(struct world){.led = true, .slots = 1}, lost);
@@ -239,11 +239,11 @@ static void parked_tasks_tell_of_a_cluster_that_is_silent(void **state)
     bson_t *job = copy("parked");
     BCON_APPEND(job, "parked", "{", "job_id", BCON_INT64(17), "state", "RUNNING", "}");
     struct why out = explain(&silent, job);
-    expect(&out, WHY_PARKED, "does not answer since 4 min: no route to head1", "by itself");
+    expect(&out, WHY_PARKED, "has not answered for 4 min: no route to head1", "by itself");
     bson_t *process = copy("parked");
     BCON_APPEND(process, "parked", "{", "engine", "local", "job_id", BCON_INT64(17), "}");
     out = explain(&silent, process);
-    assert_null(strstr(out.what, "does not answer"));
+    assert_null(strstr(out.what, "has not answered"));
 }
 
 static void tasks_that_are_to_stop_say_who_is_missing(void **state)
@@ -327,7 +327,7 @@ static void raw_files_that_grow_name_rule_and_time(void **state)
                       NULL);
     expect(&out, WHY_ACQUIRING, "may still write it", "same size at the size check in 50 min");
     out = explain_raw(&f, RAW("watch", "{", "missing_ms", BCON_INT64(3600000), "}"), NULL);
-    expect(&out, WHY_ACQUIRING, "main file is not there since 1 h", "failed in 1 h");
+    expect(&out, WHY_ACQUIRING, "main file has been missing for 1 h", "failed in 1 h");
     out = explain_raw(&f, RAW("watch", "{", "size", BCON_INT64(0), "}"), NULL);
     expect(&out, WHY_ACQUIRING, "0 B", "an empty file never counts as done");
     const struct instrument gated = {.id = id, .still_s = 10, .size_check_s = 3600};
