@@ -236,15 +236,15 @@ static void only_what_is_known_of_the_environment_counts(void **state)
     AUTO(free) char *line = frame_line(NONCE, sizeof show - 1);
     write_to("line", line, strlen(line));
     write_to("script", show, sizeof show - 1);
-    write_to("env.sh", "echo from BASH_ENV\n", 19);
+    write_to("env.sh", "exit 5\n", 7);
     AUTO(free)
     char *answer =
         printed("cd $R; exec env -i HOME=/h USER=u 'BASH_FUNC_printf%%=() { echo mine; }' "
                 "PATH=\"$PATH\" SLURM_CONF=/s SBATCH_ACCOUNT=a SBATCH_PARTITION=p "
                 "SBATCH_ARRAY_INX=1-3 SQUEUE_FORMAT=x SACCT_FORMAT=x SLURM_TIME_FORMAT=x "
-                "SLURM_CLUSTERS=x SCANCEL_INTERACTIVE=1 TMOUT=1 POSIXLY_CORRECT=1 CDPATH=/ "
+                "SLURM_CLUSTERS=x SCANCEL_INTERACTIVE=1 TMOUT=1 CDPATH=/ "
                 "BASH_ENV=$R/env.sh SHELLOPTS=noglob:nounset LC_ALL=tr_TR.UTF-8 "
-                "/bin/bash -c \"$(cat line)\" <script");
+                "/bin/dash -c \"$(cat line)\" <script");
     const char *ready = strstr(answer, "ready\n");
     assert_non_null(ready);
     assert_string_equal(ready, "ready\nHOME LC_ALL PATH PWD SBATCH_ACCOUNT SBATCH_PARTITION SHLVL "

@@ -47,13 +47,16 @@ static void a_job_that_is_closed_or_overtaken_while_it_runs_stops(void **state)
 static void a_job_that_runs_again_waits_until_its_first_run_is_gone(void **state)
 {
     (void)state;
-    job_env("\"bash -c 'echo begin >>ran; sleep 1.5; echo end >>ran'\"", "");
+    assert_int_equal(shell("cat >slow <<'E'\ntrap 'sleep 0.5; echo stopped >>ran; exit 1' TERM\n"
+                           "echo begin >>ran; sleep 2 & wait; echo end >>ran\nE\n"),
+                     0);
+    job_env("\"bash $R/slow\"", "");
     assert_int_equal(shell(FAST
                            "SLURM_JOB_ID=7 bash fast \"$R/job\" & w=$!\n"
                            "until grep -qs begin out/ran; do sleep 0.02; done\n"
                            "SLURM_JOB_ID=7 SLURM_RESTART_COUNT=1 bash fast \"$R/job\" || exit 1\n"
                            "wait $w; cat out/ran >&2\n"
-                           "[ \"$(tr '\\n' ' ' <out/ran)\" = 'begin begin end ' ]"),
+                           "[ \"$(tr '\\n' ' ' <out/ran)\" = 'begin stopped begin end ' ]"),
                      0);
     json_t *s = status();
     assert_int_equal(json_integer_value(json_object_get(s, "restart")), 1);
