@@ -247,10 +247,10 @@ char *known_hosts_without(const char *text, const struct known_ask *ask)
         if (ours && others == NULL) {
             return NULL;
         }
-        const char *rest = line.names.at + line.names.len;
         if (!ours) {
             fprintf(t.out, "%.*s\n", (int)line.len, line.at);
         } else if (others[0] != '\0') {
+            const char *rest = line.names.at + line.names.len;
             fprintf(t.out, "%s%.*s\n", others, (int)(line.at + line.len - rest), rest);
         }
     }

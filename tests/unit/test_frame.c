@@ -18,6 +18,7 @@ static char root[64];
 static int set_up(void **state)
 {
     (void)state;
+    (void)unlink("/tmp/trawl-" NONCE); /* of a run that was killed */
     return test_folder(root, sizeof root, "trawl-frame") != NULL && setenv("R", root, 1) == 0 ? 0
                                                                                               : -1;
 }

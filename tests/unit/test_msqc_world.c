@@ -288,8 +288,8 @@ static void a_time_is_in_the_unit_that_the_file_names(void **state)
         {"unitName='second'", "1.5", ""},
         {"unitAccession='UO:0000010' unitName='minute'", "1.5", ""},
         {"unitAccession='' unitName='second'", "1.5", ""},
-        {"", "", "1 scan start times have no known unit"},
-        {"unitName='fortnight'", "", "1 scan start times have no known unit"},
+        {"", "", "1 scan start times have no known unit or are no number"},
+        {"unitName='fortnight'", "", "1 scan start times have no known unit or are no number"},
     };
     struct fixture *fixture = *state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
