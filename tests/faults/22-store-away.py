@@ -61,6 +61,8 @@ def an_outage_as_long_as_a_workers_lease_loses_no_task():
         site.db.update("tasks", {"_id": "long.raw/copy"}, {"$set": {"input.limit_bytes_per_s": 2 * MIB}})
         site.trawl("pool", "set", "file_copy", "1")
         site.wait_task("long.raw/copy", "running")
+        wait_until(lambda: any(run["done"] > 0 for w in site.db.find("workers") for run in w.get("running", [])
+                               if run["task"] == "long.raw/copy"), 10, "bytes flow")
         for share in (0.4, 0.8, 1.2):
             SERVERS.kill("store")
             time.sleep(share * LEASE_MS / 1000)
