@@ -16,7 +16,7 @@ NOT_ON_A_SHARE = {
                "a_read_only_method_folder_is_removed": OWNERS},
     "original": {"a_file_more_or_of_another_size_or_kind_differs": LINKS, "what_cannot_be_read_now_is_no_difference": OWNERS},
 }
-TESTS = ("fs", "original", "mount", "remove", "move", "copy_engine", "copy_resume", "copy_faults", "copy_supersede", "copy_flush")
+TESTS = ("fs", "original", "mount", "remove", "move", "move_meanwhile", "copy_engine", "copy_resume", "copy_faults", "copy_supersede", "copy_flush")
 
 
 def results(out: str) -> tuple:

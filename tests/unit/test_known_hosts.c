@@ -12,64 +12,65 @@
 #define OTHER "AAAAC3NzaC1lZDI1NTE5AAAAIGgZVPYS1vvvk6Z2TmuLh0ZBsGmRzTnFh1VhB6Nw0bbb"
 #define ED    "ssh-ed25519 "
 
+static const struct {
+    const char *text;
+    const char *host;
+    int port;
+    enum host_verdict wanted;
+} cases[] = {
+    {"", "h1", 22, HOST_UNKNOWN},
+    {"h1 " ED KEY "\n", "h1", 22, HOST_KNOWN},
+    {"h1 " ED KEY, "h1", 22, HOST_KNOWN},
+    {"h1 " ED KEY "\r\n", "h1", 22, HOST_KNOWN},
+    {"# a comment\r\n\r\nh1 " ED KEY "\r\nh2 " ED OTHER "\r\n", "h1", 22, HOST_KNOWN},
+    {"h1 " ED KEY " root@h1 since 2020\n", "h1", 22, HOST_KNOWN},
+    {"  h1 \t" ED " " KEY "\t\n", "h1", 22, HOST_KNOWN},
+    {"h1 " ED OTHER "\n", "h1", 22, HOST_CHANGED},
+    {"h1 " ED OTHER "\nh1 " ED KEY "\n", "h1", 22, HOST_KNOWN},
+    {"h1 ssh-rsa AAAAB3NzaC1yc2E=\n", "h1", 22, HOST_UNKNOWN},
+    {"h1 ssh-rsa " KEY "\n", "h1", 22, HOST_UNKNOWN}, /* not what it says it is */
+    {"H1.Example.ORG " ED KEY "\n", "h1.example.org", 22, HOST_KNOWN},
+    {"h1.example.org " ED KEY "\n", "H1.Example.org", 22, HOST_KNOWN},
+    {"h1x " ED KEY "\nh " ED KEY "\n", "h1", 22, HOST_UNKNOWN},
+    {"h9,h1,10.0.0.1 " ED KEY "\n", "h1", 22, HOST_KNOWN},
+    {"h9,h1,10.0.0.1 " ED KEY "\n", "10.0.0.1", 22, HOST_KNOWN},
+    {"*.example.org " ED KEY "\n", "h1.example.org", 22, HOST_KNOWN},
+    {"*.example.org " ED KEY "\n", "example.org", 22, HOST_UNKNOWN},
+    {"h?.e*e.org " ED KEY "\n", "h1.example.org", 22, HOST_KNOWN},
+    {"h?? " ED KEY "\n", "h1", 22, HOST_UNKNOWN},
+    {"*,!h1 " ED KEY "\n", "h1", 22, HOST_UNKNOWN},
+    {"!h1,* " ED KEY "\n", "h1", 22, HOST_UNKNOWN},
+    {"!h1 " ED KEY "\n", "h2", 22, HOST_UNKNOWN}, /* negations alone fit nothing */
+    {"*,!h1 " ED OTHER "\nh1 " ED KEY "\n", "h1", 22, HOST_KNOWN},
+    {"*,!h1 " ED KEY "\n", "h2", 22, HOST_KNOWN},
+    {"[h1]:2222 " ED KEY "\n", "h1", 2222, HOST_KNOWN},
+    {"[h1]:2222 " ED KEY "\n", "h1", 22, HOST_UNKNOWN},
+    {"[h1]:2222 " ED KEY "\n", "h1", 2223, HOST_UNKNOWN},
+    {"[*]:2222 " ED KEY "\n", "h1", 2222, HOST_KNOWN},
+    {"h1 " ED KEY "\n", "h1", 2222, HOST_KNOWN}, /* as ssh: without the port, too */
+    {"h1 " ED OTHER "\n", "h1", 2222, HOST_UNKNOWN},
+    {"[h1]:2222 " ED OTHER "\nh1 " ED KEY "\n", "h1", 2222, HOST_CHANGED},
+    {"[::1]:2222 " ED KEY "\n", "::1", 2222, HOST_KNOWN},
+    {"::1 " ED KEY "\n", "::1", 22, HOST_KNOWN},
+    /* libssh2/libssh2#508 */
+    {"h1 " ED KEY "\n@revoked h1 " ED KEY "\n", "h1", 22, HOST_REVOKED},
+    {"@revoked * " ED KEY "\r\nh1 " ED KEY "\r\n", "h1", 22, HOST_REVOKED},
+    {"@revoked h1 " ED KEY "\n[h1]:2222 " ED KEY "\n", "h1", 2222, HOST_REVOKED},
+    {"@revoked  \th1 " ED KEY "\n", "h1", 22, HOST_REVOKED},
+    {"@revoked h1 " ED OTHER "\nh1 " ED KEY "\n", "h1", 22, HOST_KNOWN},
+    {"@revoked h2 " ED KEY "\nh1 " ED KEY "\n", "h1", 22, HOST_KNOWN},
+    {"@revoked h1 " ED OTHER "\n", "h1", 22, HOST_UNKNOWN},
+    {"@cert-authority * " ED KEY "\n", "h1", 22, HOST_UNKNOWN},
+    {"@cert-authority h1 " ED OTHER "\nh1 " ED KEY "\n", "h1", 22, HOST_KNOWN},
+    {"@unheard-of h1 " ED KEY "\n", "h1", 22, HOST_UNKNOWN},
+    {"#h1 " ED KEY "\n", "h1", 22, HOST_UNKNOWN},
+    {"h1\nh1 ssh-ed25519\n@revoked\n@revoked h1\n,,\n, " ED KEY "\n", "h1", 22, HOST_UNKNOWN},
+    {"|1|x|y " ED KEY "\n|1| " ED KEY "\n|1|\n", "h1", 22, HOST_UNKNOWN},
+};
+
 static void lines_are_read_as_openssh_reads_them(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        const char *host;
-        int port;
-        enum host_verdict wanted;
-    } cases[] = {
-        {"", "h1", 22, HOST_UNKNOWN},
-        {"h1 " ED KEY "\n", "h1", 22, HOST_KNOWN},
-        {"h1 " ED KEY, "h1", 22, HOST_KNOWN},
-        {"h1 " ED KEY "\r\n", "h1", 22, HOST_KNOWN},
-        {"# a comment\r\n\r\nh1 " ED KEY "\r\nh2 " ED OTHER "\r\n", "h1", 22, HOST_KNOWN},
-        {"h1 " ED KEY " root@h1 since 2020\n", "h1", 22, HOST_KNOWN},
-        {"  h1 \t" ED " " KEY "\t\n", "h1", 22, HOST_KNOWN},
-        {"h1 " ED OTHER "\n", "h1", 22, HOST_CHANGED},
-        {"h1 " ED OTHER "\nh1 " ED KEY "\n", "h1", 22, HOST_KNOWN},
-        {"h1 ssh-rsa AAAAB3NzaC1yc2E=\n", "h1", 22, HOST_UNKNOWN},
-        {"h1 ssh-rsa " KEY "\n", "h1", 22, HOST_UNKNOWN}, /* not what it says it is */
-        {"H1.Example.ORG " ED KEY "\n", "h1.example.org", 22, HOST_KNOWN},
-        {"h1.example.org " ED KEY "\n", "H1.Example.org", 22, HOST_KNOWN},
-        {"h1x " ED KEY "\nh " ED KEY "\n", "h1", 22, HOST_UNKNOWN},
-        {"h9,h1,10.0.0.1 " ED KEY "\n", "h1", 22, HOST_KNOWN},
-        {"h9,h1,10.0.0.1 " ED KEY "\n", "10.0.0.1", 22, HOST_KNOWN},
-        {"*.example.org " ED KEY "\n", "h1.example.org", 22, HOST_KNOWN},
-        {"*.example.org " ED KEY "\n", "example.org", 22, HOST_UNKNOWN},
-        {"h?.e*e.org " ED KEY "\n", "h1.example.org", 22, HOST_KNOWN},
-        {"h?? " ED KEY "\n", "h1", 22, HOST_UNKNOWN},
-        {"*,!h1 " ED KEY "\n", "h1", 22, HOST_UNKNOWN},
-        {"!h1,* " ED KEY "\n", "h1", 22, HOST_UNKNOWN},
-        {"!h1 " ED KEY "\n", "h2", 22, HOST_UNKNOWN}, /* negations alone fit nothing */
-        {"*,!h1 " ED OTHER "\nh1 " ED KEY "\n", "h1", 22, HOST_KNOWN},
-        {"*,!h1 " ED KEY "\n", "h2", 22, HOST_KNOWN},
-        {"[h1]:2222 " ED KEY "\n", "h1", 2222, HOST_KNOWN},
-        {"[h1]:2222 " ED KEY "\n", "h1", 22, HOST_UNKNOWN},
-        {"[h1]:2222 " ED KEY "\n", "h1", 2223, HOST_UNKNOWN},
-        {"[*]:2222 " ED KEY "\n", "h1", 2222, HOST_KNOWN},
-        {"h1 " ED KEY "\n", "h1", 2222, HOST_KNOWN}, /* as ssh: without the port, too */
-        {"h1 " ED OTHER "\n", "h1", 2222, HOST_UNKNOWN},
-        {"[h1]:2222 " ED OTHER "\nh1 " ED KEY "\n", "h1", 2222, HOST_CHANGED},
-        {"[::1]:2222 " ED KEY "\n", "::1", 2222, HOST_KNOWN},
-        {"::1 " ED KEY "\n", "::1", 22, HOST_KNOWN},
-        /* libssh2/libssh2#508 */
-        {"h1 " ED KEY "\n@revoked h1 " ED KEY "\n", "h1", 22, HOST_REVOKED},
-        {"@revoked * " ED KEY "\r\nh1 " ED KEY "\r\n", "h1", 22, HOST_REVOKED},
-        {"@revoked h1 " ED KEY "\n[h1]:2222 " ED KEY "\n", "h1", 2222, HOST_REVOKED},
-        {"@revoked  \th1 " ED KEY "\n", "h1", 22, HOST_REVOKED},
-        {"@revoked h1 " ED OTHER "\nh1 " ED KEY "\n", "h1", 22, HOST_KNOWN},
-        {"@revoked h2 " ED KEY "\nh1 " ED KEY "\n", "h1", 22, HOST_KNOWN},
-        {"@revoked h1 " ED OTHER "\n", "h1", 22, HOST_UNKNOWN},
-        {"@cert-authority * " ED KEY "\n", "h1", 22, HOST_UNKNOWN},
-        {"@cert-authority h1 " ED OTHER "\nh1 " ED KEY "\n", "h1", 22, HOST_KNOWN},
-        {"@unheard-of h1 " ED KEY "\n", "h1", 22, HOST_UNKNOWN},
-        {"#h1 " ED KEY "\n", "h1", 22, HOST_UNKNOWN},
-        {"h1\nh1 ssh-ed25519\n@revoked\n@revoked h1\n,,\n, " ED KEY "\n", "h1", 22, HOST_UNKNOWN},
-        {"|1|x|y " ED KEY "\n|1| " ED KEY "\n|1|\n", "h1", 22, HOST_UNKNOWN},
-    };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bool authority = false;
         const struct known_ask ask = {cases[i].host, cases[i].port, "ssh-ed25519", KEY};

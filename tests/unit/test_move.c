@@ -1,25 +1,5 @@
 /* The matrix of moving, in real folders; each row of reference/ingest.md §1.4 is a test. */
-#include "test_retire_fixture.h"
-
-#include "common/db.h"
-
-extern const struct worker_kind worker_move;
-
-static struct outcome_seen move(void)
-{
-    return run_kind(&worker_move, "thermo");
-}
-
-static void moves_as(bool moved, const char *action)
-{
-    struct outcome_seen s = move();
-    if (s.rc != 0) {
-        fail_msg("%s", s.err.msg);
-    }
-    assert_int_equal(doc_bool(s.result, "moved", !moved), moved);
-    assert_string_equal(doc_str(s.result, "members.0.action", ""), action);
-    seen_free(&s);
-}
+#include "test_move_fixture.h"
 
 static void is_refused_as(bool changed, const char *why)
 {
@@ -42,14 +22,6 @@ static void is_refused(const char *why)
 static void has_changed(const char *why)
 {
     is_refused_as(true, why);
-}
-
-/* One Thermo file that is backed up. */
-static void one_file(const char *from, const char *to, const char *text)
-{
-    add_member(from, to);
-    record_file(to, text);
-    make_raw(to, "initial");
 }
 
 static void source_without_target_is_renamed_into_backup(void **state)
@@ -350,29 +322,6 @@ static void what_was_moved_of_a_set_that_changed_comes_back(void **state)
     assert_false(there(w.backup, "s.wiff"));
 }
 
-/* TalAloni/SMBLibrary#245: a sharing violation is EACCES or EBUSY. */
-static void what_others_have_open_holds_the_move(void **state)
-{
-    (void)state;
-    add_member("a.d", "a.d");
-    record_file("a.d/sub/x", "one");
-    make_raw("a.d", "initial");
-    put(w.inst, "a.d/sub/x", "one");
-    static const char *const closed[] = {"a.d/sub/x", "a.d/sub", "a.d"};
-    for (size_t i = 0; i < sizeof closed / sizeof *closed; i++) {
-        assert_int_equal(chmod(at(w.inst, closed[i]), 0), 0);
-        holds_as_busy(run_kind_as_nobody(&worker_move, "bruker"), "Permission denied");
-        assert_int_equal(chmod(at(w.inst, closed[i]), 0755), 0);
-    }
-    static const int refused[] = {EACCES, EBUSY, ETXTBSY, EPERM, ESTALE, EHOSTDOWN, EAGAIN};
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-        w.refuse = refused[i];
-        holds_as_busy(move(), "rename a.d: ");
-    }
-    w.refuse = 0;
-    moves_as(true, "moved");
-}
-
 static void a_folder_that_cannot_be_listed_or_entered_for_now_holds_the_move(void **state)
 {
     (void)state;
@@ -462,95 +411,6 @@ static void outside_production_nothing_is_moved_and_the_result_says_so(void **st
     seen_free(&s);
 }
 
-static void a_cancelled_move_stops_before_the_next_rename(void **state)
-{
-    (void)state;
-    one_file("a.raw", "a.raw", "bytes");
-    put(w.inst, "a.raw", "bytes");
-    w.stop = ERR_CANCELLED;
-    w.stop_at = 2; /* the first is for the block that is read */
-    struct outcome_seen s = move();
-    assert_int_equal(s.err.kind, ERR_CANCELLED);
-    assert_text(w.inst, "a.raw", "bytes");
-}
-
-static void rewrite_before_the_rename(int n)
-{
-    if (n == 2) {
-        put(w.inst, "a.raw", "BYTES");
-    }
-}
-
-static void a_source_that_changes_after_it_was_read_is_not_renamed(void **state)
-{
-    (void)state;
-    one_file("a.raw", "a.raw", "bytes");
-    put(w.inst, "a.raw", "bytes");
-    w.on_check = rewrite_before_the_rename;
-    struct outcome_seen s = move();
-    assert_int_equal(s.rc, -1);
-    assert_int_equal(s.err.kind, ERR_TRANSIENT);
-    assert_text(w.inst, "a.raw", "BYTES");
-}
-
-static void appear_before_the_rename(int n)
-{
-    if (n == 2) {
-        put(w.backup, "a.raw", "somebody else's");
-    }
-}
-
-static void a_target_that_appears_meanwhile_is_not_overwritten(void **state)
-{
-    (void)state;
-    one_file("a.raw", "a.raw", "bytes");
-    put(w.inst, "a.raw", "bytes");
-    w.on_check = appear_before_the_rename;
-    struct outcome_seen s = move();
-    assert_int_equal(s.rc, -1);
-    assert_int_equal(s.err.kind, ERR_TRANSIENT);
-    assert_text(w.backup, "a.raw", "somebody else's");
-    assert_text(w.inst, "a.raw", "bytes");
-}
-
-static void run_to_the_end(void)
-{
-    struct outcome_seen s = move();
-    if (s.rc != 0) {
-        fprintf(stderr, "%s\n", s.err.msg);
-        _exit(1);
-    }
-    seen_free(&s);
-}
-
-static void killed_before_any_change_the_next_attempt_ends_the_same(void **state)
-{
-    (void)state;
-    static const char *const names[] = {"s.wiff", "s.wiff.scan", "s.wiff2"};
-    for (size_t i = 0; i < 3; i++) {
-        add_member(names[i], names[i]);
-        record_file(names[i], names[i]);
-    }
-    make_raw("s.wiff", "initial");
-    int deaths = 0;
-    for (bool died = true; died;) {
-        for (size_t i = 0; i < 3; i++) {
-            remove(at(w.backup, names[i]));
-            put(w.inst, names[i], names[i]);
-        }
-        died = dies_at(++deaths, run_to_the_end);
-        for (size_t i = 0; i < 3; i++) { /* at one of its two places, whole */
-            assert_true(there(w.inst, names[i]) != there(w.backup, names[i]));
-        }
-        moves_as(true, there(w.inst, names[0]) ? "moved" : "already");
-        for (size_t i = 0; i < 3; i++) {
-            assert_text(w.backup, names[i], names[i]);
-            assert_false(there(w.inst, names[i]));
-        }
-    }
-    assert_true(deaths > 8); /* renames and flushes */
-}
-
 static void a_task_that_leads_outside_is_refused(void **state)
 {
     (void)state;
@@ -578,7 +438,6 @@ int main(void)
         WORLD(another_file_under_the_name_of_a_moved_one_is_left_to_the_watcher),
         WORLD(two_files_of_which_none_is_what_was_backed_up_are_for_a_person),
         WORLD(what_was_moved_of_a_set_that_changed_comes_back),
-        WORLD(what_others_have_open_holds_the_move),
         WORLD(a_folder_that_cannot_be_listed_or_entered_for_now_holds_the_move),
         WORLD(without_its_copy_in_the_pool_nothing_is_moved),
         WORLD(a_damaged_or_unfinished_backup_keeps_the_source),
@@ -588,10 +447,6 @@ int main(void)
         WORLD(a_set_that_has_got_another_file_is_not_moved_and_one_beside_a_longer_stem_is),
         WORLD(an_empty_folder_is_moved),
         WORLD(outside_production_nothing_is_moved_and_the_result_says_so),
-        WORLD(a_cancelled_move_stops_before_the_next_rename),
-        WORLD(a_source_that_changes_after_it_was_read_is_not_renamed),
-        WORLD(a_target_that_appears_meanwhile_is_not_overwritten),
-        WORLD(killed_before_any_change_the_next_attempt_ends_the_same),
         WORLD(a_task_that_leads_outside_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
