@@ -19,7 +19,7 @@ static bool is_dead(const bson_t *task)
     return strcmp(state, "failed") == 0 || strcmp(state, "dead") == 0;
 }
 
-/* The newest first. Where the source changed the raw file is acquired anew: nobody has to look. */
+/* The newest first, without those whose source changed: Trawl copies these again. */
 static struct docs *read_dead(struct cli *c, struct err *err)
 {
     AUTO(bson_destroy)

@@ -163,7 +163,7 @@ static bool holds(const bson_t *task, const char *state)
     return strcmp(doc_str(task, "state", ""), state) == 0;
 }
 
-/* It waits for a location, the cluster or an original, and goes on by itself. */
+/* It waits for a location, the cluster or an original; nobody has to act. */
 static bool is_held(const bson_t *task)
 {
     return holds(task, "ready") && doc_has(task, "held");
@@ -271,10 +271,10 @@ static void summarise(const bson_t *m, char *buf, size_t room)
     size_t used = 0;
     bool ours = m != NULL && strcmp(doc_str(m, "type", ""), "msqc") == 0;
     const char *status = ours ? doc_str(m, "status", "ok") : "ok";
-    bool told = strcmp(status, "ok") != 0;
-    snprintf(buf, room, "%s", told ? status : "");
-    for (size_t i = 0, n = 0; m != NULL && !told && i < sizeof figures / sizeof *figures && n < 2;
-         i++) {
+    bool special = strcmp(status, "ok") != 0;
+    snprintf(buf, room, "%s", special ? status : "");
+    for (size_t i = 0, n = 0;
+         m != NULL && !special && i < sizeof figures / sizeof *figures && n < 2; i++) {
         if (doc_has(m, figures[i].field) && used < room) {
             int more = snprintf(buf + used, room - used, "%s%s %.6g", n++ > 0 ? " " : "",
                                 figures[i].shown, doc_f64(m, figures[i].field, 0));

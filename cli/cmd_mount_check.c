@@ -17,8 +17,8 @@ struct checking {
     int failed;
 };
 
-/* Options that hurt are no reason to refuse a share: they are told beside its status. Only asked of
- * one that answers. */
+/* Options that hurt are no reason to refuse a share: they are printed beside its status. Asked only
+ * of one that answers. */
 static void add_warnings(const struct mounts_view *v, bson_t *doc)
 {
     struct mount_place place;

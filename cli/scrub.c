@@ -133,7 +133,7 @@ int scrub_note(struct db *db, const struct scrub_found *f, bool *stale, struct e
     return f->n > 0 && !*stale ? alert_open(db, &alert, err) : 0;
 }
 
-/* An original that stays where it was acquired is acquired anew: nobody has to look at it. */
+/* Trawl copies an original again that is still where it was acquired: no alert for it. */
 int scrub_note_original(struct db *db, const struct scrub_original *f, bool *stale, struct err *err)
 {
     const struct noting n = {.read = f->raw, .update = update_of_original, .found = f};

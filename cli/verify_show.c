@@ -234,7 +234,7 @@ static enum cli_exit say_bad_original(const struct verify_show *s, struct err *e
         return cli_fail(err, CLI_NO,
                         "%" PRId64 " of %" PRId64
                         " originals are not as backed up, or could not be "
-                        "read; those that differ are acquired anew, or stand in trawl status",
+                        "read; Trawl copies those that differ again, or lists them in trawl status",
                         s->bad, s->bad + s->good);
     }
     const struct verify_one *one = s->one;

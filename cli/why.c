@@ -374,7 +374,7 @@ static void why_original(const struct why_facts *f, const bson_t *raw, struct wh
                  doc_str(raw, "instrument_id", "?"), id);
     } else {
         why_next(out, "%s",
-                 f->led ? "goes on by itself: it is compared, or acquired and copied anew"
+                 f->led ? "no action needed: the scheduler compares it, or has it copied again"
                         : "no scheduler leads: start trawl-scheduler");
     }
 }

@@ -139,7 +139,7 @@ void why_acquiring(const struct why_facts *f, const bson_t *raw, struct why *out
                  f->instrument->id);
     } else if (unreadable[0] != '\0') {
         why_say(out, WHY_ACQUIRING, "a part of it cannot be looked at: %s", unreadable);
-        why_next(out, "goes on by itself when it can be read; look at the share of %s",
+        why_next(out, "the watch goes on as soon as it can read it; look at the share of %s",
                  f->instrument->id);
     } else if (doc_i64(raw, "watch.missing_ms", 0) > 0) {
         main_missing(f->instrument, raw, out);

@@ -95,12 +95,13 @@ static void say_held(const struct why_facts *f, const bson_t *task, const char *
     if (busy) {
         why_say(out, WHY_HELD, "its original cannot be used now, held for %s: %s", held, msg);
         why_next(out,
-                 "goes on by itself when whoever has it open lets go (the acquisition software, a "
-                 "virus scanner, a copy by hand), or its share allows it; looked at again in %s",
+                 "no action needed: the task goes on when the program that has it open closes it "
+                 "(acquisition software, virus scanner, a copy by hand); next look in %s",
                  again_in);
     } else {
         why_say(out, WHY_HELD, "%s cannot be used, held for %s: %s", held_by(task), held, msg);
-        why_next(out, "put that right; it is tried again by itself in %s", again_in);
+        why_next(out, "put that right; the task is tried again in %s, no other action needed",
+                 again_in);
     }
 }
 

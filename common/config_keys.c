@@ -73,8 +73,8 @@ static const struct config_key main_keys[] = {
      HELP("A task whose workers died so often while they ran it is dead until somebody retries it: "
           "it may be what kills them.")},
     {AT(retry, held_alert_s), INT("3600", 1, 30 * 24 * 3600),
-     HELP("A task that an original holds for so long, because others have it open or its share "
-          "refuses it, is shown as an alert. It goes on by itself in any case.")},
+     HELP("After this time an alert shows a task that waits because another program has its "
+          "original open, or because the share refuses it. The task goes on in any case.")},
     {AT(pool, file_copy), INT("3", 0, POOL_MAX_SLOTS),
      HELP("Slots of copying. All sizes here are of pools that do not exist yet: afterwards "
           "MongoDB holds the size, and `trawl pool set` changes it.")},
@@ -173,8 +173,8 @@ static const struct config_key one_instrument[] = {
     {AT(poll_s), INT(NULL, 1, DAY_S),
      HELP("Time between two looks at the folder. Not set: [scheduler] poll_s.")},
     {AT(still_s), INT("10", 0, 7 * DAY_S),
-     HELP("Before any rule below says done, no size, time or name of anything that belongs to the "
-          "raw file may have changed for so long.")},
+     HELP("No rule below says done before every size, time and name of what belongs to the raw "
+          "file has been unchanged for this time.")},
     {AT(quiet_s), INT(NULL, 0, 7 * DAY_S),
      HELP("Unchanged for so long is done; 0: the rules below decide. Not set: 60 for generic, "
           "otherwise 0.")},

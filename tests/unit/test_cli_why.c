@@ -178,7 +178,7 @@ static void ready_tasks_wait_their_time(void **state)
                 "source_busy", "msg", "source: open a.raw: Permission denied", "}");
     out = explain(&fine, busy);
     expect(&out, WHY_HELD, "held for 5 min: source: open a.raw: Permission denied",
-           "when whoever has it open lets go");
+           "the program that has it open closes it");
     expect(&out, WHY_HELD, "its original cannot be used now", "looked at again in 40 s");
     bson_t *over = copy("ready");
     BCON_APPEND(over, "not_before", BCON_DATE_TIME(NOW - 1));
@@ -379,7 +379,7 @@ static void raw_files_say_what_none_of_their_tasks_says(void **state)
     bson_t *differs = RAW("done"), *moved = RAW("done"), *same = RAW("done");
     BCON_APPEND(differs, "original", "{", "state", "differs", "why", "x is new", "}");
     out = explain_raw(&f, differs, copy("done"));
-    expect(&out, WHY_ORIGINAL, "not what was backed up: x is new", "acquired and copied anew");
+    expect(&out, WHY_ORIGINAL, "not what was backed up: x is new", "has it copied again");
     BCON_APPEND(moved, "instrument_file_status", "moved", "original", "{", "state", "differs", "}");
     out = explain_raw(&f, moved, copy("ready")); /* whatever else is done with it */
     expect(&out, WHY_ORIGINAL, "not what was backed up", "trawl verify --source a.raw");
