@@ -179,7 +179,7 @@ static void ready_tasks_wait_their_time(void **state)
     out = explain(&fine, busy);
     expect(&out, WHY_HELD, "held for 5 min: source: open a.raw: Permission denied",
            "the program that has it open closes it");
-    expect(&out, WHY_HELD, "its original cannot be used now", "looked at again in 40 s");
+    expect(&out, WHY_HELD, "its original cannot be used now", "next look in 40 s");
     bson_t *over = copy("ready");
     BCON_APPEND(over, "not_before", BCON_DATE_TIME(NOW - 1));
     out = explain(&fine, over);
