@@ -68,6 +68,7 @@ enum err_kind fs_share_kind(int code)
 {
     switch (code) {
     case EACCES: /* CIFS says so for a sharing violation and for a lock */
+    case EINVAL: /* and for a file of which it holds a handle of a client that was killed */
     case EPERM:
     case EBUSY:
     case ETXTBSY:

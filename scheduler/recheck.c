@@ -216,6 +216,19 @@ static int compare(struct watch *w, struct entry *e, const struct look *l, struc
                              : send_back(w, e, l, err);
 }
 
+/* Nobody knows what a part is that cannot be looked at: after still_s it is not shown as safe. */
+static int look_in_vain(struct watch *w, struct entry *e, const struct look *l, struct err *err)
+{
+    char what[200];
+    int64_t now = mono_ms();
+    e->blind_ms = e->blind_ms == 0 ? now : e->blind_ms;
+    if (now - e->blind_ms < w->cfg->still_s * 1000) {
+        return 0;
+    }
+    snprintf(what, sizeof what, "a part of it cannot be looked at: %.150s", l->trouble);
+    return doubt(w, e, l, what, err);
+}
+
 static int look_again(struct watch *w, struct entry *e, size_t *looks, struct err *err)
 {
     struct look l;
@@ -234,7 +247,14 @@ static int look_again(struct watch *w, struct entry *e, size_t *looks, struct er
         return 0;
     }
     e->ino = swapped ? l.ino : e->ino;
-    return l.there && l.trouble[0] == '\0' ? compare(w, e, &l, err) : 0;
+    if (!l.there) {
+        return 0;
+    }
+    if (l.trouble[0] != '\0') {
+        return look_in_vain(w, e, &l, err);
+    }
+    e->blind_ms = 0;
+    return compare(w, e, &l, err);
 }
 
 /* --- reading an original again --- */

@@ -24,6 +24,7 @@ struct entry {
     int64_t looked_ms, saved_ms; /* monotonic; 0: not yet by this process */
     int64_t ended_ms;            /* monotonic; 0: not by this process */
     int64_t doubt_ms;   /* monotonic: when it is read again, as its times have moved; 0: not */
+    int64_t blind_ms;   /* monotonic: since when a part of it cannot be looked at; 0: all can */
     int64_t settled_ms; /* monotonic: when reading it again last showed that it is the same */
     int32_t doubt_wait_s;
     uint32_t members; /* names of the set when it ended; 0: not ended yet */

@@ -133,6 +133,24 @@ def a_file_that_can_never_be_had_is_an_error_as_ever():
 
 
 @test
+def an_original_of_which_a_part_cannot_be_looked_at_is_not_shown_as_safe_until_it_can():
+    with Site("blind", SETTINGS) as site, FaultFs(f"{site.instruments}") as fs:
+        os.makedirs(f"{site.instruments}/dots/b.d/1.m")
+        write_file(f"{site.instruments}/dots/b.d/analysis.tdf_bin", 100_000, 1)
+        write_file(f"{site.instruments}/dots/b.d/1.m/x.method", 100, 2)
+        site.instrument("dots", "bruker", path=f"{fs.path}/dots", skip_quanting="true")
+        site.start_scheduler()
+        site.start_worker("copy,index")
+        site.wait_status("b.d", "done_not_quanted", 60)
+        fs.rules("error=EACCES list dots/b.d/1.m")
+        unsettled = wait_until(lambda: (o := site.raw("b.d").get("original", {})).get("state") == "unsettled" and o, 40, "it is not shown as safe")
+        holds("1.m" in unsettled["why"], f"why: {unsettled}")
+        fs.rules()
+        wait_until(lambda: site.raw("b.d").get("original", {}).get("state", "same") == "same", 60, "it is shown as safe again")
+        equal(site.logs("acquisition_goes_on"), [], "it was not acquired again")
+
+
+@test
 def a_move_and_a_removal_wait_for_whoever_has_the_original_open():
     with Site("heldmove", {**SETTINGS, "quant.seed": "false"}) as site, FaultFs(site.instruments) as fs:
         site.env["TRAWL_TRAWL_ENV"] = "production"
