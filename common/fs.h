@@ -30,6 +30,10 @@ struct fs_name {
  * names, and the next call goes on from there. */
 int fs_rename_new(const struct fs_name *from, const struct fs_name *to)
     __attribute__((nonnull, warn_unused_result));
+/* Give a file its mode without the right to write, also where the client of a share remembers
+ * another one. -1 and errno. */
+int fs_mark_read_only(const struct fs_name *n, mode_t mode)
+    __attribute__((nonnull, warn_unused_result));
 /* Whether both are names of one file, as a call leaves them that was cut off. */
 bool fs_same_file(const struct fs_name *a, const struct fs_name *b) __attribute__((nonnull));
 /* Whether a call failed for what others hold open or locked there at the moment. */

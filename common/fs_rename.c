@@ -65,7 +65,7 @@ bool fs_same_file(const struct fs_name *a, const struct fs_name *b)
 }
 
 /* Also when an earlier call was cut off between the two. */
-static int by_link(const struct fs_name *from, const struct fs_name *to)
+static int link_and_unlink(const struct fs_name *from, const struct fs_name *to)
 {
     if (linkat(from->dir, from->name, to->dir, to->name, 0) != 0) {
         if (errno != EEXIST) {
@@ -79,6 +79,30 @@ static int by_link(const struct fs_name *from, const struct fs_name *to)
     return unlinkat(from->dir, from->name, 0) == 0 || errno == ENOENT ? 0 : -1;
 }
 
+int fs_mark_read_only(const struct fs_name *n, mode_t mode)
+{
+    struct stat st;
+    return fstatat(n->dir, n->name, &st, AT_SYMLINK_NOFOLLOW) == 0
+               ? fchmodat(n->dir, n->name, mode & 0777, 0)
+               : -1;
+}
+
+/* Linux' client of SMB takes the read-only mark off a file that loses a name, and hides it instead,
+ * so the mark is off while the names change. Where it cannot be set again the bytes matter more. */
+static int by_link(const struct fs_name *from, const struct fs_name *to, mode_t mode)
+{
+    bool marked = (mode & 0222) == 0;
+    if (marked) {
+        (void)!fchmodat(from->dir, from->name, (mode & 0777) | S_IWUSR, 0);
+    }
+    int rc = link_and_unlink(from, to), code = errno;
+    if (marked) {
+        (void)!fs_mark_read_only(rc == 0 ? to : from, mode);
+    }
+    errno = code;
+    return rc;
+}
+
 int fs_rename_new(const struct fs_name *from, const struct fs_name *to)
 {
     struct stat st;
@@ -87,7 +111,7 @@ int fs_rename_new(const struct fs_name *from, const struct fs_name *to)
     }
     bool file = S_ISREG(st.st_mode), link_first = file && may_replace(from);
     if (link_first) {
-        int rc = by_link(from, to);
+        int rc = by_link(from, to, st.st_mode);
         if (rc == 0 || !cannot_link(errno)) {
             return rc;
         }
@@ -99,7 +123,7 @@ int fs_rename_new(const struct fs_name *from, const struct fs_name *to)
         return -1;
     }
     if (file && !link_first) {
-        int rc = by_link(from, to);
+        int rc = by_link(from, to, st.st_mode);
         if (rc == 0 || !cannot_link(errno)) {
             return rc;
         }

@@ -37,14 +37,7 @@ def slow(w, name: str, *options: str, mib: int = 2, guest=None) -> GuestProcess:
     words = map(shlex.quote, (BENCH, "--chunk-mib", "1", "--limit", str(mib * MIB), *options, f"{w.a.folder}/{name}", w.b.folder))
     process = (guest or w.one).start(" ".join(words))
 
-    def noted():
-        for part in parts(w):
-            if part.endswith(".chunks"):
-                with contextlib.suppress(FileNotFoundError), open(f"{w.b.folder}/{part}", errors="replace") as journal:
-                    return sum(line[:1].isdigit() for line in journal) >= 2
-        return False
-
-    wait_until(noted, 40, f"two chunks of {name}")
+    wait_until(lambda: part_bytes(w.b.folder) >= 2 * MIB, 40, f"two MiB of {name} in the backup")
     return process
 
 
@@ -106,7 +99,8 @@ def c3_two_hosts_never_get_one_name(w):
 def c4_what_is_read_only_at_the_source_is_not_hidden(w):
     w.fresh()
     source = make(w, "ro.raw")
-    os.chmod(source, 0o444)
+    w.a.client("setmode ro.raw +r")
+    holds("R" in w.a.attributes("ro.raw"), "the source is read-only")
     equal(w.one.copy(source, w.b.folder)[0], 0, "exit")
     equal(w.b.attributes("ro.raw").replace("N", ""), "AR", "attributes")
 

@@ -101,17 +101,6 @@ class Whole(Site):
                 print("  " + line[:400])
 
 
-def part_bytes(folder: str) -> int:
-    """What parts hold, as it is on the server's disk."""
-    found = 0
-    for top, _, names in os.walk(folder):
-        for name in names:
-            if ".trawl-" in f"{top}/{name}" and not name.endswith(".chunks"):
-                with contextlib.suppress(FileNotFoundError):
-                    found += os.stat(f"{top}/{name}").st_blocks * 512
-    return found
-
-
 @case("whole")
 def acquisitions_of_every_vendor_are_backed_up_from_share_to_share(w):
     with Whole(w, "thermo", "bruker", "sciex") as site:

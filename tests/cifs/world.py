@@ -162,11 +162,15 @@ class Samba:
         finally:
             self.signal(signal.SIGCONT)
 
+    def client(self, commands: str) -> str:
+        """What smbclient prints."""
+        return subprocess.run(["smbclient", "-s", f"{self.dir}/smb.conf", "-N", "-p", str(self.port), "//127.0.0.1/share",
+                               "-c", commands], capture_output=True, text=True, check=False).stdout
+
     def attributes(self, name: str) -> str:
         """As any other client sees them: "A", "AH", "DHR" ..."""
         folder, base = os.path.split(name)
-        said = subprocess.run(["smbclient", "-s", f"{self.dir}/smb.conf", "-N", "-p", str(self.port), "//127.0.0.1/share",
-                               "-c", f'cd "{folder or "."}"; ls "{base}"'], capture_output=True, text=True, check=False).stdout
+        said = self.client(f'cd "{folder or "."}"; ls "{base}"')
         lines = [line for line in said.splitlines() if line.strip().startswith(base + " ")]
         holds(lines, f"smbclient sees {name}: {said}")
         return lines[0].strip()[len(base):].split()[0]
@@ -189,6 +193,17 @@ def holds_connection(pid: int, port: int) -> bool:
             if words[3] == "01" and int(words[1].split(":")[1], 16) == port and f"socket:[{words[9]}]" in inodes:
                 return True
     return False
+
+
+def part_bytes(folder: str) -> int:
+    """What parts hold, as it is on the server's disk."""
+    found = 0
+    for top, _, names in os.walk(folder):
+        for name in names:
+            if ".trawl-" in f"{top}/{name}" and not name.endswith(".chunks"):
+                with contextlib.suppress(FileNotFoundError):
+                    found += os.stat(f"{top}/{name}").st_blocks * 512
+    return found
 
 
 class Said:
@@ -224,7 +239,7 @@ def boot_modules(folder: str) -> list:
 
 def make_initramfs(run: str) -> str:
     folder, image = f"{run}/initramfs", f"{run}/initramfs.img"
-    for name in ("bin", "lib", "proc", "dev", "host", "top", "root"):
+    for name in ("bin", "lib", "proc", "dev", "host", "top", "new"):
         os.makedirs(f"{folder}/{name}")
     modules = boot_modules(glob.glob(f"{kernel()}/lib/modules/*")[0])
     for path in modules:

@@ -126,6 +126,9 @@ static int remove_name(const char *path, int flags)
         (flags == 0 && fs_get()->smb != NULL && smb_keep(fs_get()->smb, find(path, &n)))) {
         return rc;
     }
+    if (flags == 0 && fs_get()->smb != NULL) {
+        smb_before_unlink(fs_get()->smb, find(path, &n));
+    }
     return result(unlinkat(fs_get()->root, find(path, &n), flags));
 }
 

@@ -111,6 +111,8 @@ unsigned smb_attributes_shown(const struct smb *s, const char *path) __attribute
 int smb_attributes_set(const struct smb *s, const char *path, unsigned attributes)
     __attribute__((nonnull));
 /* What a rename makes of them. */
+/* Linux' client makes a read-only file writable and hidden before it takes a name of it away. */
+void smb_before_unlink(const struct smb *s, const char *path) __attribute__((nonnull));
 void smb_attributes_renamed(const struct smb *s, const char *path) __attribute__((nonnull));
 /* chmod(2). */
 int smb_chmod(const struct smb *s, const char *path, mode_t mode) __attribute__((nonnull));

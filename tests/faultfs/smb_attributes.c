@@ -59,6 +59,14 @@ int smb_chmod(const struct smb *s, const char *path, mode_t mode)
                                         : smb_attributes_set(s, path, (now & ~SMB_READ_ONLY) | bit);
 }
 
+void smb_before_unlink(const struct smb *s, const char *path)
+{
+    unsigned now = smb_attributes(s, path);
+    if (smb_has(s, SMB_HIDDEN) && (now & SMB_READ_ONLY) != 0) {
+        (void)smb_attributes_set(s, path, (now & ~SMB_READ_ONLY) | SMB_HIDE);
+    }
+}
+
 void smb_attributes_renamed(const struct smb *s, const char *path)
 {
     if (smb_has(s, SMB_HIDDEN) && !is_folder(s, path)) {

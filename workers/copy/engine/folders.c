@@ -99,7 +99,7 @@ static int finish(struct copy *c, const struct entry *e, struct err *err)
     const struct member *m = &c->members[e->member];
     const char *name = *e->rel == '\0' ? "." : e->rel;
     int fd = openat(m->part_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    int rc = fd < 0 ? -1 : apply_metadata(fd, e);
+    int rc = fd < 0 ? -1 : apply_metadata(c, fd, e);
     if (rc != 0) {
         target_err(c, e, "finish the folder", err);
     }

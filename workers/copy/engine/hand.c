@@ -84,7 +84,7 @@ static int write_part(struct hand *h, struct entry *e, int source, struct err *e
     if (rc == 0 && atomic_load(&t.direct) && ftruncate(t.fd, e->id.size) != 0) {
         rc = target_err(c, e, "cut", err);
     }
-    if (rc == 0 && apply_metadata(t.fd, e) != 0) {
+    if (rc == 0 && apply_metadata(c, t.fd, e) != 0) {
         rc = target_err(c, e, "set times of", err);
     }
     bool alone = c->flush_each || h->repairs;

@@ -195,7 +195,10 @@ void buffers_free(struct buffers *b);
 AUTO_DEFINE(struct buffers, buffers_free);
 /* Read exactly len bytes unless the file ends before; -1 and errno. */
 ssize_t read_full(int fd, unsigned char *buf, size_t len, int64_t at);
-int apply_metadata(int fd, const struct entry *e);
+/* Modes and times. A file that is read-only at the source gets that mark with its final name where
+ * a share would hide it else (fs_rename.c). */
+int apply_metadata(const struct copy *c, int fd, const struct entry *e);
+bool is_marked_last(const struct copy *c, const struct entry *e);
 
 /* --- journal.c: which chunks an interrupted attempt had written --- */
 /* Owns adopted_fd, which is locked; -1: none is taken over. */

@@ -294,7 +294,7 @@ static int pipe_finish(struct pipe *p, struct err *err)
     p->entry->hash = hex;
     p->entry->proven = p->copy->plan->readback != COPY_READBACK_NONE;
     if (ftruncate(p->target.fd, p->entry->id.size) != 0 ||
-        apply_metadata(p->target.fd, p->entry) != 0 ||
+        apply_metadata(p->copy, p->target.fd, p->entry) != 0 ||
         (!p->copy->plan->no_sync && fsync(p->target.fd) != 0)) {
         return target_err(p->copy, p->entry, "finish", err);
     }

@@ -90,6 +90,16 @@ static int publish(struct copy *c, struct member *m, struct err *err)
                m->names->to);
 }
 
+/* A copy whose mark is missing is a right copy. */
+static void mark_last(const struct copy *c, const struct member *m)
+{
+    const struct entry *e = &c->files.entries[m->first];
+    const struct fs_name final = {c->target_fd, m->names->to};
+    if (is_marked_last(c, e) && fs_mark_read_only(&final, e->id.mode) != 0) {
+        log_info("copy_not_read_only", KV("folder", c->target_path), KV("name", m->names->to));
+    }
+}
+
 static bool is_main(const struct copy *c, const struct member *m)
 {
     return c->plan->main != NULL && strcmp(m->names->to, c->plan->main) == 0;
@@ -99,9 +109,13 @@ static int publish_those(struct copy *c, bool main, struct err *err)
 {
     for (size_t i = 0; i < c->plan->n_members; i++) {
         struct member *m = &c->members[i];
-        if (!m->there && is_main(c, m) == main && publish(c, m, err) != 0) {
+        if (m->there || is_main(c, m) != main) {
+            continue;
+        }
+        if (publish(c, m, err) != 0) {
             return -1;
         }
+        mark_last(c, m);
     }
     if (!c->plan->no_sync && fs_fsync_dir(c->target_fd) != 0) {
         return target_err(c, NULL, "flush the folder", err);

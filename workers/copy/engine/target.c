@@ -185,10 +185,16 @@ ssize_t read_full(int fd, unsigned char *buf, size_t len, int64_t at)
     return (ssize_t)done;
 }
 
-int apply_metadata(int fd, const struct entry *e)
+bool is_marked_last(const struct copy *c, const struct entry *e)
+{
+    return c->traits.smb && !e->is_dir && *e->rel == '\0' && (e->id.mode & 0222) == 0;
+}
+
+int apply_metadata(const struct copy *c, int fd, const struct entry *e)
 {
     const struct timespec times[2] = {e->id.atime, e->id.mtime};
-    if (fchmod(fd, e->id.mode & 0777) != 0 && errno != EPERM && errno != EOPNOTSUPP) {
+    mode_t mode = (e->id.mode & 0777) | (is_marked_last(c, e) ? S_IWUSR : 0);
+    if (fchmod(fd, mode) != 0 && errno != EPERM && errno != EOPNOTSUPP) {
         return -1; /* a share without modes refuses them: the bytes matter more */
     }
     return futimens(fd, times) == 0 || errno == EPERM || errno == EOPNOTSUPP ? 0 : -1;
