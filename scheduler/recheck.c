@@ -240,13 +240,17 @@ static int look_again(struct watch *w, struct entry *e, size_t *looks, struct er
         return -1;
     }
     *looks += l.looks;
-    bool swapped = l.there && l.ino != e->ino;
+    bool reborn = l.birth_known && l.born_ns != e->born_ns; /* inodes are used again */
+    bool swapped = l.there && (l.ino != e->ino || reborn);
     if (swapped && !watch_same_content(e, &l)) {
         e->poll = 0; /* swapped between two polls: the next one looks at it as at a new name */
         w->all_known = false;
         return 0;
     }
-    e->ino = swapped ? l.ino : e->ino;
+    if (swapped) {
+        e->ino = l.ino;
+        e->born_ns = l.born_ns;
+    }
     if (!l.there) {
         return 0;
     }
