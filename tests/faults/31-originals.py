@@ -41,7 +41,7 @@ def copies_of(site, name):
 def backed_up(site, name, path):
     raw = site.raw(name)
     return (raw.get("backup_status") == "copying_done" and raw["status"] == "done_not_quanted"
-            and hash_tree(site.backup_of(name)) == hash_tree(path))
+            and hash_tree(f"{raw['backup_base_path']}/{name}") == hash_tree(path))
 
 
 # snowtrack/snowfs#176, gorakhargosh/watchdog#586
