@@ -20,6 +20,7 @@
 
 #include "common/fs.h"
 #include "common/own.h"
+#include "common/utf8.h"
 
 #define PROBE_TRIES 8
 
@@ -45,6 +46,7 @@ static void found(struct mount_proof *out, enum mount_status s, const char *fmt,
     va_start(ap, fmt);
     vsnprintf(out->detail, sizeof out->detail, fmt, ap);
     va_end(ap);
+    utf8_mend(out->detail);
 }
 
 /* --- the questions; each returns false when the answer is found --- */

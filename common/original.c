@@ -9,6 +9,7 @@
 #include "common/db.h"
 #include "common/fs.h"
 #include "common/path.h"
+#include "common/utf8.h"
 
 const char *original_state_name(enum original_state s)
 {
@@ -305,6 +306,7 @@ const char *original_says(const bson_t *raw_file, char buf[static ORIGINAL_SAID]
                  settled ? "its original is not what was backed up"
                          : "its original was touched, and is being compared with its backup",
                  why[0] != '\0' ? ": " : "", why);
+        utf8_mend(buf);
     }
     return buf;
 }

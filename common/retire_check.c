@@ -16,6 +16,7 @@
 #include "common/members.h"
 #include "common/path.h"
 #include "common/retire.h"
+#include "common/utf8.h"
 
 struct checking {
     struct retire_check *c;
@@ -57,6 +58,7 @@ const char *retire_check_reason(const struct retire_check *c, char buf[static RE
         }
         snprintf(buf, RETIRE_REASON, "%.90s: %.150s%s", tree_shown(c->tree.entries[i].path, shown),
                  c->why[i], more);
+        utf8_mend(buf);
         break;
     }
     return buf;

@@ -11,6 +11,7 @@
 #include "common/fs.h"
 #include "common/own.h"
 #include "common/path.h"
+#include "common/utf8.h"
 
 #define DEPTH_MAX 64 /* one open descriptor a level */
 
@@ -38,6 +39,7 @@ const char *tree_shown(const char *path, char buf[static TREE_SHOWN])
         memcpy(buf, text, len + 1);
     } else { /* the end tells more than the middle */
         snprintf(buf, TREE_SHOWN, "%.70s...%s", text, text + len - 80);
+        utf8_mend(buf);
     }
     return buf;
 }

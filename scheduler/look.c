@@ -15,6 +15,7 @@
 
 #include "common/mono.h"
 #include "common/path.h"
+#include "common/utf8.h"
 #include "scheduler/names.h"
 #include "scheduler/watch.h"
 
@@ -44,6 +45,7 @@ static void trouble(struct looking *k, const char *why)
     if (l->trouble[0] == '\0') {
         AUTO(free) char *shown = path_escape(k->path);
         snprintf(l->trouble, sizeof l->trouble, "%.150s: %s", shown != NULL ? shown : "", why);
+        utf8_mend(l->trouble);
     }
 }
 
@@ -72,7 +74,7 @@ static void add_to_signature(struct looking *k, const struct statx *st)
     int64_t newest = mtime > ctime ? mtime : ctime;
     if (k->l->newest[0] == '\0' || newest > sig->newest) {
         sig->newest = newest;
-        snprintf(k->l->newest, sizeof k->l->newest, "%s", k->path);
+        snprintf(k->l->newest, sizeof k->l->newest, "%.*s", (int)sizeof k->l->newest - 1, k->path);
     }
 }
 

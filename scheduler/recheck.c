@@ -17,6 +17,7 @@
 #include "common/mono.h"
 #include "common/path.h"
 #include "common/record.h"
+#include "common/utf8.h"
 #include "scheduler/reopen.h"
 #include "scheduler/watch.h"
 
@@ -152,6 +153,7 @@ static int doubt(struct watch *w, struct entry *e, const struct look *l, const c
     char why[300];
     AUTO(free) char *newest = path_escape(l->newest);
     snprintf(why, sizeof why, "%s; changed last: %.200s", what, newest != NULL ? newest : "");
+    utf8_mend(why);
     e->doubtful = true;
     log_info("original_unsettled", KV("raw_file", e->id), KV("why", why));
     return note(w, e,
