@@ -24,6 +24,12 @@ def results(out: str) -> tuple:
     return tuple(set(re.findall(rf"^\[ +{word} +\] (\w+)$", out, re.M)) for word in ("OK", "FAILED"))
 
 
+def blocks(out: str, names) -> str:
+    """What these tests printed."""
+    found = {name: text for name, text in re.findall(r"^\[ RUN +\] (\w+)\n(.*?)(?=^\[ RUN|^\[===)", out, re.M | re.S)}
+    return "".join(found.get(name, name + "\n") for name in sorted(names))
+
+
 def unit(name: str):
     def passes(w):
         w.fresh()
@@ -34,7 +40,8 @@ def unit(name: str):
         holds(said.code != 124, f"it hangs: {said}")
         equal(said.code, len(failed), f"tests that failed, by the exit code: {said}")
         holds(passed, f"{said}")
-        equal(failed - set(exempt), set(), f"fail on a share: {said}")
+        wrong = failed - set(exempt)
+        equal(wrong, set(), f"fail on a share: {blocks(said.out, wrong)}")
         equal(set(exempt) & passed, set(), "pass on a share, though named as impossible there")
 
     passes.__name__ = f"unit_test_{name}_passes_on_a_share"

@@ -77,6 +77,10 @@ static void a_source_that_changes_under_the_copy_is_noticed(void **state)
         struct fixture f;
         struct meddler m;
         fixture_init(&f, "a.raw");
+        if (cases[i].act == replace && traits(&f).smb) { /* there an open file keeps its name */
+            fixture_fini(&f);
+            continue;
+        }
         put_file(in_src(&f, "a.raw"), SIZE, 1);
         with_meddler(&f, &m, cases[i].act);
         must_fail(&f, ERR_INVALID, cases[i].message);
