@@ -271,14 +271,12 @@ int move_decide(struct move_job *job, struct err *err)
 static int has_both_names(const struct move_job *job, const struct move_member *m, bool *both,
                           struct err *err)
 {
-    struct stat a, b;
     AUTO(free) char *from = path_join(job->source_root, m->from, err);
     AUTO(free) char *to = path_join(job->backup, m->to, err);
     if (from == NULL || to == NULL) {
         return -1;
     }
-    *both = lstat(from, &a) == 0 && lstat(to, &b) == 0 && a.st_dev == b.st_dev &&
-            a.st_ino == b.st_ino && S_ISREG(a.st_mode);
+    *both = fs_same_file(&(struct fs_name){AT_FDCWD, from}, &(struct fs_name){AT_FDCWD, to});
     return 0;
 }
 
