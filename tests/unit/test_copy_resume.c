@@ -17,6 +17,7 @@ static void kill_at_half(void *ctx, int64_t done, int64_t total)
 /* Run a copy in a process that is killed when half is done. */
 static void interrupted(struct fixture *f)
 {
+    test_settle(f->src);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
@@ -29,6 +30,7 @@ static void interrupted(struct fixture *f)
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    test_settle(f->dst);
 }
 
 static void corrupt(const char *path, off_t at)

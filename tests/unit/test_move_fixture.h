@@ -9,6 +9,7 @@ extern const struct worker_kind worker_move;
 
 SPARE struct outcome_seen move(void)
 {
+    test_settle(w.inst);
     return run_kind(&worker_move, "thermo");
 }
 
