@@ -1,12 +1,12 @@
 /*
  * act.h - one thing that an operator makes, changes or removes, with its entry in the audit
- * (common/audit.h): --why of the command is its reason.
+ * (common/task/audit.h): --why of the command is its reason.
  */
 #ifndef CLI_ACT_H
 #define CLI_ACT_H
 #include "cli/args.h"
 #include "cli/cli.h"
-#include "common/audit.h"
+#include "common/task/audit.h"
 
 struct act {
     struct cli *c;

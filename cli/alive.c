@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "common/mono.h"
+#include "common/base/clock.h"
 
 #define WATCH_MS 3000 /* a living process beats several times in this */
 #define LOOK_MS  200

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "cli/args.h"
-#include "common/event.h"
+#include "common/bus/event.h"
 
 const char *cli_exit_help(enum cli_exit e)
 {

@@ -11,10 +11,10 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "common/bus.h"
-#include "common/config.h"
-#include "common/db.h"
-#include "common/err.h"
+#include "common/base/err.h"
+#include "common/bus/bus.h"
+#include "common/config/config.h"
+#include "common/db/db.h"
 
 enum cli_exit {
     CLI_OK,

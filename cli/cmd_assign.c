@@ -12,8 +12,8 @@
 #include "cli/settings.h"
 #include "cli/table.h"
 #include "cli/text.h"
-#include "common/mono.h"
-#include "common/settings.h"
+#include "common/base/clock.h"
+#include "common/quant/settings.h"
 
 #define FILTER_MAX   128
 #define EXCLUDED_MAX 64

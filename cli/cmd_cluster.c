@@ -7,7 +7,7 @@
 #include "cli/docs.h"
 #include "cli/table.h"
 #include "cli/text.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
 #include "common/ssh/ssh.h"
 
 /* --- trust --- */

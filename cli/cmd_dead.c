@@ -11,7 +11,7 @@
 #include "cli/steer.h"
 #include "cli/table.h"
 #include "cli/text.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
 
 static bool is_dead(const bson_t *task)
 {

@@ -13,8 +13,8 @@
 #include "cli/docs.h"
 #include "cli/table.h"
 #include "cli/text.h"
-#include "common/audit.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/task/audit.h"
 
 #define DEFAULT_LIMIT 100
 #define FOLLOW_MS     500

@@ -11,8 +11,8 @@
 #include "cli/facts.h"
 #include "cli/table.h"
 #include "cli/text.h"
-#include "common/mono.h"
-#include "common/original.h"
+#include "common/base/clock.h"
+#include "common/raw/original.h"
 
 #define DEFAULT_LIMIT 100
 #define IDS_A_QUERY   1000

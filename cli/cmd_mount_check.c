@@ -3,9 +3,9 @@
 
 #include "cli/args.h"
 #include "cli/locations.h"
-#include "common/location.h"
-#include "common/mono.h"
-#include "common/mount_traits.h"
+#include "common/base/clock.h"
+#include "common/mount/location.h"
+#include "common/mount/mount_traits.h"
 
 struct checking {
     struct cli *c;

@@ -4,8 +4,8 @@
 
 #include "cli/args.h"
 #include "cli/locations.h"
-#include "common/audit.h"
-#include "common/location.h"
+#include "common/mount/location.h"
+#include "common/task/audit.h"
 
 struct making {
     struct cli *c;

@@ -7,8 +7,8 @@
 #include "cli/alive.h"
 #include "cli/args.h"
 #include "cli/pools.h"
-#include "common/audit.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/task/audit.h"
 
 #define LOOK_MS 300  /* between two looks while waiting */
 #define ACTS_MS 1000 /* how soon a leader goes by a new size */

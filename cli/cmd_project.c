@@ -6,7 +6,7 @@
 #include "cli/settings.h"
 #include "cli/table.h"
 #include "cli/text.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
 
 #define NAME_MAX_BYTES        64
 #define DESCRIPTION_MAX_BYTES 512

@@ -1,6 +1,6 @@
 /*
  * cmd_remove.c - trawl remove --dry-run: what the scheduler would remove now, and why each other
- * file stays. The same code decides (common/retire, common/retire_check); nothing is changed.
+ * file stays. The same code decides (common/raw/retire, retire_check); nothing is changed.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,11 +12,11 @@
 #include "cli/instruments.h"
 #include "cli/table.h"
 #include "cli/text.h"
-#include "common/mono.h"
-#include "common/path.h"
-#include "common/record.h"
-#include "common/retire.h"
-#include "common/retire_check.h"
+#include "common/base/clock.h"
+#include "common/base/path.h"
+#include "common/raw/backup_record.h"
+#include "common/raw/retire.h"
+#include "common/raw/retire_check.h"
 
 #define REDRAW_MS   200
 #define REASONS_MAX 10 /* lines for one raw file; JSON has all */

@@ -12,10 +12,10 @@
 #include "cli/find.h"
 #include "cli/settings.h"
 #include "cli/text.h"
-#include "common/mono.h"
-#include "common/quant_input.h"
-#include "common/settings.h"
-#include "common/task.h"
+#include "common/base/clock.h"
+#include "common/quant/quant_input.h"
+#include "common/quant/settings.h"
+#include "common/task/task.h"
 
 #define PRIORITY_RERUN 50
 

@@ -6,7 +6,7 @@
 #include "cli/settings.h"
 #include "cli/table.h"
 #include "cli/text.h"
-#include "common/settings.h"
+#include "common/quant/settings.h"
 
 static bool is_archived(const bson_t *doc)
 {

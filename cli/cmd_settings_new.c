@@ -10,12 +10,12 @@
 #include "cli/act.h"
 #include "cli/settings.h"
 #include "cli/text.h"
-#include "common/fs.h"
-#include "common/mono.h"
-#include "common/path.h"
-#include "common/settings.h"
-#include "common/settings_files.h"
-#include "common/shell.h"
+#include "common/base/clock.h"
+#include "common/base/fs.h"
+#include "common/base/path.h"
+#include "common/base/shell.h"
+#include "common/quant/settings.h"
+#include "common/quant/settings_files.h"
 
 #define COLUMNS_BYTES_MAX (256u * 1024)
 #define RACES_MAX         20

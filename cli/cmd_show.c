@@ -8,7 +8,7 @@
 #include "cli/find.h"
 #include "cli/table.h"
 #include "cli/text.h"
-#include "common/original.h"
+#include "common/raw/original.h"
 
 struct shown {
     bson_t *raw;

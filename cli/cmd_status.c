@@ -3,7 +3,7 @@
 
 #include "cli/args.h"
 #include "cli/status.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
 
 #define MOUNTS_LATELY_MS (15 * 60 * 1000)
 #define ALERTS_SHOWN     20

@@ -10,8 +10,8 @@
 #include "cli/args.h"
 #include "cli/pools.h"
 #include "cli/text.h"
-#include "common/audit.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/task/audit.h"
 
 #define TRIES 5 /* others may change the same pool */
 

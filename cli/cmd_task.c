@@ -8,8 +8,8 @@
 #include "cli/find.h"
 #include "cli/table.h"
 #include "cli/text.h"
-#include "common/mono.h"
-#include "common/task.h"
+#include "common/base/clock.h"
+#include "common/task/task.h"
 
 #define DEFAULT_LIMIT 100
 

@@ -19,13 +19,13 @@
 #include "cli/text.h"
 #include "cli/verify_show.h"
 #include "cli/verify_source.h"
-#include "common/audit.h"
-#include "common/limit.h"
-#include "common/log.h"
-#include "common/mono.h"
-#include "common/mounts.h"
-#include "common/original.h"
-#include "common/path.h"
+#include "common/base/bandwidth.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/path.h"
+#include "common/mount/mount_probe.h"
+#include "common/raw/original.h"
+#include "common/task/audit.h"
 
 #define MIB      ((int64_t)1 << 20)
 #define FRESH_MS 5000

@@ -9,8 +9,8 @@
 #include "cli/pools.h"
 #include "cli/table.h"
 #include "cli/text.h"
-#include "common/mono.h"
-#include "common/task.h"
+#include "common/base/clock.h"
+#include "common/task/task.h"
 
 #define CAPS_MAX 256
 

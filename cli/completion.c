@@ -4,8 +4,8 @@
 
 #include "cli/cli.h"
 #include "cli/facts.h"
-#include "common/pool.h"
-#include "common/task.h"
+#include "common/task/pool.h"
+#include "common/task/task.h"
 
 /* --- text for the shell --- */
 

@@ -8,9 +8,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "common/db.h"
-#include "common/err.h"
-#include "common/own.h"
+#include "common/base/err.h"
+#include "common/base/own.h"
+#include "common/db/db.h"
 
 AUTO_DEFINE(json_t, json_decref);
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cli/docs.h"
-#include "common/path.h"
+#include "common/base/path.h"
 
 #define CANDIDATES_MAX 6
 #define LAST_CHAR      "\xf4\x8f\xbf\xbf" /* U+10FFFF sorts after every name */

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/fs.h"
-#include "common/path.h"
+#include "common/base/fs.h"
+#include "common/base/path.h"
 
 #define SUFFIX ".ini"
 

@@ -3,8 +3,8 @@
  */
 #ifndef CLI_INSTRUMENTS_H
 #define CLI_INSTRUMENTS_H
-#include "common/config.h"
-#include "common/err.h"
+#include "common/base/err.h"
+#include "common/config/config.h"
 
 /* Called in the order of the ids; i is NULL and *why set when the file cannot be used. Not 0 stops.
  */

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "cli/docs.h"
-#include "common/mono.h"
-#include "common/path.h"
+#include "common/base/clock.h"
+#include "common/base/path.h"
 
 json_t *json_text(const char *s)
 {

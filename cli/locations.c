@@ -6,8 +6,8 @@
 #include "cli/instruments.h"
 #include "cli/table.h"
 #include "cli/text.h"
-#include "common/location.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/mount/location.h"
 
 struct walk {
     struct cli *c;

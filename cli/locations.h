@@ -6,7 +6,7 @@
 #define CLI_LOCATIONS_H
 #include "cli/cli.h"
 #include "cli/docs.h"
-#include "common/mounts.h"
+#include "common/mount/mount_probe.h"
 
 /* Which are meant: names as people type them ("backup", "astral1", "instrument/astral1"). */
 struct locations_wanted {

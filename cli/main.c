@@ -9,7 +9,7 @@
 #include "cli/args.h"
 #include "cli/help.h"
 #include "cli/text.h"
-#include "common/log.h"
+#include "common/base/log.h"
 #include "common/version.h"
 
 static bool colours_wanted(const struct args *a)

@@ -5,8 +5,8 @@
 #define CLI_MOUNT_H
 #include <stdbool.h>
 
-#include "common/err.h"
-#include "common/own.h"
+#include "common/base/err.h"
+#include "common/base/own.h"
 
 struct mount_share {
     const char *name; /* of the instrument or the location; also of its credentials file */

@@ -5,7 +5,7 @@
 #define CLI_POOLS_H
 #include "cli/cli.h"
 #include "cli/docs.h"
-#include "common/pool.h"
+#include "common/task/pool.h"
 
 #define POOLS_MAX 32
 

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/own.h"
-#include "common/task.h"
-#include "common/turn.h"
+#include "common/base/own.h"
+#include "common/task/task.h"
+#include "common/task/turn.h"
 
 struct waiting {
     struct turn turn; /* but for its group */

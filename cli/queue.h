@@ -1,6 +1,6 @@
 /*
  * queue.h - where a ready task stands among those that wait for the same pool, by the rule that
- * the scheduler admits by (common/turn.h). Pure.
+ * the scheduler admits by (common/task/turn.h). Pure.
  */
 #ifndef CLI_QUEUE_H
 #define CLI_QUEUE_H

@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/err.h"
-#include "common/own.h"
+#include "common/base/err.h"
+#include "common/base/own.h"
 
 struct screen; /* opaque; defined in screen.c */
 

@@ -2,10 +2,10 @@
 
 #include <string.h>
 
-#include "common/alert.h"
-#include "common/mono.h"
-#include "common/original.h"
-#include "common/task.h"
+#include "common/base/clock.h"
+#include "common/raw/original.h"
+#include "common/task/alert.h"
+#include "common/task/task.h"
 
 #define TRIES 5 /* others write to the raw file as well */
 

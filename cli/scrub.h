@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/db.h"
-#include "common/err.h"
+#include "common/base/err.h"
+#include "common/db/db.h"
 
 #define SCRUB_ALERT "backup_damaged"
 

@@ -7,7 +7,7 @@
 #include "cli/args.h"
 #include "cli/facts.h"
 #include "cli/text.h"
-#include "common/settings.h"
+#include "common/quant/settings.h"
 
 struct docs *settings_versions(struct cli *c, const char *name, struct err *err)
 {

@@ -7,7 +7,7 @@
 
 #include "cli/cli.h"
 #include "cli/docs.h"
-#include "common/resolve.h"
+#include "common/quant/settings_resolve.h"
 
 /* "<name>" (its newest version that is not archived, or the newest of all) or "<name>-v<n>". *out:
  * bson_destroy. CLI_MISSING names what is near. */

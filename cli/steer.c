@@ -5,7 +5,7 @@
 
 #include "cli/table.h"
 #include "cli/text.h"
-#include "common/audit.h"
+#include "common/task/audit.h"
 
 const struct steer steer_cancel = {"cancelled", "ready, admitted, running or parked", task_cancel};
 const struct steer steer_retry = {"retried", "failed, dead, cancelled, skipped or ignored",

@@ -5,7 +5,7 @@
 #define CLI_STEER_H
 #include "cli/cli.h"
 #include "cli/docs.h"
-#include "common/task.h"
+#include "common/task/task.h"
 
 struct steer {
     const char *past; /* what becomes of it: "retried" */

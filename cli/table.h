@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "common/err.h"
-#include "common/own.h"
+#include "common/base/err.h"
+#include "common/base/own.h"
 
 enum style { STYLE_PLAIN, STYLE_GOOD, STYLE_BAD, STYLE_WAIT, STYLE_DIM, STYLE_BOLD, STYLE_COUNT };
 

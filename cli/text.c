@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/utf8.h"
+#include "common/base/utf8.h"
 
 #define SECOND_MS 1000
 #define MINUTE_MS (60 * SECOND_MS)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/mono.h"
+#include "common/base/clock.h"
 
 #define SHOWN 5 /* waiting tasks, and errors */
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "common/task.h"
+#include "common/task/task.h"
 
 static enum task_state state_of(const bson_t *task)
 {

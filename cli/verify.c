@@ -10,11 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/manifest.h"
-#include "common/path.h"
-#include "common/smb_name.h"
-#include "common/tree.h"
+#include "common/base/fs.h"
+#include "common/base/path.h"
+#include "common/base/smb_name.h"
+#include "common/base/tree.h"
+#include "common/raw/manifest.h"
 
 #define MANIFEST_MAX ((size_t)256 << 20)
 

@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/err.h"
-#include "common/record.h"
-#include "common/rehash.h"
+#include "common/base/err.h"
+#include "common/base/rehash.h"
+#include "common/raw/backup_record.h"
 
 enum verify_state {
     VERIFY_OK,

@@ -6,8 +6,8 @@
 
 #include "cli/table.h"
 #include "cli/text.h"
-#include "common/mono.h"
-#include "common/path.h"
+#include "common/base/clock.h"
+#include "common/base/path.h"
 
 #define REDRAW_MS  200
 #define BAR        20

@@ -6,12 +6,12 @@
 
 #include "cli/facts.h"
 #include "cli/scrub.h"
-#include "common/audit.h"
-#include "common/location.h"
-#include "common/log.h"
-#include "common/original.h"
-#include "common/path.h"
-#include "common/retire.h"
+#include "common/base/log.h"
+#include "common/base/path.h"
+#include "common/mount/location.h"
+#include "common/raw/original.h"
+#include "common/raw/retire.h"
+#include "common/task/audit.h"
 
 struct place { /* where the original of a raw file is */
     struct instrument *instrument;

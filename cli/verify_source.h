@@ -6,7 +6,7 @@
 #define CLI_VERIFY_SOURCE_H
 #include "cli/cli.h"
 #include "cli/verify_show.h"
-#include "common/mounts.h"
+#include "common/mount/mount_probe.h"
 
 struct verify_source {
     struct cli *c;

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "cli/text.h"
-#include "common/original.h"
-#include "common/task.h"
+#include "common/raw/original.h"
+#include "common/task/task.h"
 
 const char *why_reason_name(enum why_reason r)
 {

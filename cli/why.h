@@ -10,7 +10,7 @@
 
 #include "cli/docs.h"
 #include "cli/queue.h"
-#include "common/config.h"
+#include "common/config/config.h"
 
 enum why_reason {
     WHY_ACQUIRING,    /* the instrument may still write */

@@ -4,7 +4,7 @@
 
 #include "cli/facts.h"
 #include "cli/why.h"
-#include "common/task.h"
+#include "common/task/task.h"
 
 /* The kind of its tasks; the first that has this pool. */
 static const char *kind_of(const char *pool)

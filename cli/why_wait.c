@@ -8,8 +8,8 @@
 #include "cli/pools.h"
 #include "cli/text.h"
 #include "cli/why.h"
-#include "common/task.h"
-#include "common/turn.h"
+#include "common/task/task.h"
+#include "common/task/turn.h"
 
 #define HOLDERS_SHOWN 4
 #define HOLD_TRIED_MS 2000 /* a held task whose time has come is still held until it is tried */

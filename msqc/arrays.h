@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/err.h"
-#include "common/own.h"
+#include "common/base/err.h"
+#include "common/base/own.h"
 
 #define ARRAYS_MAX_BYTES ((uint64_t)256 << 20)
 

@@ -6,7 +6,7 @@
 
 #include "msqc/result.h"
 
-#include "common/ban.h" /* last: system headers declare what it forbids */
+#include "common/base/ban.h" /* last: system headers declare what it forbids */
 
 static const char help_text[] =
     "usage: trawl-msqc [options] RAW_FILE OUTPUT_FOLDER\n"

@@ -18,12 +18,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/own.h"
+#include "common/base/own.h"
 #include "msqc/bruker.h"
 #include "msqc/figures.h"
 #include "msqc/mzml.h"
 
-#include "common/ban.h" /* last: system headers declare what it forbids */
+#include "common/base/ban.h" /* last: system headers declare what it forbids */
 
 #define SNIFF_BYTES 4096
 

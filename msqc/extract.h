@@ -6,7 +6,7 @@
 #define MSQC_EXTRACT_H
 #include <stdio.h>
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 /* The exit status of the process; the job's wrapper and README.md rely on the numbers. */
 enum extract_exit {

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "common/ban.h" /* last: system headers declare what it forbids */
+#include "common/base/ban.h" /* last: system headers declare what it forbids */
 
 void figures_init(struct figures *figures, struct output *tic_file)
 {

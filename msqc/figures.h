@@ -7,7 +7,7 @@
 #define MSQC_FIGURES_H
 #include <stdbool.h>
 
-#include "common/err.h"
+#include "common/base/err.h"
 #include "msqc/output.h"
 #include "msqc/result.h"
 #include "msqc/stats.h"

@@ -6,7 +6,7 @@
 #define MSQC_MZML_PARSER_H
 #include <stddef.h>
 
-#include "common/own.h"
+#include "common/base/own.h"
 #include "msqc/figures.h"
 
 struct mzml_parser; /* opaque; defined in mzml_parser.c */

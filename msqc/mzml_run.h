@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/err.h"
+#include "common/base/err.h"
 #include "msqc/arrays.h"
 #include "msqc/figures.h"
 #include "msqc/params.h"

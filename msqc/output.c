@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/ban.h" /* last: system headers declare what it forbids */
+#include "common/base/ban.h" /* last: system headers declare what it forbids */
 
 static int join(char *dst, const char *folder, const char *name, const char *suffix)
 {

@@ -7,7 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 struct output {
     FILE *stream;        /* write here; NULL when closed */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/ban.h" /* last: system headers declare what it forbids */
+#include "common/base/ban.h" /* last: system headers declare what it forbids */
 
 /* Real files have about ten groups of about ten parameters. */
 #define MAX_GROUPS       ((size_t)4096)

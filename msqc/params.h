@@ -7,7 +7,7 @@
 #define MSQC_PARAMS_H
 #include <stddef.h>
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 /* Terms of the PSI-MS ontology; params.c has their accession numbers. */
 enum params_id {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/ban.h" /* last: system headers declare what it forbids */
+#include "common/base/ban.h" /* last: system headers declare what it forbids */
 
 static const char *const names[] = {
     [RESULT_MS1_INJECTION] = "ms1_median_injection_time",

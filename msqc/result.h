@@ -6,7 +6,7 @@
 #define MSQC_RESULT_H
 #include <stdint.h>
 
-#include "common/err.h"
+#include "common/base/err.h"
 #include "msqc/output.h"
 
 /* In the order of the columns. */

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "common/ban.h" /* last: system headers declare what it forbids */
+#include "common/base/ban.h" /* last: system headers declare what it forbids */
 
 int stats_append(struct stats_values *values, double value, struct err *err)
 {

@@ -6,7 +6,7 @@
 #define MSQC_STATS_H
 #include <stddef.h>
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 /* 32 Mi numbers, 256 MiB: ten times the spectra of a day's acquisition. */
 #define STATS_MAX_VALUES ((size_t)32 << 20)

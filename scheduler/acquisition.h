@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/config.h"
+#include "common/config/config.h"
 
 /* All that belongs to a raw file, in a few numbers: equal numbers, nothing has moved. Sums, so that
  * the order of a folder's names does not matter. Times are only ever compared for being the same:

@@ -1,6 +1,6 @@
 /*
- * admit.c - who gets a free slot (common/turn.h): higher priority first, then max-min fair share
- * over instruments (copies) or projects (cluster), then the oldest.
+ * admit.c - who gets a free slot (common/task/turn.h): higher priority first, then max-min fair
+ * share over instruments (copies) or projects (cluster), then the oldest.
  *
  * Admission takes slots by one command of guarded updates, then names them in the tasks by another;
  * whoever dies in between leaves a slot that no task names back, and the reaper frees it. So two
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/mono.h"
+#include "common/base/clock.h"
 #include "scheduler/scheduler.h"
 
 /* --- whose turn --- */

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/log.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "scheduler/scheduler.h"
 
 static struct published *find_published(struct scheduler *s, const struct open_task *t)

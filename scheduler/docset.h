@@ -4,7 +4,7 @@
  */
 #ifndef SCHEDULER_DOCSET_H
 #define SCHEDULER_DOCSET_H
-#include "common/db.h"
+#include "common/db/db.h"
 
 struct docset { /* zeroed is empty */
     bson_t **at;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "common/path.h"
+#include "common/base/path.h"
 #include "scheduler/watch.h"
 
 #define ENTRIES_AT_ONCE 256 /* a power of two */

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/alert.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/task/alert.h"
 #include "scheduler/scheduler.h"
 
 #define HELD_ALERT "held" /* its kind */

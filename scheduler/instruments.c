@@ -11,10 +11,10 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "common/fs.h"
-#include "common/log.h"
-#include "common/mono.h"
-#include "common/path.h"
+#include "common/base/clock.h"
+#include "common/base/fs.h"
+#include "common/base/log.h"
+#include "common/base/path.h"
 #include "scheduler/watch.h"
 
 #define RELOAD_EVERY_MS 1000

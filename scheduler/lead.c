@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "common/log.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "scheduler/scheduler.h"
 
 #define RETRY_MS   1000 /* after a pass that the database did not answer */

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "common/log.h"
+#include "common/base/log.h"
 
 struct ledger_line {
     char *raw_file, *status, *details, *instrument;

@@ -2,7 +2,7 @@
  * letters.c - what trawl dead ls lists is also told in <env>.dead: by the leader, from the tasks
  * that say that it was not told yet. Told at least once: whoever dies in between tells it again.
  */
-#include "common/log.h"
+#include "common/base/log.h"
 #include "scheduler/scheduler.h"
 
 #define LETTERS_AT_ONCE 500

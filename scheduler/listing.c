@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/fs.h"
-#include "common/mono.h"
-#include "common/path.h"
+#include "common/base/clock.h"
+#include "common/base/fs.h"
+#include "common/base/path.h"
 #include "scheduler/watch.h"
 
 static int add_name(void *ctx, const char *name, struct err *err)

@@ -13,9 +13,9 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "common/mono.h"
-#include "common/path.h"
-#include "common/utf8.h"
+#include "common/base/clock.h"
+#include "common/base/path.h"
+#include "common/base/utf8.h"
 #include "scheduler/names.h"
 #include "scheduler/watch.h"
 

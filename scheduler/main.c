@@ -1,6 +1,6 @@
 /* main.c - start-up and shutdown of trawl-scheduler. */
-#include "common/log.h"
-#include "common/start.h"
+#include "common/base/log.h"
+#include "common/daemon.h"
 #include "scheduler/scheduler.h"
 
 static const struct start_text text = {

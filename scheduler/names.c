@@ -7,7 +7,7 @@
 #include <time.h>
 #include <xxhash.h>
 
-#include "common/path.h"
+#include "common/base/path.h"
 
 /* Of a Bruker folder; what is not listed is the data of some other format (baf, fid, mcf, ...). */
 static enum names_inside inside_bruker(const char *relative)

@@ -1,7 +1,7 @@
 /*
  * names.h - what names decide: ids on collisions, project tokens, what a file in a folder means,
  * and the rules by which a raw file is not quantified. Which names belong to which raw file:
- * common/members.h. Pure; any thread.
+ * common/raw/members.h. Pure; any thread.
  */
 #ifndef SCHEDULER_NAMES_H
 #define SCHEDULER_NAMES_H
@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/config.h"
-#include "common/own.h"
-#include "common/resolve.h"
+#include "common/base/own.h"
+#include "common/config/config.h"
+#include "common/quant/settings_resolve.h"
 
 /* What a file in a raw file that is a folder says about the acquisition. */
 enum names_inside {

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/db.h"
-#include "common/task.h"
-#include "common/utf8.h"
+#include "common/base/utf8.h"
+#include "common/db/db.h"
+#include "common/task/task.h"
 
 static enum task_state state_of(const bson_t *task)
 {

@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/alert.h"
-#include "common/log.h"
-#include "common/mono.h"
-#include "common/original.h"
-#include "common/path.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/path.h"
+#include "common/raw/original.h"
+#include "common/task/alert.h"
 #include "scheduler/outcome.h"
 #include "scheduler/plan.h"
 #include "scheduler/reopen.h"

@@ -4,7 +4,7 @@
  */
 #ifndef SCHEDULER_PLAN_H
 #define SCHEDULER_PLAN_H
-#include "common/resolve.h"
+#include "common/quant/settings_resolve.h"
 #include "scheduler/docset.h"
 #include "scheduler/keyset.h"
 #include "scheduler/ledger.h"

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/mono.h"
-#include "common/path.h"
-#include "common/quant_input.h"
-#include "common/settings.h"
+#include "common/base/clock.h"
+#include "common/base/path.h"
+#include "common/quant/quant_input.h"
+#include "common/quant/settings.h"
 #include "scheduler/names.h"
 
 #define PRIORITY_ACQUISITION 100

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/log.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "scheduler/scheduler.h"
 
 #define GHOST_MS     5000  /* a worker that is named by a task and has no document */

@@ -13,11 +13,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/log.h"
-#include "common/mono.h"
-#include "common/path.h"
-#include "common/record.h"
-#include "common/utf8.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/path.h"
+#include "common/base/utf8.h"
+#include "common/raw/backup_record.h"
 #include "scheduler/reopen.h"
 #include "scheduler/watch.h"
 

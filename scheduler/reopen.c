@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "common/mono.h"
-#include "common/task.h"
+#include "common/base/clock.h"
+#include "common/task/task.h"
 
 bool reopen_may(const bson_t *rf)
 {

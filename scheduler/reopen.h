@@ -6,7 +6,7 @@
  */
 #ifndef SCHEDULER_REOPEN_H
 #define SCHEDULER_REOPEN_H
-#include "common/db.h"
+#include "common/db/db.h"
 
 /* Whether the original of this raw file (as just read) may be looked at anew: it stays on the share
  * as it was acquired, nothing is moving or removing it, it is not set aside, and no copy of it

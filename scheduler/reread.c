@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/log.h"
-#include "common/mono.h"
-#include "common/record.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/raw/backup_record.h"
 #include "scheduler/watch.h"
 
 struct reread {

@@ -15,9 +15,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/log.h"
-#include "common/mono.h"
-#include "common/retire.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/raw/retire.h"
 #include "scheduler/docset.h"
 #include "scheduler/scheduler.h"
 

@@ -12,14 +12,14 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "common/bus.h"
-#include "common/config.h"
-#include "common/db.h"
-#include "common/lease.h"
-#include "common/mounts.h"
-#include "common/retire.h"
-#include "common/task.h"
-#include "common/turn.h"
+#include "common/bus/bus.h"
+#include "common/config/config.h"
+#include "common/db/db.h"
+#include "common/db/lease.h"
+#include "common/mount/mount_probe.h"
+#include "common/raw/retire.h"
+#include "common/task/task.h"
+#include "common/task/turn.h"
 #include "scheduler/docset.h"
 #include "scheduler/slots.h"
 

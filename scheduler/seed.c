@@ -1,9 +1,9 @@
 /* seed.c - what must be there before the first task: indexes, pools, a way to quantify, topics. */
 #include <stdio.h>
 
-#include "common/log.h"
-#include "common/mono.h"
-#include "common/pool.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/task/pool.h"
 #include "scheduler/names.h"
 #include "scheduler/scheduler.h"
 

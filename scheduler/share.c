@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#include "common/location.h"
-#include "common/log.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/mount/location.h"
 #include "scheduler/watch.h"
 
 #define TELL_EVERY_MS 10000

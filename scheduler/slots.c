@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/mono.h"
-#include "common/pool.h"
+#include "common/base/clock.h"
+#include "common/task/pool.h"
 #include "scheduler/scheduler.h"
 
 void slots_name(const struct pool *p, int64_t n, char out[static SLOT_NAME_MAX])

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/db.h"
+#include "common/db/db.h"
 
 struct scheduler;
 

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/mono.h"
+#include "common/base/clock.h"
 #include "scheduler/keyset.h"
 #include "scheduler/scheduler.h"
 

@@ -1,9 +1,9 @@
 /* wake.c - flags that wake the brain. A lost event costs nothing: the sweep recomputes. */
 #include <string.h>
 
-#include "common/event.h"
-#include "common/log.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/bus/event.h"
 #include "scheduler/scheduler.h"
 
 void wake_init(struct wake *w)

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "common/fs.h"
-#include "common/log.h"
-#include "common/mono.h"
-#include "common/path.h"
+#include "common/base/clock.h"
+#include "common/base/fs.h"
+#include "common/base/log.h"
+#include "common/base/path.h"
 #include "scheduler/names.h"
 
 #define SAVE_EVERY_MS 10000 /* what is remembered of an open acquisition that does not change */

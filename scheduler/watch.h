@@ -6,9 +6,9 @@
 #define SCHEDULER_WATCH_H
 #include <stdatomic.h>
 
-#include "common/members.h"
-#include "common/original.h"
-#include "common/resolve.h"
+#include "common/quant/settings_resolve.h"
+#include "common/raw/members.h"
+#include "common/raw/original.h"
 #include "scheduler/acquisition.h"
 #include "scheduler/scheduler.h"
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
+#include "common/base/log.h"
 #include "scheduler/scheduler.h"
 
 static bool may_go_back(const struct open_task *t, const struct pool *p)

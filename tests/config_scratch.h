@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/config.h"
+#include "common/config/config.h"
 #include "test.h"
 
 #define SCRATCH_TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)

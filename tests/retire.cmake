@@ -1,4 +1,4 @@
-# Leaving the instrument: the decisions (common/retire), moving and removing in real folders.
+# Leaving the instrument: the decisions (common/raw/retire), moving and removing in real folders.
 add_unit_test(original common)
 add_unit_test(retire common)
 add_unit_test(retire_plan scheduler)

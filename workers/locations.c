@@ -12,9 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/location.h"
-#include "common/log.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/mount/location.h"
 #include "workers/runner.h"
 
 #define FRESH_MS      1000 /* for people: a result is shown that is not older */

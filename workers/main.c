@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/log.h"
-#include "common/mono.h"
-#include "common/start.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/daemon.h"
 #include "workers/runner.h"
 
 static const struct start_text text = {

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/log.h"
+#include "common/base/log.h"
 #include "workers/runner.h"
 
 void messages_bad(struct runner *r, const struct bus_msg *msg, const char *why)

@@ -14,11 +14,11 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "common/bus.h"
-#include "common/config.h"
-#include "common/db.h"
-#include "common/mounts.h"
-#include "common/task.h"
+#include "common/bus/bus.h"
+#include "common/config/config.h"
+#include "common/db/db.h"
+#include "common/mount/mount_probe.h"
+#include "common/task/task.h"
 #include "workers/worker.h"
 
 #define RUNNER_MAX_KINDS   8

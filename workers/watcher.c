@@ -4,9 +4,9 @@
  */
 #include <stdio.h>
 
-#include "common/lease.h"
-#include "common/log.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/lease.h"
 #include "workers/runner.h"
 
 #define LEASE_TTL_MS 10000

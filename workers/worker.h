@@ -12,9 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/config.h"
-#include "common/db.h"
-#include "common/err.h"
+#include "common/base/err.h"
+#include "common/config/config.h"
+#include "common/db/db.h"
 
 struct run; /* one claimed task in the runner's hands; opaque to kinds */
 

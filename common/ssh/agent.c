@@ -10,10 +10,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "common/mono.h"
+#include "common/base/clock.h"
 #include "common/ssh/ssh_internal.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 #define ANSWER_MAX 262144
 

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/mono.h"
+#include "common/base/clock.h"
 #include "common/ssh/ssh_internal.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 #define REPLY_MAX (32u * 1024 * 1024)
 

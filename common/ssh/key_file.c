@@ -2,10 +2,10 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#include "common/fs.h"
+#include "common/base/fs.h"
 #include "common/ssh/ssh_internal.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 #define KEY_FILE_MAX 65536
 

@@ -5,11 +5,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "common/fs.h"
-#include "common/shell.h"
+#include "common/base/fs.h"
+#include "common/base/shell.h"
 #include "common/ssh/ssh_internal.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 #define KNOWN_HOSTS_MAX (16u * 1024 * 1024)
 

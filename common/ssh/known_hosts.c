@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/shell.h"
+#include "common/base/shell.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 #define SHA1_BYTES 20
 #define SHA1_TEXT  28 /* in base64 */

@@ -18,11 +18,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/base/fs.h"
 #include "common/ssh/ssh_internal.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 static void init_library(void)
 {

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "common/mono.h"
+#include "common/base/clock.h"
 #include "workers/copy/engine/engine.h"
 
 static const char usage[] = "usage: trawl-copy-bench [options] SOURCE TARGET_FOLDER\n"

@@ -4,7 +4,7 @@
  */
 #include "workers/worker.h"
 
-#include "common/mono.h"
+#include "common/base/clock.h"
 
 struct noop_job {
     struct job_base base;

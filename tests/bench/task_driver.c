@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/bus.h"
-#include "common/event.h"
-#include "common/mono.h"
-#include "common/task.h"
+#include "common/base/clock.h"
+#include "common/bus/bus.h"
+#include "common/bus/event.h"
+#include "common/task/task.h"
 
 #define CONNECT_MS 500 /* to the broker, which is no part of what is measured */
 

@@ -91,7 +91,7 @@ def check_documents(site) -> int:
 
 
 def unescape(text: str) -> bytes:
-    """What common/path.c's path_escape made of a name."""
+    """What common/base/path.c's path_escape made of a name."""
     return re.sub(rb"%([0-9A-F]{2})", lambda m: bytes([int(m.group(1), 16)]), text.encode())
 
 

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/config.h"
-#include "common/config_keys.h"
-#include "common/fs.h"
-#include "common/path.h"
+#include "common/base/fs.h"
+#include "common/base/path.h"
+#include "common/config/config.h"
+#include "common/config/config_keys.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,8 +1,8 @@
 /* fuzz_mount.c - what lies on a share under the name of the identity file, and mountinfo. */
 #include <string.h>
 
-#include "common/mount.h"
-#include "common/own.h"
+#include "common/base/own.h"
+#include "common/mount/mount.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,7 +6,7 @@
 #include <bson/bson.h>
 #include <stdlib.h>
 
-#include "common/task.h"
+#include "common/task/task.h"
 #include "workers/worker.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

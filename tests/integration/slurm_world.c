@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/mono.h"
-#include "common/path.h"
-#include "common/task.h"
+#include "common/base/clock.h"
+#include "common/base/fs.h"
+#include "common/base/path.h"
+#include "common/task/task.h"
 #include "test.h"
 #include "workers/job/cluster.h"
 

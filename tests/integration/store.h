@@ -4,8 +4,8 @@
  */
 #ifndef TESTS_INTEGRATION_STORE_H
 #define TESTS_INTEGRATION_STORE_H
-#include "common/config.h"
-#include "common/db.h"
+#include "common/config/config.h"
+#include "common/db/db.h"
 
 extern struct config *cfg;
 extern struct db *db;

@@ -16,9 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/bus.h"
-#include "common/log.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/bus/bus.h"
 
 #define PARTITIONS 4
 #define SKIP_CODE  77

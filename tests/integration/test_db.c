@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/log.h"
-#include "common/mono.h"
-#include "common/task.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/task/task.h"
 #include "store.h"
 #include "test.h"
 

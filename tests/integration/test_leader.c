@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/log.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "scheduler/scheduler.h"
 #include "store.h"
 #include "test.h"

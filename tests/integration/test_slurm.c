@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/mono.h"
+#include "common/base/clock.h"
 #include "slurm_world.h"
 #include "test.h"
 #include "workers/job/cluster.h"

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/mono.h"
+#include "common/base/clock.h"
 #include "slurm_world.h"
 #include "test.h"
 #include "workers/job/cluster.h"

@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/base/fs.h"
 #include "test.h"
 #include "workers/job/job.h"
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "common/audit.h"
+#include "common/task/audit.h"
 
 static struct {
     char story[200];           /* "insert run update" */

@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/bus_internal.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/bus/bus_internal.h"
 
 #define PARTITIONS 4
 #define TASKS      "test.tasks.copy"

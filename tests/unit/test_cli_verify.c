@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "cli/verify.h"
-#include "common/db.h"
-#include "common/fs.h"
-#include "common/hash.h"
+#include "common/base/fs.h"
+#include "common/base/hash.h"
+#include "common/db/db.h"
 #include "test.h"
 
 struct seen {

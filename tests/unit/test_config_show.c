@@ -4,8 +4,8 @@
  */
 #include <jansson.h>
 
-#include "common/config_keys.h"
-#include "common/fs.h"
+#include "common/base/fs.h"
+#include "common/config/config_keys.h"
 #include "config_scratch.h"
 
 static bool regenerate;

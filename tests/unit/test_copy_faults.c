@@ -1,7 +1,7 @@
 /* test_copy_faults.c - sources that change, targets that fill up, stops. */
 #include <sys/mount.h>
 
-#include "common/mono.h"
+#include "common/base/clock.h"
 #include "test_copy_fixture.h"
 
 #define SIZE (8 * MIB)

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/mount_traits.h"
+#include "common/mount/mount_traits.h"
 #include "test.h"
 #include "workers/copy/engine/engine.h"
 

@@ -2,7 +2,7 @@
  */
 #include <stdatomic.h>
 
-#include "common/mono.h"
+#include "common/base/clock.h"
 #include "test_copy_fixture.h"
 
 /* The ETag of an upload in parts of 1 MiB, by other means. */

@@ -2,7 +2,7 @@
  * The expected values were printed by xxhsum -H2 (0.8.1), md5sum and sha256sum for the same bytes:
  * no byte, "abc", 0..199 counted up, and the 1048577 bytes of pattern().
  */
-#include "common/hash.h"
+#include "common/base/hash.h"
 
 #include <stdlib.h>
 #include <string.h>

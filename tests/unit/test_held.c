@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/fs.h"
-#include "common/task.h"
+#include "common/base/fs.h"
+#include "common/task/task.h"
 
 static bson_t *made; /* the last update */
 

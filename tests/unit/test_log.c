@@ -1,7 +1,7 @@
 /*
  * Every line is caught from a pipe that stands in for stderr, and read back by jansson.
  */
-#include "common/log.h"
+#include "common/base/log.h"
 
 #include <jansson.h>
 #include <limits.h>

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/path.h"
+#include "common/base/path.h"
 #include "scheduler/watch.h"
 
 static void look_in(char *folder, const char *name, struct look *l)

@@ -1,5 +1,5 @@
 /* test_manifest.c - the lines of a manifest, as the tools write them and as they should not be. */
-#include "common/manifest.h"
+#include "common/raw/manifest.h"
 
 #include <string.h>
 

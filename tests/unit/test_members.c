@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/members.h"
-#include "common/upcase.h"
+#include "common/base/upcase.h"
+#include "common/raw/members.h"
 
 static const struct instrument sciex = {.type = INSTRUMENT_SCIEX};
 

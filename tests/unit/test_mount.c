@@ -1,4 +1,4 @@
-#include "common/mount.h"
+#include "common/mount/mount.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/mount_traits.h"
-#include "common/own.h"
+#include "common/base/own.h"
+#include "common/mount/mount_traits.h"
 #include "test.h"
 
 #define UUID  "01234567-89ab-4cde-8f01-23456789abcd"

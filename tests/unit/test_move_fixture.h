@@ -3,7 +3,7 @@
 #define TESTS_UNIT_TEST_MOVE_FIXTURE_H
 #include "test_retire_fixture.h"
 
-#include "common/db.h"
+#include "common/db/db.h"
 
 extern const struct worker_kind worker_move;
 

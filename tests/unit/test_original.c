@@ -1,8 +1,8 @@
 /* test_original.c - an original in a real folder, against the record of its backup. */
 #include "test_retire_fixture.h"
 
-#include "common/db.h"
-#include "common/original.h"
+#include "common/db/db.h"
+#include "common/raw/original.h"
 
 static struct original_seen seen;
 

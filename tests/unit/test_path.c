@@ -1,4 +1,4 @@
-#include "common/path.h"
+#include "common/base/path.h"
 
 #include <stdlib.h>
 #include <string.h>

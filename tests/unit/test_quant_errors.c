@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fs.h"
+#include "common/base/fs.h"
 #include "test.h"
 #include "workers/quant/errors.h"
 

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/shell.h"
+#include "common/base/fs.h"
+#include "common/base/shell.h"
 #include "test.h"
 #include "workers/quant/backup_files.h"
 #include "workers/quant/contract.h"

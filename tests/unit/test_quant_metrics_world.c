@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/fs.h"
+#include "common/base/fs.h"
 #include "test.h"
 #include "workers/quant/metrics.h"
 #include "workers/quant/table.h"

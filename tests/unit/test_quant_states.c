@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/mono.h"
+#include "common/base/clock.h"
 #include "test.h"
 #include "workers/job/states.h"
 

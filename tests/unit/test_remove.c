@@ -3,7 +3,7 @@
 
 #include <grp.h>
 
-#include "common/db.h"
+#include "common/db/db.h"
 
 extern const struct worker_kind worker_remove;
 

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "common/db.h"
-#include "common/record.h"
-#include "common/retire.h"
+#include "common/db/db.h"
+#include "common/raw/backup_record.h"
+#include "common/raw/retire.h"
 
 #define DAY INT64_C(86400000)
 #define NOW (1000 * DAY)

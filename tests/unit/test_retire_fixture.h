@@ -19,10 +19,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/config.h"
-#include "common/fs.h"
-#include "common/hash.h"
-#include "common/path.h"
+#include "common/base/fs.h"
+#include "common/base/hash.h"
+#include "common/base/path.h"
+#include "common/config/config.h"
 #include "workers/worker.h"
 
 #define MONTH       "2026_11"

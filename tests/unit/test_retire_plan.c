@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/db.h"
-#include "common/members.h"
+#include "common/db/db.h"
+#include "common/raw/members.h"
 #include "scheduler/outcome.h"
 
 struct given {

@@ -1,7 +1,7 @@
 /* What a run asks between its steps: no server, a runner without threads. */
 #include "test.h"
 
-#include "common/mono.h"
+#include "common/base/clock.h"
 #include "workers/runner.h"
 
 #define LEASE_MS 30000

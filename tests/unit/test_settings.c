@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/db.h"
-#include "common/fs.h"
-#include "common/settings_files.h"
+#include "common/base/fs.h"
+#include "common/db/db.h"
+#include "common/quant/settings_files.h"
 #include "test.h"
 
 static bson_t *document(const char *key, const char *value)

@@ -1,7 +1,7 @@
 /* Names that SMB cannot write, as Linux' client maps them (fs/smb/client/cifs_unicode.h). */
 #include <string.h>
 
-#include "common/smb_name.h"
+#include "common/base/smb_name.h"
 #include "test.h"
 
 static void odd_characters_become_those_of_the_private_area(void **state)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/task.h"
+#include "common/task/task.h"
 
 static void state_names_go_both_ways(void **state)
 {

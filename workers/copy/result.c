@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/path.h"
+#include "common/base/path.h"
 #include "workers/copy/job.h"
 
 #define MIB ((int64_t)1 << 20)

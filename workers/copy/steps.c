@@ -1,6 +1,6 @@
 /* steps.c - the engine's phases as steps. Each may run twice: the engine finds what is done. */
-#include "common/log.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "workers/copy/job.h"
 
 #define MIB ((int64_t)1 << 20)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/path.h"
+#include "common/base/path.h"
 #include "workers/copy/job.h"
 
 #define MEMBERS_MAX 4096

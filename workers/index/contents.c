@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "common/original.h"
+#include "common/raw/original.h"
 #include "workers/index/contribution.h"
 
 static const char *const raw_fields[] = {

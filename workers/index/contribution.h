@@ -13,9 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/db.h"
-#include "common/err.h"
-#include "common/own.h"
+#include "common/base/err.h"
+#include "common/base/own.h"
+#include "common/db/db.h"
 
 enum entity_type {
     ENTITY_RAW_FILE,

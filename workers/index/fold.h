@@ -9,8 +9,8 @@
 #define WORKERS_INDEX_FOLD_H
 #include <bson/bson.h>
 
-#include "common/err.h"
-#include "common/own.h"
+#include "common/base/err.h"
+#include "common/base/own.h"
 #include "workers/index/contribution.h"
 
 struct fold; /* opaque; defined in fold.c */

@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-#include "common/mono.h"
+#include "common/base/clock.h"
 #include "workers/index/fold.h"
 
 #define RACES_MAX 5 /* lost inserts in a row before the attempt gives up */

@@ -11,7 +11,7 @@
 #include "workers/job/cluster.h"
 #include "workers/job/slurm.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 #define GROUP_MAX 64
 

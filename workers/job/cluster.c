@@ -14,12 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/ssh/ssh.h"
 #include "workers/job/frame.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 #define HOSTS_MAX 8
 #define CALM_MS   2000 /* no new connection for so long after all head nodes failed */

@@ -12,9 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/config.h"
-#include "common/err.h"
-#include "common/shell.h"
+#include "common/base/err.h"
+#include "common/base/shell.h"
+#include "common/config/config.h"
 
 /*
  * Run the script (slurm.h). 0: *reply is the whole answer; free(). -1 with ERR_HOLD: no head node

@@ -16,13 +16,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/hash.h"
-#include "common/path.h"
+#include "common/base/fs.h"
+#include "common/base/hash.h"
+#include "common/base/path.h"
 #include "workers/job/job.h"
 #include "workers/job/place.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 #define STATUS_LOG     "job_status.log"
 #define STATUS_MAX     65536

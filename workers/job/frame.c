@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "common/hash.h"
-#include "common/shell.h"
+#include "common/base/hash.h"
+#include "common/base/shell.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 /* A variable that is set goes on as it is, any other one is not there. */
 #define KEEP(name) " ${" name "+\"" name "=$" name "\"}"

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/hash.h"
-#include "common/log.h"
+#include "common/base/hash.h"
+#include "common/base/log.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 const struct job_engine *job_engine(const char *name)
 {

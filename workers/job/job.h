@@ -13,9 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/config.h"
-#include "common/err.h"
-#include "common/shell.h"
+#include "common/base/err.h"
+#include "common/base/shell.h"
+#include "common/config/config.h"
 #include "workers/job/states.h"
 #include "workers/worker.h"
 
@@ -34,7 +34,7 @@ struct job_spec {
     const char *output;        /* the output folder, in which the command runs */
     const char *worker_output; /* the same as our processes see it */
     const char *exists_mode;   /* "overwrite": take the output folder over whoever owns it */
-    const char *command;       /* words as a shell reads them, each quoted (common/shell.h) */
+    const char *command;       /* words as a shell reads them, each quoted (common/base/shell.h) */
     const struct job_pair *env;
     size_t n_env;
     const char *input;         /* a path that the log shows */

@@ -18,15 +18,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/mono.h"
-#include "common/path.h"
+#include "common/base/clock.h"
+#include "common/base/fs.h"
+#include "common/base/path.h"
 #include "workers/job/embedded.h"
 #include "workers/job/job.h"
 #include "workers/job/place.h"
 #include "workers/job/spawn.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 #define STATUS_MAX   4096
 #define KILL_AFTER_S 30

@@ -8,11 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/mono.h"
-#include "common/path.h"
+#include "common/base/clock.h"
+#include "common/base/fs.h"
+#include "common/base/path.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 #define LOCK_MS        20000
 #define LINE_MAX_BYTES 8192

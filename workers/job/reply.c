@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/mono.h"
+#include "common/base/clock.h"
 #include "workers/job/slurm.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 #define FIELDS_MAX 8
 #define STRAYS_MAX 256

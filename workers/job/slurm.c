@@ -14,7 +14,7 @@
 #include "workers/job/cluster.h"
 #include "workers/job/embedded.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 int slurm_begin(struct text *t, struct err *err)
 {

@@ -15,9 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/own.h"
+#include "common/base/own.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 #define ALIVE_FD 9
 #define ENV_MAX  64

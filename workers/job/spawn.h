@@ -5,7 +5,7 @@
 #define WORKERS_JOB_SPAWN_H
 #include <stdint.h>
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 struct spawn {
     const char *const *argv; /* NULL-terminated; argv[0] is a path */

@@ -3,11 +3,11 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "common/hash.h"
+#include "common/base/hash.h"
 #include "workers/job/embedded.h"
 #include "workers/job/job.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 #define STATUS_MAX 4096
 

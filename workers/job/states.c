@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 static const struct {
     const char *name;

@@ -5,7 +5,7 @@
  */
 #ifndef WORKERS_JOB_STRAYS_H
 #define WORKERS_JOB_STRAYS_H
-#include "common/db.h"
+#include "common/db/db.h"
 #include "workers/job/job.h"
 
 /* Open an alert for each stray of the poll that no open task has kept, close those of jobs that are

@@ -14,14 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
-#include "common/mono.h"
-#include "common/path.h"
-#include "common/task.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/path.h"
+#include "common/task/task.h"
 #include "workers/job/job.h"
 #include "workers/job/strays.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 #define SILENT_MS 60000 /* sacct may lag behind squeue by seconds; a beat comes every 10 s */
 #define SWEEP_MS  60000

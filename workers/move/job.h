@@ -4,10 +4,10 @@
  */
 #ifndef WORKERS_MOVE_JOB_H
 #define WORKERS_MOVE_JOB_H
-#include "common/original.h"
-#include "common/record.h"
-#include "common/rehash.h"
-#include "common/tree.h"
+#include "common/base/rehash.h"
+#include "common/base/tree.h"
+#include "common/raw/backup_record.h"
+#include "common/raw/original.h"
 #include "workers/worker.h"
 
 enum move_action { /* what the matrix says about a member: source there, target there */

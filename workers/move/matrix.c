@@ -27,9 +27,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/log.h"
-#include "common/path.h"
+#include "common/base/fs.h"
+#include "common/base/log.h"
+#include "common/base/path.h"
 #include "workers/move/job.h"
 
 static int check_hook(void *ctx, struct err *err)

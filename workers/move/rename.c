@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/path.h"
-#include "common/retire.h"
+#include "common/base/fs.h"
+#include "common/base/path.h"
+#include "common/raw/retire.h"
 #include "workers/move/job.h"
 
 #define ASIDE_MAX 1000

@@ -1,7 +1,7 @@
 /* result.c - struct move_job -> the result's fields (README.md). */
 #include <assert.h>
 
-#include "common/path.h"
+#include "common/base/path.h"
 #include "workers/move/job.h"
 
 const char *move_action_name(enum move_action a)

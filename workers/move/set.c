@@ -5,9 +5,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "common/fs.h"
-#include "common/members.h"
-#include "common/path.h"
+#include "common/base/fs.h"
+#include "common/base/path.h"
+#include "common/raw/members.h"
 #include "workers/move/job.h"
 
 static const struct instrument sciex = {.type = INSTRUMENT_SCIEX};

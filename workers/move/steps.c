@@ -1,10 +1,10 @@
 /* steps.c - load, decide, move. Each finds what an earlier attempt has done. */
 #include <string.h>
 
-#include "common/fs.h"
-#include "common/path.h"
-#include "common/retire.h"
-#include "common/retire_check.h"
+#include "common/base/fs.h"
+#include "common/base/path.h"
+#include "common/raw/retire.h"
+#include "common/raw/retire_check.h"
 #include "workers/move/job.h"
 
 static int need_backup(const bson_t *raw, struct err *err)

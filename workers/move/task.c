@@ -1,7 +1,7 @@
 /* task.c - a move task's document -> struct move_job. Names in documents are escaped (path.h). */
 #include <string.h>
 
-#include "common/path.h"
+#include "common/base/path.h"
 #include "workers/move/job.h"
 
 #define MEMBERS_MAX  4096

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/db.h"
-#include "common/path.h"
-#include "common/record.h"
+#include "common/base/path.h"
+#include "common/db/db.h"
+#include "common/raw/backup_record.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 /* *main: it is what the software is told to read. */
 static int put_file(const struct quant_job *job, const char *name, FILE *out, bool *main,

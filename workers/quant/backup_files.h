@@ -1,6 +1,6 @@
 /*
  * backup_files.h - which files of the backup a job's raw file consists of: those that were backed
- * up as its own (common/record.h), by name. Any thread.
+ * up as its own (common/raw/backup_record.h), by name. Any thread.
  */
 #ifndef WORKERS_QUANT_BACKUP_FILES_H
 #define WORKERS_QUANT_BACKUP_FILES_H

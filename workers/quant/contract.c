@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/path.h"
+#include "common/base/path.h"
 #include "workers/quant/metrics.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 #define VALUES_MAX 8
 

@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/fs.h"
-#include "common/log.h"
-#include "common/path.h"
-#include "common/shell.h"
+#include "common/base/fs.h"
+#include "common/base/log.h"
+#include "common/base/path.h"
+#include "common/base/shell.h"
 #include "workers/quant/embedded.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 #define TABLE_MAX  (256u * 1024)
 #define EVENTS_MAX (8u * 1024 * 1024)

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "common/path.h"
-#include "common/settings_files.h"
+#include "common/base/path.h"
+#include "common/quant/settings_files.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 #define SEEN_MAX 256
 

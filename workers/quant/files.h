@@ -6,9 +6,9 @@
  */
 #ifndef WORKERS_QUANT_FILES_H
 #define WORKERS_QUANT_FILES_H
-#include "common/config.h"
-#include "common/own.h"
-#include "common/settings.h"
+#include "common/base/own.h"
+#include "common/config/config.h"
+#include "common/quant/settings.h"
 
 struct files_seen; /* opaque: what was found right; defined in files.c */
 

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "common/mono.h"
-#include "common/path.h"
+#include "common/base/clock.h"
+#include "common/base/path.h"
 #include "workers/quant/table.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 /* --- the files of a type --- */
 

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/path.h"
-#include "common/shell.h"
+#include "common/base/path.h"
+#include "common/base/shell.h"
 #include "workers/quant/metrics.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 void metrics_append_number(bson_t *out, const char *name, double value)
 {

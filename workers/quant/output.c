@@ -9,11 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/path.h"
+#include "common/base/fs.h"
+#include "common/base/path.h"
 #include "workers/job/place.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 #define RUNS_MAX       1000
 #define LOG_TAIL_BYTES 8192

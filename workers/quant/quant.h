@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/err.h"
-#include "common/settings.h"
+#include "common/base/err.h"
+#include "common/quant/settings.h"
 #include "workers/job/job.h"
 #include "workers/worker.h"
 

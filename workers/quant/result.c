@@ -1,9 +1,9 @@
 #include <stdlib.h>
 
-#include "common/path.h"
+#include "common/base/path.h"
 #include "workers/quant/quant.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 void quant_parked(const void *p, bson_t *out)
 {

@@ -14,7 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "common/path.h"
+#include "common/base/path.h"
 #include "workers/quant/backup_files.h"
 #include "workers/quant/contract.h"
 #include "workers/quant/errors.h"
@@ -22,7 +22,7 @@
 #include "workers/quant/metrics.h"
 #include "workers/quant/output.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 int quant_prepare(void *p, struct err *err)
 {

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/fs.h"
+#include "common/base/fs.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 #define COLUMNS_MAX 4096
 #define NUMBER_MAX  64

@@ -7,8 +7,8 @@
 #define WORKERS_QUANT_TABLE_H
 #include <stddef.h>
 
-#include "common/err.h"
-#include "common/own.h"
+#include "common/base/err.h"
+#include "common/base/own.h"
 
 #define TABLE_MAX_BYTES (64u * 1024 * 1024)
 

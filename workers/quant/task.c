@@ -8,10 +8,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "common/path.h"
+#include "common/base/path.h"
 #include "workers/quant/quant.h"
 
-#include "common/ban.h"
+#include "common/base/ban.h"
 
 const char *quant_exists_name(enum quant_exists mode)
 {

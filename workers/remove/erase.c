@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/log.h"
+#include "common/base/fs.h"
+#include "common/base/log.h"
 #include "workers/remove/job.h"
 
 static int fail(const char *what, const char *path, struct err *err)

@@ -4,8 +4,8 @@
  */
 #ifndef WORKERS_REMOVE_JOB_H
 #define WORKERS_REMOVE_JOB_H
-#include "common/record.h"
-#include "common/retire_check.h"
+#include "common/raw/backup_record.h"
+#include "common/raw/retire_check.h"
 #include "workers/worker.h"
 
 struct remove_job {

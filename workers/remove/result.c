@@ -1,5 +1,5 @@
 /* result.c - struct remove_job -> the result's fields (README.md). */
-#include "common/path.h"
+#include "common/base/path.h"
 #include "workers/remove/job.h"
 
 void remove_result(const void *arg, bson_t *out)

@@ -1,8 +1,8 @@
 /* steps.c - load, check, erase. Nothing is deleted before all of check has passed. */
 #include <string.h>
 
-#include "common/path.h"
-#include "common/retire.h"
+#include "common/base/path.h"
+#include "common/raw/retire.h"
 #include "workers/remove/job.h"
 
 #define REFUSED_MAX 100 /* reasons kept in the task */

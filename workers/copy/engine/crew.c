@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/fs.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/base/fs.h"
 #include "workers/copy/engine/internal.h"
 
 #define CREW_LOOK_MS 200

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/manifest.h"
-#include "common/mono.h"
-#include "common/path.h"
+#include "common/base/clock.h"
+#include "common/base/fs.h"
+#include "common/base/path.h"
+#include "common/raw/manifest.h"
 #include "workers/copy/engine/internal.h"
 
 struct place entry_source(const struct copy *c, const struct entry *e)

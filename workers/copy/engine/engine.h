@@ -16,10 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/err.h"
-#include "common/hash.h"
-#include "common/limit.h"
-#include "common/own.h"
+#include "common/base/bandwidth.h"
+#include "common/base/err.h"
+#include "common/base/hash.h"
+#include "common/base/own.h"
 
 /* A top-level name of the raw file at the source, and its name at the target. */
 struct copy_member {

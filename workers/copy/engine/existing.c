@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/path.h"
+#include "common/base/path.h"
 #include "workers/copy/engine/internal.h"
 
 struct compare {

@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "common/fs.h"
+#include "common/base/fs.h"
 #include "workers/copy/engine/internal.h"
 
 static bool flushed_as_one(const struct copy *c)

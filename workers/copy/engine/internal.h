@@ -13,7 +13,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-#include "common/mount_traits.h"
+#include "common/mount/mount_traits.h"
 #include "workers/copy/engine/engine.h"
 
 #define COPY_BLOCK       ((size_t)1 << 20) /* unit of reading and writing */

@@ -23,9 +23,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/mono.h"
-#include "common/path.h"
+#include "common/base/clock.h"
+#include "common/base/fs.h"
+#include "common/base/path.h"
 #include "workers/copy/engine/internal.h"
 
 #define JOURNAL_MAX   ((size_t)512 << 20)

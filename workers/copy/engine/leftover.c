@@ -15,7 +15,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "common/fs.h"
+#include "common/base/fs.h"
 #include "workers/copy/engine/internal.h"
 
 AUTO_DEFINE(DIR, closedir);

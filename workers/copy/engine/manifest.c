@@ -12,9 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/fs.h"
-#include "common/manifest.h"
-#include "common/mono.h"
+#include "common/base/clock.h"
+#include "common/base/fs.h"
+#include "common/raw/manifest.h"
 #include "workers/copy/engine/internal.h"
 
 static void put_path(FILE *out, const char *path, bool escape)

@@ -1,6 +1,6 @@
 /*
- * names.c - what the engine's own files are called (its manifests: common/manifest.h). All end in
- * .part, .part.chunks or -old, whatever the raw file is called. They begin with a dot, so that a
+ * names.c - what the engine's own files are called (its manifests: common/raw/manifest.h). All end
+ * in .part, .part.chunks or -old, whatever the raw file is called. They begin with a dot, so that a
  * listing shows finished copies only; but on a share of Windows' kind, where a file that once had
  * such a name may stay hidden under its final one, none does. What stands there of either form is
  * recognised.

@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/log.h"
-#include "common/mono.h"
-#include "common/path.h"
+#include "common/base/clock.h"
+#include "common/base/fs.h"
+#include "common/base/log.h"
+#include "common/base/path.h"
 #include "workers/copy/engine/internal.h"
 
 #define ASIDE_MAX 10000

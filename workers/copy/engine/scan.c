@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/path.h"
+#include "common/base/fs.h"
+#include "common/base/path.h"
 #include "workers/copy/engine/internal.h"
 
 #define SCAN_DEPTH_MAX 64 /* one open descriptor a level */

@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/path.h"
-#include "common/rehash.h"
+#include "common/base/fs.h"
+#include "common/base/path.h"
+#include "common/base/rehash.h"
 #include "workers/copy/engine/internal.h"
 
 static int changed(const struct copy *c, const struct entry *e, const char *how, struct err *err)

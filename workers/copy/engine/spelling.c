@@ -20,9 +20,9 @@
 #include <wchar.h>
 #include <wctype.h>
 
-#include "common/fs.h"
-#include "common/path.h"
-#include "common/smb_name.h"
+#include "common/base/fs.h"
+#include "common/base/path.h"
+#include "common/base/smb_name.h"
 #include "workers/copy/engine/internal.h"
 
 /* --- what looks alike --- */

@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/mono.h"
+#include "common/base/clock.h"
 #include "workers/copy/engine/internal.h"
 
 struct record { /* of one early copy */

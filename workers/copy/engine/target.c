@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "common/fs.h"
+#include "common/base/fs.h"
 #include "workers/copy/engine/internal.h"
 
 #define HUGE_PAGE ((size_t)2 << 20)

@@ -1,0 +1,95 @@
+#include "common/base/shell.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "common/base/ban.h"
+
+int text_open(struct text *t, struct err *err)
+{
+    *t = (struct text){0};
+    t->out = open_memstream(&t->data, &t->len);
+    return t->out != NULL ? 0 : ERR(err, ERR_TRANSIENT, errno, "out of memory");
+}
+
+int text_close(struct text *t, struct err *err)
+{
+    bool bad = ferror(t->out) != 0;
+    if (fclose(TAKE(t->out)) != 0 || bad || t->data == NULL) {
+        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+    }
+    return 0;
+}
+
+void text_fini(struct text *t)
+{
+    if (t->out != NULL) {
+        fclose(t->out);
+    }
+    free(t->data);
+    *t = (struct text){0};
+}
+
+void shell_quote_always(FILE *out, const char *word)
+{
+    fputc('\'', out);
+    for (const char *c = word; *c != '\0'; c++) {
+        if (*c == '\'') {
+            fputs("'\\''", out);
+        } else {
+            fputc(*c, out);
+        }
+    }
+    fputc('\'', out);
+}
+
+void shell_quote(FILE *out, const char *word)
+{
+    static const char harmless[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                   "0123456789_@%+:,./-";
+    if (word[0] != '\0' && word[strspn(word, harmless)] == '\0') {
+        fputs(word, out);
+    } else {
+        shell_quote_always(out, word);
+    }
+}
+
+static const char blanks[] = " \t\r\n";
+
+/* Copies one word from *at to to, which has room for the whole rest; false: a quote stays open. */
+static bool take_word(const char **at, char *to)
+{
+    const char *c = *at;
+    char quote = '\0';
+    for (; *c != '\0' && (quote != '\0' || strchr(blanks, *c) == NULL); c++) {
+        if (quote == '\0' && (*c == '\'' || *c == '"')) {
+            quote = *c;
+        } else if (quote != '\0' && *c == quote) {
+            quote = '\0';
+        } else if (*c == '\\' && c[1] != '\0' &&
+                   (quote == '\0' || (quote == '"' && (c[1] == '"' || c[1] == '\\')))) {
+            *to++ = *++c;
+        } else {
+            *to++ = *c;
+        }
+    }
+    *to = '\0';
+    *at = c;
+    return quote == '\0';
+}
+
+int shell_words(const char *line, shell_word_fn *fn, void *ctx, struct err *err)
+{
+    AUTO(free) char *word = malloc(strlen(line) + 1);
+    if (word == NULL) {
+        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    }
+    for (const char *at = line + strspn(line, blanks); *at != '\0'; at += strspn(at, blanks)) {
+        if (!take_word(&at, word)) {
+            return ERR(err, ERR_INVALID, 0, "a quote is not closed in: %.120s", line);
+        }
+        fn(ctx, word);
+    }
+    return 0;
+}

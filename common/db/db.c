@@ -1,0 +1,357 @@
+/*
+ * db.c - libmongoc behind one small set of calls.
+ *
+ * Every call pops a client from the pool and pushes it back. Errors are sorted in one place
+ * (db_error): away -> TRANSIENT, refused login -> INVALID with the key to look at, and messages
+ * never repeat the URI, which may hold a password.
+ */
+#include "common/db/db.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/db/db_internal.h"
+
+#define POOL_CLIENTS 32
+
+void db_lease_end(struct db_lease *l)
+{
+    if (l->coll != NULL) {
+        mongoc_collection_destroy(l->coll);
+    }
+    mongoc_client_pool_push(l->db->pool, l->client);
+}
+
+struct db_lease db_lease_begin(struct db *db, const char *coll)
+{
+    struct db_lease l = {.db = db, .client = mongoc_client_pool_pop(db->pool)};
+    if (coll != NULL) {
+        l.coll = mongoc_client_get_collection(l.client, db->database, coll);
+    }
+    return l;
+}
+
+static bool is_login_error(const bson_error_t *e)
+{
+    return e->domain == MONGOC_ERROR_CLIENT && (e->code == MONGOC_ERROR_CLIENT_AUTHENTICATE ||
+                                                e->code == MONGOC_ERROR_CLIENT_NO_ACCEPTABLE_PEER);
+}
+
+static bool is_refusal(const bson_error_t *e)
+{
+    /* 13 Unauthorized, 18 AuthenticationFailed */
+    return e->domain == MONGOC_ERROR_SERVER && (e->code == 13 || e->code == 18);
+}
+
+int db_error(const struct db *db, const bson_error_t *e, struct err *err)
+{
+    if (is_login_error(e) || is_refusal(e)) {
+        return ERR(err, ERR_INVALID, (int)e->code,
+                   "MongoDB at %s refused the login or the right: check user and password in "
+                   "[mongo] uri (%s)",
+                   db->hosts, e->message);
+    }
+    if (e->domain == MONGOC_ERROR_SERVER_SELECTION || e->domain == MONGOC_ERROR_STREAM) {
+        return ERR(err, ERR_TRANSIENT, (int)e->code, "MongoDB at %s does not answer: %s", db->hosts,
+                   e->message);
+    }
+    return ERR(err, ERR_TRANSIENT, (int)e->code, "MongoDB at %s: %s", db->hosts, e->message);
+}
+
+static void log_mongoc(mongoc_log_level_t level, const char *domain, const char *msg, void *ctx)
+{
+    (void)ctx;
+    if (level <= MONGOC_LOG_LEVEL_WARNING) {
+        static struct log_gate gate;
+        uint64_t missed = 0;
+        if (log_gate_open(&gate, &missed)) {
+            log_warn("mongoc", KV("domain", domain), KV("msg", msg), KV("missed", missed));
+        }
+    }
+}
+
+static void init_once(void)
+{
+    mongoc_log_set_handler(log_mongoc, NULL);
+    mongoc_init();
+    /* The driver's counters go by this name from the moment the library is loaded; a killed process
+     * would leave it behind, and a later one of the same pid would complain. */
+    char counters[32];
+    snprintf(counters, sizeof counters, "/mongoc-%d", (int)getpid());
+    shm_unlink(counters);
+}
+
+static void remember_hosts(struct db *db, const mongoc_uri_t *uri)
+{
+    size_t used = 0;
+    for (const mongoc_host_list_t *h = mongoc_uri_get_hosts(uri); h != NULL; h = h->next) {
+        int n = snprintf(db->hosts + used, sizeof db->hosts - used, "%s%s", used > 0 ? "," : "",
+                         h->host_and_port);
+        if (n < 0 || (size_t)n >= sizeof db->hosts - used) {
+            return;
+        }
+        used += (size_t)n;
+    }
+}
+
+static int set_options(mongoc_uri_t *uri, const struct config *c)
+{
+    int32_t ms = (int32_t)c->mongo.timeout_ms;
+    mongoc_write_concern_t *wc = mongoc_write_concern_new();
+    mongoc_write_concern_set_wmajority(wc, ms);
+    mongoc_uri_set_write_concern(uri, wc);
+    mongoc_write_concern_destroy(wc);
+    return mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, ms) &&
+                   mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, ms) &&
+                   mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, ms * 2) &&
+                   mongoc_uri_set_option_as_int32(uri, MONGOC_URI_HEARTBEATFREQUENCYMS, 10000) &&
+                   mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYWRITES, false) &&
+                   mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false)
+               ? 0
+               : -1;
+}
+
+struct db *db_new(const struct config *c, const char *appname, struct err *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, init_once);
+    bson_error_t e;
+    mongoc_uri_t *uri = mongoc_uri_new_with_error(c->mongo.uri, &e);
+    if (uri == NULL) {
+        ERR(err, ERR_INVALID, 0, "[mongo] uri is no MongoDB address: %s", e.message);
+        return NULL;
+    }
+    AUTO(db_free) struct db *db = calloc(1, sizeof *db);
+    if (db != NULL) {
+        pthread_mutex_init(&db->together.lock, NULL);
+    }
+    if (db == NULL || (db->database = strdup(c->mongo.database)) == NULL) {
+        mongoc_uri_destroy(uri);
+        ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return NULL;
+    }
+    remember_hosts(db, uri);
+    if (set_options(uri, c) == 0) {
+        db->pool = mongoc_client_pool_new_with_error(uri, &e);
+    }
+    mongoc_uri_destroy(uri);
+    if (db->pool == NULL) {
+        ERR(err, ERR_INVALID, 0, "[mongo] uri cannot be used: %s", e.message);
+        return NULL;
+    }
+    mongoc_client_pool_max_size(db->pool, POOL_CLIENTS);
+    mongoc_client_pool_set_error_api(db->pool, MONGOC_ERROR_API_VERSION_2);
+    mongoc_client_pool_set_appname(db->pool, appname);
+    return TAKE(db);
+}
+
+void db_free(struct db *db)
+{
+    if (db == NULL) {
+        return;
+    }
+    if (db->pool != NULL) {
+        mongoc_client_pool_destroy(db->pool);
+    }
+    pthread_mutex_destroy(&db->together.lock);
+    free(db->database);
+    free(db);
+}
+
+int db_ping(struct db *db, struct err *err)
+{
+    LEASE(l, db, NULL);
+    bson_error_t e;
+    AUTO(bson_destroy) bson_t *cmd = BCON_NEW("ping", BCON_INT32(1));
+    if (!mongoc_client_command_simple(l.client, db->database, cmd, NULL, NULL, &e)) {
+        return db_error(db, &e, err);
+    }
+    return 0;
+}
+
+struct index {
+    const char *coll, *field;
+    const char *then; /* a second field, or NULL */
+};
+
+static int ensure_index(struct db *db, const struct index *i, struct err *err)
+{
+    LEASE(l, db, NULL);
+    char name[80];
+    bson_t keys = BSON_INITIALIZER;
+    BSON_APPEND_INT32(&keys, i->field, 1);
+    snprintf(name, sizeof name, "%s_1", i->field);
+    if (i->then != NULL) {
+        BSON_APPEND_INT32(&keys, i->then, 1);
+        snprintf(name, sizeof name, "%s_1_%s_1", i->field, i->then);
+    }
+    AUTO(bson_destroy)
+    bson_t *cmd = BCON_NEW("createIndexes", BCON_UTF8(i->coll), "indexes", "[", "{", "key",
+                           BCON_DOCUMENT(&keys), "name", BCON_UTF8(name), "}", "]");
+    bson_destroy(&keys);
+    bson_error_t e;
+    if (!mongoc_client_command_simple(l.client, db->database, cmd, NULL, NULL, &e)) {
+        return db_error(db, &e, err);
+    }
+    return 0;
+}
+
+int db_ensure_indexes(struct db *db, struct err *err)
+{
+    static const struct index wanted[] = {
+        {DB_TASKS, "state", "ready_at"},
+        {DB_TASKS, "state", "ended_at"},
+        {DB_TASKS, "raw_file", NULL},
+        {DB_TASKS, "unplanned", NULL},
+        {DB_TASKS, "untold", NULL},
+        {DB_RAW_FILES, "settled", NULL},
+        {DB_RAW_FILES, "dirty", NULL},
+        {DB_RAW_FILES, "status", NULL},
+        {DB_RAW_FILES, "instrument_id", NULL},
+        {DB_RAW_FILES, "retire", NULL},
+        {DB_RAW_FILES, "created_at", NULL},
+        {DB_METRICS, "raw_file", NULL},
+        {DB_RAW_FILES, "original_name", NULL},
+        {DB_AUDIT, "at", NULL},
+        {DB_CONTRIBUTIONS, "entity", NULL},
+        {DB_AUDIT, "target", "at"},
+        {DB_AUDIT, "who", "at"},
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        if (ensure_index(db, &wanted[i], err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int db_find_one(struct db *db, const char *coll, const bson_t *filter, bson_t **out,
+                struct err *err)
+{
+    LEASE(l, db, coll);
+    AUTO(bson_destroy) bson_t *opts = BCON_NEW("limit", BCON_INT64(1));
+    mongoc_cursor_t *cur = mongoc_collection_find_with_opts(l.coll, filter, opts, NULL);
+    const bson_t *doc;
+    *out = mongoc_cursor_next(cur, &doc) ? bson_copy(doc) : NULL;
+    bson_error_t e;
+    int rc = mongoc_cursor_error(cur, &e) ? db_error(db, &e, err) : 0;
+    mongoc_cursor_destroy(cur);
+    return rc;
+}
+
+int db_find_id(struct db *db, const char *coll, const char *id, bson_t **out, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(id));
+    return db_find_one(db, coll, filter, out, err);
+}
+
+static int drain(const struct db *db, mongoc_cursor_t *cur, db_doc_fn *fn, void *ctx,
+                 struct err *err)
+{
+    const bson_t *doc;
+    int rc = 0;
+    mongoc_cursor_set_batch_size(cur, DB_BATCH);
+    while (rc == 0 && mongoc_cursor_next(cur, &doc)) {
+        rc = fn(ctx, doc, err);
+    }
+    bson_error_t e;
+    if (rc == 0 && mongoc_cursor_error(cur, &e)) {
+        rc = db_error(db, &e, err);
+    }
+    mongoc_cursor_destroy(cur);
+    return rc;
+}
+
+int db_each(struct db *db, const char *coll, const bson_t *filter, const bson_t *opts,
+            db_doc_fn *fn, void *ctx, struct err *err)
+{
+    LEASE(l, db, coll);
+    return drain(db, mongoc_collection_find_with_opts(l.coll, filter, opts, NULL), fn, ctx, err);
+}
+
+int db_aggregate(struct db *db, const char *coll, const bson_t *pipeline, db_doc_fn *fn, void *ctx,
+                 struct err *err)
+{
+    LEASE(l, db, coll);
+    return drain(db, mongoc_collection_aggregate(l.coll, MONGOC_QUERY_NONE, pipeline, NULL, NULL),
+                 fn, ctx, err);
+}
+
+int db_count(struct db *db, const char *coll, const bson_t *filter, int64_t *out, struct err *err)
+{
+    LEASE(l, db, coll);
+    bson_error_t e;
+    *out = mongoc_collection_count_documents(l.coll, filter, NULL, NULL, NULL, &e);
+    return *out < 0 ? db_error(db, &e, err) : 0;
+}
+
+int db_insert(struct db *db, const char *coll, const bson_t *doc, bool *inserted, struct err *err)
+{
+    LEASE(l, db, coll);
+    bson_error_t e;
+    *inserted = mongoc_collection_insert_one(l.coll, doc, NULL, NULL, &e);
+    return *inserted || e.code == DB_DUPLICATE_KEY ? 0 : db_error(db, &e, err);
+}
+
+static int update_one(struct db *db, const char *coll, const bson_t *const pair[2], bool upsert,
+                      bool *won, struct err *err)
+{
+    LEASE(l, db, coll);
+    AUTO(bson_destroy) bson_t *opts = BCON_NEW("upsert", BCON_BOOL(upsert));
+    bson_t reply;
+    bson_error_t e;
+    *won = false;
+    bool ok = mongoc_collection_update_one(l.coll, pair[0], pair[1], opts, &reply, &e);
+    if (ok) {
+        *won = doc_i64(&reply, "matchedCount", 0) > 0 || doc_i64(&reply, "upsertedCount", 0) > 0;
+    }
+    bson_destroy(&reply);
+    return ok || e.code == DB_DUPLICATE_KEY ? 0 : db_error(db, &e, err);
+}
+
+int db_update(struct db *db, const char *coll, const bson_t *filter, const bson_t *update,
+              bool *won, struct err *err)
+{
+    return update_one(db, coll, (const bson_t *const[]){filter, update}, false, won, err);
+}
+
+int db_upsert(struct db *db, const char *coll, const bson_t *filter, const bson_t *update,
+              bool *won, struct err *err)
+{
+    return update_one(db, coll, (const bson_t *const[]){filter, update}, true, won, err);
+}
+
+int db_find_update(struct db *db, const char *coll, const bson_t *filter, const bson_t *update,
+                   bson_t **out, struct err *err)
+{
+    LEASE(l, db, coll);
+    mongoc_find_and_modify_opts_t *opts = mongoc_find_and_modify_opts_new();
+    mongoc_find_and_modify_opts_set_update(opts, update);
+    mongoc_find_and_modify_opts_set_flags(opts, MONGOC_FIND_AND_MODIFY_RETURN_NEW);
+    bson_t reply;
+    bson_error_t e;
+    bool ok = mongoc_collection_find_and_modify_with_opts(l.coll, filter, opts, &reply, &e);
+    mongoc_find_and_modify_opts_destroy(opts);
+    bson_t view;
+    *out = ok && doc_sub(&reply, "value", &view) ? bson_copy(&view) : NULL;
+    bson_destroy(&reply);
+    return ok ? 0 : db_error(db, &e, err);
+}
+
+int db_delete(struct db *db, const char *coll, const bson_t *filter, int64_t *deleted,
+              struct err *err)
+{
+    LEASE(l, db, coll);
+    bson_t reply;
+    bson_error_t e;
+    bool ok = mongoc_collection_delete_many(l.coll, filter, NULL, &reply, &e);
+    if (ok && deleted != NULL) {
+        *deleted = doc_i64(&reply, "deletedCount", 0);
+    }
+    bson_destroy(&reply);
+    return ok ? 0 : db_error(db, &e, err);
+}

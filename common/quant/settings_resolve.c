@@ -1,0 +1,177 @@
+#include "common/quant/settings_resolve.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int add_doc(bson_t ***list, size_t *n, const bson_t *doc, struct err *err)
+{
+    bson_t **more = realloc(*list, (*n + 1) * sizeof(bson_t *));
+    if (more == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    *list = more;
+    more[(*n)++] = bson_copy(doc);
+    return 0;
+}
+
+static int add_settings(void *ctx, const bson_t *doc, struct err *err)
+{
+    struct settings_book *b = ctx;
+    return add_doc(&b->settings, &b->n_settings, doc, err);
+}
+
+static int add_assignment(void *ctx, const bson_t *doc, struct err *err)
+{
+    struct settings_book *b = ctx;
+    return add_doc(&b->assignments, &b->n_assignments, doc, err);
+}
+
+static int add_project(void *ctx, const bson_t *doc, struct err *err)
+{
+    struct settings_book *b = ctx;
+    char **more = realloc(b->projects, (b->n_projects + 2) * sizeof(char *));
+    if (more == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    b->projects = more;
+    more[b->n_projects++] = strdup(doc_str(doc, "_id", ""));
+    more[b->n_projects] = NULL;
+    return 0;
+}
+
+int settings_book_load(struct settings_book *b, struct db *db, struct err *err)
+{
+    bson_t all = BSON_INITIALIZER;
+    settings_book_clear(b);
+    b->projects = calloc(1, sizeof(char *));
+    if (b->projects == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    return db_each(db, DB_SETTINGS, &all, NULL, add_settings, b, err) != 0 ||
+                   db_each(db, DB_ASSIGNMENTS, &all, NULL, add_assignment, b, err) != 0 ||
+                   db_each(db, DB_PROJECTS, &all, NULL, add_project, b, err) != 0
+               ? -1
+               : 0;
+}
+
+static void free_docs(bson_t **list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        bson_destroy(list[i]);
+    }
+    free(list);
+}
+
+void settings_book_clear(struct settings_book *b)
+{
+    free_docs(b->settings, b->n_settings);
+    free_docs(b->assignments, b->n_assignments);
+    for (size_t i = 0; i < b->n_projects; i++) {
+        free(b->projects[i]);
+    }
+    free(b->projects);
+    *b = (struct settings_book){0};
+}
+
+static const bson_t *find_settings(const struct settings_book *b, const char *id)
+{
+    for (size_t i = 0; i < b->n_settings; i++) {
+        if (strcmp(doc_str(b->settings[i], "_id", ""), id) == 0) {
+            return b->settings[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_excluded(const bson_t *assignment, const char *instrument)
+{
+    bson_t list;
+    bson_iter_t at;
+    if (!doc_sub(assignment, "excluded", &list) || !bson_iter_init(&at, &list)) {
+        return false;
+    }
+    while (bson_iter_next(&at)) {
+        if (BSON_ITER_HOLDS_UTF8(&at) && strcmp(bson_iter_utf8(&at, NULL), instrument) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum resolve_fit resolve_fit(const bson_t *a, const struct resolve_for *f, int64_t *score)
+{
+    const char *scope = doc_str(a, "scope", "*"), *filter = doc_str(a, "raw_file_id_filter", "");
+    int64_t level = strcmp(scope, f->instrument) == 0 ? 2
+                    : strcmp(scope, f->vendor) == 0   ? 1
+                    : strcmp(scope, "*") == 0         ? 0
+                                                      : -1;
+    if (strcmp(doc_str(a, "project", ""), f->project) != 0) {
+        return RESOLVE_OTHER_PROJECT;
+    }
+    if (level < 0) {
+        return RESOLVE_OTHER_SCOPE;
+    }
+    if (is_excluded(a, f->instrument)) {
+        return RESOLVE_EXCLUDED;
+    }
+    if (strstr(f->raw_file, filter) == NULL) {
+        return RESOLVE_OTHER_NAME;
+    }
+    *score = level * 1000 + (int64_t)strlen(filter);
+    return RESOLVE_FITS;
+}
+
+struct best {
+    const bson_t *settings;
+    int64_t score, created;
+};
+
+size_t resolve(const struct settings_book *b, const struct resolve_for *f,
+               const bson_t *out[RESOLVE_MAX])
+{
+    struct best best[RESOLVE_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < b->n_assignments; i++) {
+        const bson_t *a = b->assignments[i];
+        struct best now = {.settings = find_settings(b, doc_str(a, "settings", "")),
+                           .created = doc_i64(a, "created_at_", 0)};
+        if (now.settings == NULL || resolve_fit(a, f, &now.score) != RESOLVE_FITS) {
+            continue;
+        }
+        const char *type = doc_str(now.settings, "software_type", "");
+        size_t k = 0;
+        while (k < n && strcmp(doc_str(best[k].settings, "software_type", ""), type) != 0) {
+            k++;
+        }
+        if (k == RESOLVE_MAX) {
+            continue;
+        }
+        if (k == n) {
+            best[n++] = now;
+        } else if (now.score > best[k].score ||
+                   (now.score == best[k].score && now.created < best[k].created)) {
+            best[k] = now;
+        }
+    }
+    for (size_t k = 0; k < n; k++) {
+        out[k] = best[k].settings;
+    }
+    return n;
+}
+
+size_t resolve_raw_file(const struct settings_book *b, const bson_t *raw_file, const char *vendor,
+                        struct resolve_for *f, const bson_t *out[RESOLVE_MAX])
+{
+    *f = (struct resolve_for){
+        .project = doc_str(raw_file, "project_id", PROJECT_FALLBACK),
+        .instrument = doc_str(raw_file, "instrument_id", ""),
+        .vendor = vendor,
+        .raw_file = doc_str(raw_file, "_id", ""),
+    };
+    size_t n = resolve(b, f, out);
+    if (n == 0) {
+        f->project = PROJECT_FALLBACK;
+        n = resolve(b, f, out);
+    }
+    return n;
+}

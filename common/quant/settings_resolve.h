@@ -1,0 +1,58 @@
+/*
+ * settings_resolve.h - which settings quantify a raw file (ingest.md §2.4). Pure, over documents.
+ *
+ * Scopes: "*" < vendor < instrument. An assignment is out when its instrument is excluded or its
+ * name filter is not a part of the raw file's id. The best (scope, length of filter) wins for each
+ * software type, ties go to the earliest created.
+ */
+#ifndef COMMON_QUANT_SETTINGS_RESOLVE_H
+#define COMMON_QUANT_SETTINGS_RESOLVE_H
+#include <bson/bson.h>
+#include <stddef.h>
+
+#include "common/base/err.h"
+#include "common/db/db.h"
+
+#define RESOLVE_MAX 16 /* software types that one raw file is quantified with */
+
+/* What settings there are; read once a pass. */
+struct settings_book {
+    bson_t **settings;
+    size_t n_settings;
+    bson_t **assignments;
+    size_t n_assignments;
+    char **projects; /* NULL-terminated */
+    size_t n_projects;
+};
+int settings_book_load(struct settings_book *b, struct db *db, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+void settings_book_clear(struct settings_book *b) __attribute__((nonnull));
+
+#define PROJECT_FALLBACK                                                                           \
+    "_FALLBACK" /* of files without a project, and of projects without settings */
+
+struct resolve_for {
+    const char *project, *instrument, *vendor, *raw_file;
+};
+/* Whether an assignment speaks for a raw file, and if not, what keeps it out. */
+enum resolve_fit {
+    RESOLVE_FITS,
+    RESOLVE_OTHER_PROJECT,
+    RESOLVE_OTHER_SCOPE,
+    RESOLVE_EXCLUDED,
+    RESOLVE_OTHER_NAME, /* its filter is no part of the raw file's id */
+    RESOLVE_FIT_COUNT
+};
+/* *score: the higher, the more specific; only when it fits. */
+enum resolve_fit resolve_fit(const bson_t *assignment, const struct resolve_for *f, int64_t *score)
+    __attribute__((nonnull));
+
+/* The winning settings documents, borrowed from the book; returns how many. */
+size_t resolve(const struct settings_book *b, const struct resolve_for *f,
+               const bson_t *out[RESOLVE_MAX]) __attribute__((nonnull));
+/* The same for a raw file's document, borrowed, too: a project without settings that speak for it
+ * is quantified as the fallback is, and f->project says so. */
+size_t resolve_raw_file(const struct settings_book *b, const bson_t *raw_file, const char *vendor,
+                        struct resolve_for *f, const bson_t *out[RESOLVE_MAX])
+    __attribute__((nonnull));
+#endif

@@ -1,0 +1,247 @@
+#include "common/raw/backup_record.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/path.h"
+#include "common/db/db.h"
+
+static int no_memory(struct err *err)
+{
+    return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+}
+
+void record_fini(struct record *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        free(r->files[i].path);
+    }
+    for (size_t i = 0; i < r->n_names; i++) {
+        free(r->names[i]);
+    }
+    free(r->files);
+    free(r->names);
+    *r = (struct record){0};
+}
+
+static int add_name(struct record *r, const char *name, size_t len, struct err *err)
+{
+    for (size_t i = 0; i < r->n_names; i++) {
+        if (strncmp(r->names[i], name, len) == 0 && r->names[i][len] == '\0') {
+            return 0;
+        }
+    }
+    char **more = reallocarray(r->names, r->n_names + 1, sizeof *more);
+    if (more == NULL) {
+        return no_memory(err);
+    }
+    r->names = more;
+    r->names[r->n_names] = strndup(name, len);
+    return r->names[r->n_names] == NULL ? no_memory(err) : (r->n_names++, 0);
+}
+
+/* Room for one file more, and its checked path. */
+static struct record_file *add_file(struct record *r, const char *escaped, struct err *err)
+{
+    struct record_file *more =
+        r->n % 64 != 0 ? r->files : reallocarray(r->files, r->n + 64, sizeof *more);
+    AUTO(free) char *path = path_unescape(escaped);
+    if (more != NULL) {
+        r->files = more;
+    }
+    if (more == NULL || path == NULL) {
+        no_memory(err);
+        return NULL;
+    }
+    if (!path_is_safe(path)) {
+        ERR(err, ERR_INVALID, 0, "the record names '%.200s', which is no path below a folder",
+            escaped);
+        return NULL;
+    }
+    if (add_name(r, path, strcspn(path, "/"), err) != 0) {
+        return NULL;
+    }
+    struct record_file *f = &r->files[r->n++];
+    *f = (struct record_file){.path = TAKE(path), .size = -1};
+    return f;
+}
+
+static bool put_hash(char *to, size_t room, const char *hex)
+{
+    size_t len = strlen(hex);
+    if (len >= room || strspn(hex, "0123456789abcdefABCDEF") != len) {
+        return false;
+    }
+    for (size_t i = 0; i <= len; i++) {
+        to[i] = hex[i] >= 'A' && hex[i] <= 'F' ? (char)(hex[i] + ('a' - 'A')) : hex[i];
+    }
+    return true;
+}
+
+static int put_hashes(struct record_file *f, const bson_t *file, struct err *err)
+{
+    const char *md5 = doc_str(file, "md5", ""), *sha256 = doc_str(file, "sha256", "");
+    bool has_md5 = md5[0] != '\0';
+    f->digest = has_md5 ? HASH_MD5 : sha256[0] != '\0' ? HASH_SHA256 : HASH_NONE;
+    if (!put_hash(f->hex.xxh3, sizeof f->hex.xxh3, doc_str(file, "xxh3", "")) ||
+        !put_hash(f->hex.digest, sizeof f->hex.digest, has_md5 ? md5 : sha256) || f->size < 0 ||
+        (f->hex.xxh3[0] == '\0' && f->hex.digest[0] == '\0')) {
+        return ERR(err, ERR_INVALID, 0, "the record has no size or no hash of '%.200s'", f->path);
+    }
+    return 0;
+}
+
+static int load_files(struct record *r, const bson_t *files, struct err *err)
+{
+    bson_iter_t at;
+    for (bool more = bson_iter_init(&at, files) && bson_iter_next(&at); more;
+         more = bson_iter_next(&at)) {
+        bson_t file;
+        if (!doc_sub(files, bson_iter_key(&at), &file)) {
+            return ERR(err, ERR_INVALID, 0, "the record of files is broken");
+        }
+        struct record_file *f = add_file(r, doc_str(&file, "path", ""), err);
+        if (f == NULL) {
+            return -1;
+        }
+        f->size = doc_i64(&file, "size", -1);
+        if (put_hashes(f, &file, err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* The key without "<instrument>/<YYYY_MM>/", which old documents have. */
+static const char *strip_legacy(const bson_t *raw, const char *key)
+{
+    char month[8], prefix[64];
+    path_month(doc_i64(raw, "created_at", 0), month);
+    int n = snprintf(prefix, sizeof prefix, "%.40s/%s/", doc_str(raw, "instrument_id", ""), month);
+    size_t len = n > 0 ? (size_t)n : 0;
+    return strncmp(key, prefix, len) == 0 ? key + len : key;
+}
+
+static int load_file_info(struct record *r, const bson_t *raw, const bson_t *info, struct err *err)
+{
+    bson_iter_t at, in;
+    for (bool more = bson_iter_init(&at, info) && bson_iter_next(&at); more;
+         more = bson_iter_next(&at)) {
+        struct record_file *f = add_file(r, strip_legacy(raw, bson_iter_key(&at)), err);
+        if (f == NULL) {
+            return -1;
+        }
+        bool sized = bson_iter_recurse(&at, &in) && bson_iter_next(&in);
+        f->size = sized && BSON_ITER_HOLDS_NUMBER(&in) ? bson_iter_as_int64(&in) : -1;
+        bool hashed = sized && bson_iter_next(&in) && BSON_ITER_HOLDS_UTF8(&in);
+        f->digest = HASH_MD5;
+        if (f->size < 0 || !hashed || bson_iter_utf8(&in, NULL)[0] == '\0' ||
+            !put_hash(f->hex.digest, sizeof f->hex.digest, bson_iter_utf8(&in, NULL))) {
+            return ERR(err, ERR_INVALID, 0, "file_info has no size or no MD5 of '%.200s'", f->path);
+        }
+    }
+    return 0;
+}
+
+/* A raw file without any file (an empty .d) has a name nevertheless. */
+static int load_members(struct record *r, const bson_t *raw, struct err *err)
+{
+    bson_t list, one;
+    bson_iter_t at;
+    for (bool more = doc_sub(raw, "watch.members", &list) && bson_iter_init(&at, &list) &&
+                     bson_iter_next(&at);
+         more; more = bson_iter_next(&at)) {
+        AUTO(free)
+        char *name = doc_sub(&list, bson_iter_key(&at), &one)
+                         ? path_unescape(doc_str(&one, "to", ""))
+                         : NULL;
+        if (name == NULL || !path_is_safe(name) || strchr(name, '/') != NULL) {
+            return ERR(err, ERR_INVALID, 0, "the raw file's document has a broken member");
+        }
+        if (add_name(r, name, strlen(name), err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(((const struct record_file *)a)->path, ((const struct record_file *)b)->path);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int record_load(struct record *r, const bson_t *raw, struct err *err)
+{
+    bson_t list;
+    *r = (struct record){0};
+    int rc = doc_sub(raw, "files", &list) ? load_files(r, &list, err)
+             : doc_sub(raw, "file_info", &list)
+                 ? load_file_info(r, raw, &list, err)
+                 : ERR(err, ERR_INVALID, 0, "there is no record of its files");
+    if (rc != 0 || load_members(r, raw, err) != 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < r->n; i++) {
+        r->size += r->files[i].size;
+    }
+    if (r->n > 0) {
+        qsort(r->files, r->n, sizeof *r->files, by_path);
+    }
+    if (r->n_names > 0) {
+        qsort(r->names, r->n_names, sizeof *r->names, by_name);
+    }
+    return 0;
+}
+
+const struct record_file *record_find(const struct record *r, const char *path)
+{
+    size_t low = 0, high = r->n;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int cmp = strcmp(r->files[mid].path, path);
+        if (cmp == 0) {
+            return &r->files[mid];
+        }
+        low = cmp < 0 ? mid + 1 : low;
+        high = cmp > 0 ? mid : high;
+    }
+    return NULL;
+}
+
+bool record_matches(const struct record_file *f, const struct rehash_seen *seen)
+{
+    return seen->size == f->size &&
+           (f->hex.xxh3[0] == '\0' || strcmp(f->hex.xxh3, seen->hex.xxh3) == 0) &&
+           (f->hex.digest[0] == '\0' || strcmp(f->hex.digest, seen->hex.digest) == 0);
+}
+
+/* The part of path below root, or NULL. */
+static const char *below(const char *path, const char *root)
+{
+    size_t len = root != NULL ? strlen(root) : 0;
+    while (len > 0 && root[len - 1] == '/') {
+        len--;
+    }
+    return len > 0 && strncmp(path, root, len) == 0 && path[len] == '/' ? path + len + 1 : NULL;
+}
+
+char *record_folder(const struct config *cfg, const bson_t *raw, struct err *err)
+{
+    const char *base = doc_str(raw, "backup_base_path", "");
+    const char *rest = below(base, config_cluster_path(&cfg->location.backup));
+    if (rest == NULL) {
+        rest = below(base, cfg->location.backup.worker);
+    }
+    if (rest == NULL) {
+        ERR(err, ERR_INVALID, 0,
+            "its backup '%.150s' is not below the backup location '%.80s': see [location.backup]",
+            base, config_cluster_path(&cfg->location.backup));
+        return NULL;
+    }
+    return path_join(cfg->location.backup.worker, rest, err);
+}

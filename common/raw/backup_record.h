@@ -1,0 +1,52 @@
+/*
+ * backup_record.h - what a raw file's document says was backed up: its files with sizes and hashes,
+ * its names at the target, and where in the backup location they are. Pure.
+ *
+ * "files" is ours. A document that only AlphaKraken wrote has "file_info": [size, MD5] by path, in
+ * old ones with "<instrument>/<YYYY_MM>/" before it.
+ */
+#ifndef COMMON_RAW_BACKUP_RECORD_H
+#define COMMON_RAW_BACKUP_RECORD_H
+#include <bson/bson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "common/base/hash.h"
+#include "common/base/own.h"
+#include "common/base/rehash.h"
+#include "common/config/config.h"
+
+struct record_file {
+    char *path; /* bytes, relative to the folder; begins with a name of the raw file */
+    int64_t size;
+    enum hash_digest digest;
+    struct hash_hex hex; /* xxh3 is "" in AlphaKraken's documents */
+};
+
+struct record {
+    struct record_file *files; /* sorted by path */
+    size_t n;
+    char **names; /* at the target: "<id>", of a set each file's; bytes, sorted, each once */
+    size_t n_names;
+    int64_t size;
+};
+
+/* INVALID for a document that names a file outside, or without a hash. record_fini frees, also
+ * after a failure. */
+int record_load(struct record *r, const bson_t *raw, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+void record_fini(struct record *r) __attribute__((nonnull));
+/* Borrowed; NULL when there is no such file. */
+const struct record_file *record_find(const struct record *r, const char *path)
+    __attribute__((nonnull));
+/* Whether what was read is the recorded file: size and every recorded hash. */
+bool record_matches(const struct record_file *f, const struct rehash_seen *seen)
+    __attribute__((nonnull));
+
+/* The folder of backup_base_path as our processes see it; free(). INVALID when it is not below the
+ * backup location. */
+char *record_folder(const struct config *cfg, const bson_t *raw, struct err *err) OWNED
+    __attribute__((nonnull));
+#endif

@@ -1,0 +1,136 @@
+/* task_operator.c - the operator's side of a task: cancel, retry, skip, ignore. */
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/task/task.h"
+
+#define BIT(s) (1u << (s))
+
+bool task_is_below(const char *kind, const char *above)
+{
+    static const struct {
+        const char *above, *kind;
+    } pairs[] = {{"copy", "quant"},  {"copy", "index"},  {"copy", "move"},
+                 {"copy", "remove"}, {"quant", "index"}, {"move", "remove"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        if (strcmp(above, pairs[i].above) == 0 && strcmp(kind, pairs[i].kind) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The task in one of these states. */
+static bson_t *in_states(const char *task, unsigned states)
+{
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(task));
+    bson_t names = BSON_INITIALIZER, any = BSON_INITIALIZER;
+    for (int i = 0; i < TASK_STATE_COUNT; i++) {
+        if ((states & BIT(i)) != 0) {
+            BSON_APPEND_BOOL(&names, task_state_name((enum task_state)i), true);
+        }
+    }
+    db_append_keys(&any, &names);
+    BCON_APPEND(filter, "state", "{", "$in", BCON_ARRAY(&any), "}");
+    bson_destroy(&names);
+    bson_destroy(&any);
+    return filter;
+}
+
+/* {by, at, why, because}: who did it. */
+static bson_t *deed(const struct task_order *o)
+{
+    bson_t *doc = BCON_NEW("by", BCON_UTF8(o->by), "at", BCON_DATE_TIME(wall_ms()));
+    if (o->why[0] != '\0') {
+        BSON_APPEND_UTF8(doc, "why", o->why);
+    }
+    if (o->because != NULL) {
+        BSON_APPEND_UTF8(doc, "because", o->because);
+    }
+    return doc;
+}
+
+int task_cancel(struct db *db, const struct task_order *o, bool *won, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *who = deed(o);
+    AUTO(bson_destroy) bson_t *waiting = in_states(o->task, BIT(TASK_READY));
+    AUTO(bson_destroy)
+    bson_t *end = BCON_NEW("$set", "{", "state", BCON_UTF8("cancelled"), "ended_at",
+                           BCON_DATE_TIME(wall_ms()), "cancel", BCON_DOCUMENT(who), "}");
+    if (db_update(db, DB_TASKS, waiting, end, won, err) != 0 || *won) {
+        return *won ? 0 : -1;
+    }
+    AUTO(bson_destroy)
+    bson_t *busy = in_states(o->task, BIT(TASK_ADMITTED) | BIT(TASK_RUNNING) | BIT(TASK_PARKED));
+    AUTO(bson_destroy)
+    bson_t *ask = BCON_NEW("$set", "{", "cancel", BCON_DOCUMENT(who), "}");
+    return db_update(db, DB_TASKS, busy, ask, won, err);
+}
+
+/* Ready as if nothing had been tried. One whose job may still be there goes on with that job
+ * (kept.given_up: should it have been stopped meanwhile, with a new one). */
+static bson_t *anew(const bson_t *who, bool with_job)
+{
+    bson_t set = BSON_INITIALIZER, unset = BSON_INITIALIZER;
+    BCON_APPEND(&set, "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "setbacks",
+                BCON_INT64(0), "lost", BCON_INT64(0), "slot", BCON_NULL, "worker", BCON_NULL,
+                "ready_at", BCON_DATE_TIME(wall_ms()), "retried", BCON_DOCUMENT(who));
+    BCON_APPEND(&unset, "not_before", BCON_BOOL(true), "wait_ms", BCON_BOOL(true), "cancel",
+                BCON_BOOL(true), "parked", BCON_BOOL(true), "skipped", BCON_BOOL(true), "ignored",
+                BCON_BOOL(true), "untold", BCON_BOOL(true), "held", BCON_BOOL(true));
+    if (with_job) {
+        BSON_APPEND_BOOL(&set, "kept.given_up", true);
+    } else {
+        BSON_APPEND_BOOL(&unset, "kept", true);
+    }
+    bson_t *update = BCON_NEW("$set", BCON_DOCUMENT(&set), "$unset", BCON_DOCUMENT(&unset));
+    bson_destroy(&set);
+    bson_destroy(&unset);
+    return update;
+}
+
+int task_retry(struct db *db, const struct task_order *o, bool *won, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *who = deed(o);
+    AUTO(bson_destroy)
+    bson_t *at_job = in_states(o->task, BIT(TASK_CANCELLED) | BIT(TASK_SKIPPED) | BIT(TASK_DEAD));
+    AUTO(bson_destroy) bson_t *resume = anew(who, true);
+    BCON_APPEND(at_job, "kept.job_name", "{", "$gt", BCON_UTF8(""), "}", "parked.ended", "{",
+                "$exists", BCON_BOOL(false), "}");
+    if (db_update(db, DB_TASKS, at_job, resume, won, err) != 0 || *won) {
+        return *won ? 0 : -1;
+    }
+    AUTO(bson_destroy)
+    bson_t *ended = in_states(o->task, BIT(TASK_FAILED) | BIT(TASK_DEAD) | BIT(TASK_CANCELLED) |
+                                           BIT(TASK_SKIPPED) | BIT(TASK_IGNORED));
+    AUTO(bson_destroy) bson_t *begin = anew(who, false);
+    return db_update(db, DB_TASKS, ended, begin, won, err);
+}
+
+/* The planner has not heard of it: no open task leads it to the raw file. */
+static int set_aside(struct db *db, const struct task_order *o, const bson_t *filter,
+                     enum task_state to, bool *won, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *who = deed(o);
+    AUTO(bson_destroy)
+    bson_t *update =
+        BCON_NEW("$set", "{", "state", BCON_UTF8(task_state_name(to)), task_state_name(to),
+                 BCON_DOCUMENT(who), "ended_at", BCON_DATE_TIME(wall_ms()), "unplanned",
+                 BCON_BOOL(true), "}", "$unset", "{", "untold", BCON_BOOL(true), "}");
+    return db_update(db, DB_TASKS, filter, update, won, err);
+}
+
+int task_skip(struct db *db, const struct task_order *o, bool *won, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *filter = in_states(o->task, BIT(TASK_READY) | BIT(TASK_FAILED) | BIT(TASK_DEAD) |
+                                            BIT(TASK_CANCELLED));
+    return set_aside(db, o, filter, TASK_SKIPPED, won, err);
+}
+
+int task_ignore(struct db *db, const struct task_order *o, bool *won, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *filter = in_states(o->task, BIT(TASK_FAILED) | BIT(TASK_DEAD) | BIT(TASK_CANCELLED));
+    return set_aside(db, o, filter, TASK_IGNORED, won, err);
+}
