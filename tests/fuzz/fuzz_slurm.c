@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "workers/job/engine_slurm.h"
 #include "workers/job/frame.h"
-#include "workers/job/slurm.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

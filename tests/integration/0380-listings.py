@@ -11,7 +11,7 @@ from harness import *
 SERVERS = Servers("sshd")
 HOME = f"{SERVERS.dir}/home"
 SERVERS.env.update(TRAWL_SSHD_HOME=HOME)
-SILENT_S = 60  # workers/job/watch.c
+SILENT_S = 60  # workers/job/poll.c
 # It notes begin and end of each run, so that two at a time show.
 PROGRAM = """echo "begin $$" >>{slurm}/runs
 until [ -e {slurm}/go ]; do sleep 0.2; done

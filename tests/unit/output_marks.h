@@ -1,5 +1,5 @@
 /* output_marks.h - what may stand in an output folder, and whether a task may claim it then: what
- * place.c and remote.sh must agree on. */
+ * folder.c and remote.sh must agree on. */
 #ifndef TESTS_OUTPUT_MARKS_H
 #define TESTS_OUTPUT_MARKS_H
 #include <stdbool.h>

@@ -11,8 +11,8 @@
 
 #include "common/base/fs.h"
 #include "test.h"
+#include "workers/job/engine_slurm.h"
 #include "workers/job/frame.h"
-#include "workers/job/slurm.h"
 
 #define WRAPPER TEST_SOURCE_DIR "/workers/job/run_job.sh"
 

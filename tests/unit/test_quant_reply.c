@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "test.h"
-#include "workers/job/slurm.h"
+#include "workers/job/engine_slurm.h"
 
 static void a_submission_is_read_line_by_line(void **state)
 {

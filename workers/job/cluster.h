@@ -17,9 +17,9 @@
 #include "common/config/config.h"
 
 /*
- * Run the script (slurm.h). 0: *reply is the whole answer; free(). -1 with ERR_HOLD: no head node
- * answered, or the answer was not whole: then what came instead is in the message, and *reply is
- * NULL. *maybe_ran says whether the script may have run all the same, in part or in whole.
+ * Run the script (engine_slurm.h). 0: *reply is the whole answer; free(). -1 with ERR_HOLD: no head
+ * node answered, or the answer was not whole: then what came instead is in the message, and *reply
+ * is NULL. *maybe_ran says whether the script may have run all the same, in part or in whole.
  */
 int cluster_run(const struct config *c, const struct text *script, char **reply, bool *maybe_ran,
                 struct err *err) __attribute__((nonnull, warn_unused_result));

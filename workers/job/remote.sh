@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# remote.sh - what the head node does for Trawl, as functions. slurm.c sends this text and a list of
+# remote.sh - what the head node does for Trawl, as functions. engine_slurm.c sends this text and a list of
 # calls as one script; all calls of a cycle are one round trip. frame.h says how it gets here, and in
 # which environment it runs: no start file, function or option of the login is known, standard input is
 # empty, the locale is C.

@@ -1,5 +1,6 @@
 /*
- * reply.c - reading what the head node answered (slurm.h, frame.h): lines of fields separated by
+ * reply.c - reading what the head node answered (engine_slurm.h, frame.h): lines of fields
+ * separated by
  * '|'. The text comes from outside: every number is checked, every length is bounded.
  */
 #include <errno.h>
@@ -7,7 +8,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
-#include "workers/job/slurm.h"
+#include "workers/job/engine_slurm.h"
 
 #include "common/base/ban.h"
 

@@ -64,7 +64,7 @@ enum job_fate states_decide(const struct job_view *view, struct job_outcome *out
  * Whether the job may run now or later, whatever the cluster says of it: a node that was given up
  * runs on, and a listing may lack what there is. Not when its wrapper has said its end, when the
  * engine has seen it gone, when it was cancelled before it began, or when it cannot begin any more.
- * Of one that has begun and said nothing since, its beat tells (watch.c).
+ * Of one that has begun and said nothing since, its beat tells (poll.c).
  */
 bool states_may_run(const struct job_view *view, enum job_fate fate)
     __attribute__((nonnull, warn_unused_result));

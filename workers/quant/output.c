@@ -11,7 +11,7 @@
 
 #include "common/base/fs.h"
 #include "common/base/path.h"
-#include "workers/job/place.h"
+#include "workers/job/folder.h"
 
 #include "common/base/ban.h"
 

@@ -98,7 +98,7 @@ char *entry_shown(const struct copy *c, const struct entry *e, char buf[static C
 char *entry_target(const struct copy *c, const struct entry *e, struct err *err) OWNED;
 int64_t entry_chunks(const struct copy *c, const struct entry *e);
 
-/* --- names.c: the names of parts and journals --- */
+/* --- part_names.c: the names of parts and journals --- */
 void part_key(const char *name, char key[static COPY_NAME_ROOM]);
 /* Ours: of this attempt's fence, in the form that the target wants. */
 void part_name(const struct copy *c, const char *key, char out[static COPY_NAME_ROOM]);
@@ -231,7 +231,7 @@ int folders_finish(struct copy *c, struct err *err);
 int small_transfer(struct copy *c, struct err *err); /* small.c */
 bool small_is(const struct copy *c, const struct entry *e);
 int pipe_transfer(struct copy *c, struct entry *e, struct err *err); /* pipe.c */
-int manifest_write(struct copy *c, struct err *err);                 /* manifest.c */
+int manifest_write(struct copy *c, struct err *err);                 /* manifests.c */
 int publish_all(struct copy *c, struct err *err);                    /* publish.c */
 /* A rename within the target's folder that fails with EEXIST or ENOTEMPTY when the name is taken,
  * and waits for a while when somebody has the file open. */

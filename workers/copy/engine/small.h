@@ -1,5 +1,6 @@
 /*
- * small.h - one small file in one helper's hands; shared by small.c (the lot) and hand.c (one).
+ * small.h - one small file in one helper's hands; shared by small.c (the lot) and small_file.c
+ * (one).
  */
 #ifndef WORKERS_COPY_SMALL_H
 #define WORKERS_COPY_SMALL_H

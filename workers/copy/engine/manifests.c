@@ -1,5 +1,5 @@
 /*
- * manifest.c - one line a file, in the format that the tools read with -c in the target's folder:
+ * manifests.c - one line a file, in the format that the tools read with -c in the target's folder:
  * `<hash>  <path>`. md5sum and sha256sum escape a backslash and a newline in the path and begin
  * such a line with a backslash. xxhsum 0.8.1 escapes nothing; newer ones read both. So a backslash
  * stays as it is for xxhsum, and only a newline (which 0.8.1 cannot check at all) is written

@@ -1,11 +1,11 @@
 /*
- * slurm.c - scripts for the head node and what they answer.
+ * engine_slurm.c - scripts for the head node and what they answer.
  *
  * A script is remote.sh (functions), then one function t_main with a call a line, then t_reply,
  * which runs that and frames what it said (frame.h). Every value crosses in single quotes. Answers
  * are lines "trawl|<verb>|…"; see remote.sh.
  */
-#include "workers/job/slurm.h"
+#include "workers/job/engine_slurm.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /*
- * batch.c - submissions that come at the same time share one round trip.
+ * submit.c - submissions that come at the same time share one round trip.
  *
  * The first thread that comes while nobody is on the way takes all that wait and goes; the others
  * wait for its return. Nobody waits for company: while one group is on its way, the next gathers.
@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "workers/job/cluster.h"
-#include "workers/job/slurm.h"
+#include "workers/job/engine_slurm.h"
 
 #include "common/base/ban.h"
 

@@ -1,5 +1,5 @@
 /*
- * local.c - jobs as processes of this host, for a site without a cluster.
+ * engine_local.c - jobs as processes of this host, for a site without a cluster.
  *
  * A job is run_job.sh in a session of its own, which outlives the worker. It and its children hold
  * a flock on <folder>/alive: whether a job still runs is asked of the kernel, by whoever can see
@@ -22,8 +22,8 @@
 #include "common/base/fs.h"
 #include "common/base/path.h"
 #include "workers/job/embedded.h"
+#include "workers/job/folder.h"
 #include "workers/job/job.h"
-#include "workers/job/place.h"
 #include "workers/job/spawn.h"
 
 #include "common/base/ban.h"

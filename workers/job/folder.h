@@ -1,9 +1,9 @@
 /*
- * place.h - folders and marks of a job, for engines whose jobs this process places itself; on a
+ * folder.h - folders and marks of a job, for engines whose jobs this process places itself; on a
  * cluster remote.sh does the same. Names and files are those of remote.sh. Any thread.
  */
-#ifndef WORKERS_JOB_PLACE_H
-#define WORKERS_JOB_PLACE_H
+#ifndef WORKERS_JOB_FOLDER_H
+#define WORKERS_JOB_FOLDER_H
 #include "workers/job/job.h"
 
 /* The lock at path, made when it is not there; -1 with *err (HOLD) after 20 s or when it cannot be

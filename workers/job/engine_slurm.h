@@ -1,11 +1,12 @@
 /*
- * slurm.h - the cluster's commands as text: builds what a head node runs, reads what it answers.
+ * engine_slurm.h - the cluster's commands as text: builds what a head node runs, reads what it
+ * answers.
  *
  * No I/O (cluster.h does it): jobs go in, outcomes come out. Any number of jobs fits into one
  * script, which is one round trip. Pure but for slurm_batch; any thread.
  */
-#ifndef WORKERS_JOB_SLURM_H
-#define WORKERS_JOB_SLURM_H
+#ifndef WORKERS_JOB_ENGINE_SLURM_H
+#define WORKERS_JOB_ENGINE_SLURM_H
 #include "workers/job/job.h"
 
 /* A script between slurm_begin and slurm_end; t belongs to the caller (text_fini). */
@@ -35,8 +36,8 @@ void slurm_read_find(const char *reply, const char *name, struct job_result *out
 void slurm_read_poll(const char *reply, struct job_watched *jobs, size_t n, struct job_poll *out)
     __attribute__((nonnull(1, 4)));
 
-/* batch.c: submit together with whoever submits at the same time, in one round trip. 0 and *out, or
- * -1: surely nothing was submitted. Any thread. */
+/* submit.c: submit together with whoever submits at the same time, in one round trip. 0 and *out,
+ * or -1: surely nothing was submitted. Any thread. */
 int slurm_batch(const struct config *c, const struct job_spec *spec, struct job_result *out,
                 struct err *err) __attribute__((nonnull, warn_unused_result));
 #endif

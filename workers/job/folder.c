@@ -1,4 +1,4 @@
-#include "workers/job/place.h"
+#include "workers/job/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>

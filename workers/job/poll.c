@@ -1,5 +1,5 @@
 /*
- * watch.c - one look at all parked jobs: of each engine one question, whatever their number.
+ * poll.c - one look at all parked jobs: of each engine one question, whatever their number.
  * Level-triggered: everything is read again from MongoDB each time; what is remembered between two
  * looks is only since when a job has been silent.
  *

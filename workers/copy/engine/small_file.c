@@ -1,4 +1,4 @@
-/* hand.c - one small file: copied, proven, repaired. */
+/* small_file.c - one small file: copied, proven, repaired. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
