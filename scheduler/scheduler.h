@@ -20,8 +20,8 @@
 #include "common/raw/retire.h"
 #include "common/task/task.h"
 #include "common/task/turn.h"
+#include "scheduler/dispatch/slots.h"
 #include "scheduler/docset.h"
-#include "scheduler/slots.h"
 
 /* What wakes the brain: raised by events and instrument threads, taken by the brain. */
 struct wake {
@@ -96,7 +96,7 @@ struct published {
 };
 
 struct instruments; /* watch.c: the threads */
-struct retire_seen; /* retire.c */
+struct retire_seen; /* plan_retire.c */
 
 struct scheduler {
     const struct config *cfg;
@@ -158,14 +158,14 @@ void seed_topics(struct scheduler *s);
 /* One pass each; -1 with *err set when the database does not answer. All on the brain thread. */
 int plan_pass(struct scheduler *s, const bson_t *touched /* NULL: all unsettled */, struct err *err)
     __attribute__((warn_unused_result));
-/* retire.c, before plan_pass in a full pass: plan the moves and removals that are due, and have
- * plan_pass look at raw files whose move or removal has ended. */
+/* plan_retire.c, before plan_pass in a full pass: plan the moves and removals that are due, and
+ * have plan_pass look at raw files whose move or removal has ended. */
 int retire_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 int reap_workers(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 /* A pass has been answered: s->answered_ms goes on, by no more than a sixth of a worker's lease. */
 void reap_tick(struct scheduler *s);
 int reap_tasks(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
-/* letters.c: tell in <env>.dead what has failed or is dead and was not told yet. */
+/* dead_letters.c: tell in <env>.dead what has failed or is dead and was not told yet. */
 int letters_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 /* held.c: alerts of what originals hold for long; closed when it goes on. */
 int held_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
@@ -188,7 +188,7 @@ void open_tasks_clear(struct scheduler *s);
  * so one that went from running to parked meanwhile may be missing. */
 int open_tasks_add_holders(struct scheduler *s, const bson_t *ids /* an array */, struct err *err)
     __attribute__((warn_unused_result));
-/* The scheduler's own transitions of tasks, guarded by state, fence and epoch; in tasks.c. */
+/* The scheduler's own transitions of tasks, guarded by state, fence and epoch; in open_tasks.c. */
 /* The same, not yet made: for db_update_all. Its proof is that all of set is there. */
 int task_change(struct scheduler *s, const struct open_task *t, enum task_state to,
                 const bson_t *set, const bson_t *unset, struct db_change *out, struct err *err)

@@ -4,8 +4,8 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/task/pool.h"
-#include "scheduler/names.h"
 #include "scheduler/scheduler.h"
+#include "scheduler/watch/name_rules.h"
 
 static int seed_pools(struct scheduler *s, struct err *err)
 {

@@ -1,7 +1,7 @@
 # The pure parts of scheduler/: rules, names, outcomes, settings.
 add_unit_test(acquisition scheduler)
 add_unit_test(look scheduler)
-add_unit_test(names scheduler)
+add_unit_test(name_rules scheduler)
 add_unit_test(outcome scheduler)
 add_unit_test(settings_resolve scheduler)
 add_unit_test(task common)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "scheduler/acquisition.h"
+#include "scheduler/watch/acquisition.h"
 
 #define MINUTE 60000
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "common/base/path.h"
-#include "scheduler/watch.h"
+#include "scheduler/watch/watch.h"
 
 static void look_in(char *folder, const char *name, struct look *l)
 {

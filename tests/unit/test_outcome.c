@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/db/db.h"
-#include "scheduler/outcome.h"
+#include "scheduler/plan/outcome.h"
 
 static bson_t *raw_file(const char *status, const char *error, bool members)
 {

@@ -6,7 +6,7 @@
 
 #include "common/db/db.h"
 #include "common/raw/members.h"
-#include "scheduler/outcome.h"
+#include "scheduler/plan/outcome.h"
 
 struct given {
     const char *status, *mark; /* instrument_file_status, retire */

@@ -1,0 +1,95 @@
+/*
+ * dead_letters.c - what trawl dead ls lists is also told in <env>.dead: by the leader, from the
+ * tasks that say that it was not told yet. Told at least once: whoever dies in between tells it
+ * again.
+ */
+#include "common/base/log.h"
+#include "scheduler/scheduler.h"
+
+#define LETTERS_AT_ONCE 500
+
+static int send_letter(struct scheduler *s, const bson_t *task, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *doc = BCON_NEW("v", BCON_INT32(1), "task", BCON_UTF8(doc_str(task, "_id", "")), "kind",
+                           BCON_UTF8(doc_str(task, "kind", "")), "raw_file",
+                           BCON_UTF8(doc_str(task, "raw_file", "")), "state",
+                           BCON_UTF8(doc_str(task, "state", "")), "error",
+                           BCON_UTF8(doc_str(task, "error.msg", "")));
+    AUTO(free) char *json = bson_as_relaxed_extended_json(doc, NULL);
+    return json != NULL ? bus_send_dead(s->bus, doc_str(task, "_id", ""), json, err)
+                        : ERR(err, ERR_TRANSIENT, 0, "out of memory");
+}
+
+static int send_letters(struct scheduler *s, const struct docset *dead, struct err *err)
+{
+    for (size_t i = 0; i < dead->n; i++) {
+        if (send_letter(s, dead->at[i], err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Guarded by the fence: a task that is dead once more meanwhile is told once more. */
+static int note_told(struct scheduler *s, const struct docset *dead, struct err *err)
+{
+    AUTO(free) struct db_change *changes = calloc(dead->n + 1, sizeof *changes);
+    if (changes == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    for (size_t i = 0; i < dead->n; i++) {
+        changes[i] = (struct db_change){
+            .filter = BCON_NEW("_id", BCON_UTF8(doc_str(dead->at[i], "_id", "")), "fence",
+                               BCON_INT64(doc_i64(dead->at[i], "fence", 0))),
+            .update = BCON_NEW("$unset", "{", "untold", BCON_BOOL(true), "}")};
+    }
+    int rc = db_update_all(s->db, DB_TASKS, changes, dead->n, err);
+    for (size_t i = 0; i < dead->n; i++) {
+        db_change_fini(&changes[i]);
+    }
+    return rc;
+}
+
+/* Those that were sent in an earlier pass: once nothing is under way any more, they are told, or,
+ * when any message has failed since, sent again. */
+static int settle_sent(struct scheduler *s, const struct bus_stats *now, struct err *err)
+{
+    int rc = now->failed == s->letters_failed ? note_told(s, &s->letters, err) : 0;
+    docset_clear(&s->letters);
+    return rc;
+}
+
+static int find_untold(struct scheduler *s, struct docset *out, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *untold = BCON_NEW("untold", BCON_BOOL(true));
+    AUTO(bson_destroy)
+    bson_t *opts = BCON_NEW("projection", "{", "kind", BCON_INT32(1), "raw_file", BCON_INT32(1),
+                            "fence", BCON_INT32(1), "state", BCON_INT32(1), "error", BCON_INT32(1),
+                            "}", "limit", BCON_INT64(LETTERS_AT_ONCE));
+    return db_each(s->db, DB_TASKS, untold, opts, docset_add, out, err);
+}
+
+int letters_pass(struct scheduler *s, struct err *err)
+{
+    struct bus_stats now;
+    bus_stats(s->bus, &now);
+    bool under_way = now.delivered + now.failed < now.sent;
+    if (!now.connected || (s->letters.n > 0 && under_way)) {
+        return 0;
+    }
+    if (settle_sent(s, &now, err) != 0 || find_untold(s, &s->letters, err) != 0) {
+        return -1;
+    }
+    struct err why = {0};
+    s->letters_failed = now.failed;
+    if (send_letters(s, &s->letters, &why) != 0) { /* the next pass tries again */
+        docset_clear(&s->letters);
+        static struct log_gate gate;
+        uint64_t missed = 0;
+        if (log_gate_open(&gate, &missed)) {
+            log_err("dead_letters_not_sent", &why);
+        }
+    }
+    return 0;
+}

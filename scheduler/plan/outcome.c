@@ -1,0 +1,306 @@
+#include "scheduler/plan/outcome.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/utf8.h"
+#include "common/db/db.h"
+#include "common/task/task.h"
+
+static enum task_state state_of(const bson_t *task)
+{
+    enum task_state s = TASK_FAILED;
+    return task_state_parse(doc_str(task, "state", ""), &s) == 0 ? s : TASK_FAILED;
+}
+
+static void end(struct outcome *out, const char *status, const char *details)
+{
+    out->status = status;
+    out->ended = true;
+    snprintf(out->details, sizeof out->details, "%s", details);
+}
+
+/* The acquisition is over; before anything is copied. True when nothing is to be copied. */
+static bool ended_by_watch(const bson_t *rf, struct outcome *out)
+{
+    const char *error = doc_str(rf, "watch.error", "");
+    bson_t members;
+    if (strcmp(error, "File got renamed") == 0) {
+        end(out, "acquisition_failed", error);
+        out->backup_status = "skipped";
+        out->instrument_file_status = "renamed";
+        return true;
+    }
+    if (!doc_sub(rf, "watch.members", &members) || bson_count_keys(&members) == 0) {
+        end(out, "acquisition_failed", "No files were found.");
+        out->backup_status = "skipped";
+        return true;
+    }
+    return false;
+}
+
+#define WHY_MAX 600
+
+static const char *first_line(const char *text, char *buf, size_t room)
+{
+    snprintf(buf, room, "%.*s", (int)strcspn(text, "\n"), text);
+    return buf;
+}
+
+/* "skipped by kim@lab: not needed": who set the task aside and why; field is where it says so. */
+static const char *by_whom(const bson_t *task, const char *field, char *buf)
+{
+    char by[32], why[32];
+    snprintf(by, sizeof by, "%s.by", field);
+    snprintf(why, sizeof why, "%s.why", field);
+    const char *reason = doc_str(task, why, "");
+    snprintf(buf, WHY_MAX, "by %.100s%s%.300s", doc_str(task, by, "an operator"),
+             reason[0] != '\0' ? ": " : "", reason);
+    return buf;
+}
+
+/* Why a task that is not done has ended: its error, and who accepted it or wanted it so. */
+static const char *why_not_done(const bson_t *task, enum task_state state, char *buf)
+{
+    char line[320], who[WHY_MAX];
+    const char *msg = first_line(doc_str(task, "error.msg", ""), line, sizeof line);
+    if (state == TASK_CANCELLED) {
+        snprintf(buf, WHY_MAX, "cancelled %s",
+                 doc_has(task, "cancel.why") ? by_whom(task, "cancel", who) : "by an operator");
+    } else if (state == TASK_SKIPPED) {
+        snprintf(buf, WHY_MAX, "skipped %s", by_whom(task, "skipped", who));
+    } else if (state == TASK_IGNORED) {
+        snprintf(buf, WHY_MAX, "%.250s; accepted %.320s", msg[0] != '\0' ? msg : "failed",
+                 by_whom(task, "ignored", who));
+    } else {
+        snprintf(buf, WHY_MAX, "%s", msg[0] != '\0' ? msg : "failed");
+    }
+    return buf;
+}
+
+/* Without a copy nothing comes after it; an operator who wants it so has no error to look at. */
+static void copy_set_aside(const bson_t *copy, enum task_state state, struct outcome *out)
+{
+    char why[WHY_MAX], text[WHY_MAX + 8];
+    out->backup_status = state == TASK_SKIPPED ? "skipped" : "copying_failed";
+    snprintf(text, sizeof text, "[copy] %s", why_not_done(copy, state, why));
+    end(out, "ignored", text);
+}
+
+/* watch_reopen.h; backup_status goes with its update. */
+static void acquire_again(struct outcome *out, const char *what, const char *why)
+{
+    out->status = "monitoring_acquisition";
+    out->backup_status = NULL;
+    out->next = NEXT_MONITOR_AGAIN;
+    snprintf(out->details, sizeof out->details, "%s: %.500s", what, why);
+}
+
+static void copy_failed(const struct outcome_tasks *tasks, enum task_state state,
+                        struct outcome *out)
+{
+    const bson_t *copy = tasks->copy;
+    const char *why = doc_str(copy, "error.msg", "");
+    char buf[WHY_MAX], text[900];
+    out->backup_status = "copying_failed";
+    if (state == TASK_FAILED && !tasks->replaced && task_source_changed(copy)) {
+        acquire_again(out, "It changed while it was copied", why);
+        return;
+    }
+    if (state == TASK_CANCELLED) {
+        snprintf(text, sizeof text, "[copy] %s", why_not_done(copy, state, buf));
+    } else {
+        snprintf(text, sizeof text, "[copy] %s: %s", task_state_name(state), why);
+    }
+    end(out, "error", text);
+}
+
+static void append_details(struct outcome *out, const bson_t *task, const char *why)
+{
+    size_t used = strlen(out->details);
+    snprintf(out->details + used, sizeof out->details - used, "%s[%s] %s", used > 0 ? "; " : "",
+             doc_str(task, "settings", ""), why);
+}
+
+static void of_quants(const struct outcome_tasks *tasks, struct outcome *out)
+{
+    size_t open = 0, submitted = 0, broken = 0, failed = 0, skipped = 0;
+    for (size_t i = 0; i < tasks->n_quant; i++) {
+        enum task_state s = state_of(tasks->quant[i]);
+        open += !task_is_terminal(s);
+        /* A task that is held before it could submit is queued still, at each of its tries. */
+        submitted += s == TASK_PARKED ||
+                     (!task_is_terminal(s) && doc_i64(tasks->quant[i], "kept.job_id", 0) > 0);
+        broken += s == TASK_DEAD;
+        failed += s == TASK_FAILED || s == TASK_CANCELLED;
+        skipped += s == TASK_SKIPPED;
+        if (task_is_terminal(s) && s != TASK_DONE) {
+            char why[WHY_MAX];
+            append_details(out, tasks->quant[i], why_not_done(tasks->quant[i], s, why));
+        }
+    }
+    if (open > 0) {
+        out->status = submitted > 0 ? "quanting" : "queued_for_quanting";
+        return;
+    }
+    out->status = broken > 0                  ? "error"
+                  : failed > 0                ? "quanting_failed"
+                  : skipped == tasks->n_quant ? "done_not_quanted"
+                                              : "done";
+    out->ended = true;
+}
+
+static void of_copied(const bson_t *rf, const struct outcome_tasks *tasks,
+                      const struct instrument *i, bool has_settings, struct outcome *out)
+{
+    out->copied = true;
+    out->backup_status = "copying_done";
+    if (tasks->n_quant > 0) {
+        of_quants(tasks, out);
+        return;
+    }
+    const char *error = doc_str(rf, "watch.error", "");
+    if (error[0] != '\0') {
+        end(out, "acquisition_failed", error);
+        return;
+    }
+    struct names_skip skip = names_skip(i, doc_str(rf, "_id", ""), doc_str(rf, "original_name", ""),
+                                        doc_i64(tasks->copy, "result.size", -1));
+    if (skip.status != NULL) {
+        end(out, skip.status, skip.details);
+    } else if (i != NULL && i->skip_quanting) {
+        end(out, "done_not_quanted", "Quantification disabled for this instrument.");
+    } else if (!has_settings) {
+        end(out, "done_not_quanted", "No settings configured.");
+    } else {
+        out->status = "queued_for_quanting";
+        out->next = NEXT_QUANT;
+    }
+}
+
+/* --- leaving the instrument --- */
+
+#define MOVING   "moving"
+#define REMOVING "removing"
+
+static bool is_open(const bson_t *task)
+{
+    return task != NULL && !task_is_terminal(state_of(task));
+}
+
+static bool has_done(const bson_t *task, const char *what)
+{
+    return task != NULL && state_of(task) == TASK_DONE && doc_bool(task, what, false);
+}
+
+static const char *why_kept(const bson_t *task)
+{
+    if (task == NULL) {
+        return "its task is gone";
+    }
+    const char *msg = doc_str(task, "error.msg", "");
+    enum task_state state = state_of(task);
+    return state == TASK_CANCELLED || state == TASK_SKIPPED ? "cancelled by an operator"
+           : msg[0] != '\0'                                 ? msg
+                            : doc_str(task, "result.skipped", "not done");
+}
+
+static const char *why_differs(const bson_t *task)
+{
+    const char *differs = err_code_name(ERR_CODE_ORIGINAL_DIFFERS);
+    return task != NULL && state_of(task) == TASK_FAILED &&
+                   strcmp(doc_str(task, "error.code", ""), differs) == 0
+               ? doc_str(task, "error.msg", "")
+               : NULL;
+}
+
+/* What is noted only ever goes on (initial, moved, purged), and only by what a task has really
+ * done: a result that says "skipped" changes nothing. */
+static void of_retirement(const bson_t *rf, const struct outcome_tasks *tasks, struct outcome *out)
+{
+    const char *mark = doc_str(rf, "retire", "");
+    const char *status = doc_str(rf, "instrument_file_status", "");
+    bool purged = has_done(tasks->remove, "result.purged") || strcmp(status, "purged") == 0;
+    if (purged) {
+        out->instrument_file_status = "purged";
+    } else if (strcmp(status, "initial") == 0 && has_done(tasks->move, "result.moved")) {
+        out->instrument_file_status = "moved";
+    }
+    if (is_open(tasks->remove) || is_open(tasks->move)) {
+        snprintf(out->retire, sizeof out->retire, "%s", is_open(tasks->remove) ? REMOVING : MOVING);
+    } else if (out->copied && !doc_has(rf, "backup_base_path")) {
+        snprintf(out->retire, sizeof out->retire, "move %s", doc_str(rf, "instrument_id", ""));
+    } else if (strcmp(mark, MOVING) != 0 && strcmp(mark, REMOVING) != 0) {
+        snprintf(out->retire, sizeof out->retire, "%s", mark);
+    } else if (strcmp(mark, REMOVING) == 0 && !purged) {
+        out->kept = why_kept(tasks->remove);
+        out->differs = why_differs(tasks->remove);
+    }
+    out->remark = strcmp(out->retire, mark) != 0;
+}
+
+/* While it stays where it was acquired: what its move found, or somebody who compared it. An open
+ * move or removal compares by itself. */
+static void of_original(const bson_t *rf, const struct outcome_tasks *tasks, struct outcome *out)
+{
+    bool stays = strcmp(doc_str(rf, "instrument_file_status", ""), "initial") == 0 &&
+                 out->instrument_file_status == NULL;
+    if (!out->copied || !stays || tasks->replaced || is_open(tasks->move) ||
+        is_open(tasks->remove)) {
+        return;
+    }
+    if (tasks->move != NULL && state_of(tasks->move) == TASK_FAILED &&
+        task_source_changed(tasks->move)) {
+        acquire_again(out, "Its move found that it is not what was backed up",
+                      doc_str(tasks->move, "error.msg", ""));
+    } else if (strcmp(doc_str(rf, "original.state", ""), "differs") == 0) {
+        acquire_again(out, "It is not what was backed up", doc_str(rf, "original.why", "?"));
+    }
+}
+
+static void of_acquisition(const bson_t *rf, const struct outcome_tasks *tasks,
+                           const struct instrument *i, bool has_settings, struct outcome *out)
+{
+    if (strcmp(out->status, "ignored") == 0 && tasks->copy == NULL) {
+        out->ended = true;
+        return;
+    }
+    if (strcmp(out->status, "queued_for_monitoring") == 0 ||
+        strcmp(out->status, "monitoring_acquisition") == 0) {
+        return; /* the instrument's thread decides */
+    }
+    if (tasks->copy == NULL && !doc_has(rf, "watch")) {
+        out->ended = true; /* it was here before us: its status is not ours to change */
+        return;
+    }
+    if (tasks->copy == NULL) {
+        if (!ended_by_watch(rf, out)) {
+            out->status = "monitoring_done";
+            out->next = NEXT_COPY;
+        }
+        return;
+    }
+    enum task_state copy = state_of(tasks->copy);
+    if (copy == TASK_DONE) {
+        of_copied(rf, tasks, i, has_settings, out);
+    } else if (copy == TASK_SKIPPED || copy == TASK_IGNORED) {
+        copy_set_aside(tasks->copy, copy, out);
+    } else if (task_is_terminal(copy)) {
+        copy_failed(tasks, copy, out);
+    } else if (copy == TASK_RUNNING) {
+        out->status = "copying";
+        out->backup_status = "copying_in_progress";
+    } else {
+        out->status = "monitoring_done";
+    }
+}
+
+void outcome_of(const bson_t *rf, const struct outcome_tasks *tasks, const struct instrument *i,
+                bool has_settings, struct outcome *out)
+{
+    *out = (struct outcome){.status = doc_str(rf, "status", "")};
+    of_acquisition(rf, tasks, i, has_settings, out);
+    of_retirement(rf, tasks, out);
+    of_original(rf, tasks, out);
+    utf8_mend(out->details);
+}

@@ -1,0 +1,137 @@
+/*
+ * plan_tasks.c - the tasks of a raw file: their ids are its own, so that making one twice makes
+ * nothing twice, and what they are given to do.
+ */
+#include "scheduler/plan/plan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/path.h"
+#include "common/quant/quant_input.h"
+#include "common/quant/settings.h"
+#include "scheduler/watch/name_rules.h"
+
+#define PRIORITY_ACQUISITION 100
+#define PRIORITY_INDEX       50
+
+static int make_task(struct plan *p, const struct task_new *t, struct err *err)
+{
+    if (!db_has_key(&p->planned, t->raw_file)) {
+        BSON_APPEND_BOOL(&p->planned, t->raw_file, true);
+    }
+    bool index = strcmp(t->kind, "index") == 0;
+    struct db_change reopen = task_reopening(t, index ? TASK_REOPEN_DONE : TASK_REOPEN_EARLIER);
+    return ledger_task(&p->ledger, task_new_document(t), reopen, err);
+}
+
+static struct task_new task_for(const bson_t *rf, const char *kind, const char *settings)
+{
+    return (struct task_new){
+        .raw_file = doc_str(rf, "_id", ""),
+        .kind = kind,
+        .settings = settings,
+        .instrument = doc_str(rf, "instrument_id", ""),
+        .project = doc_str(rf, "project_id", ""),
+        .priority = PRIORITY_ACQUISITION,
+        .round = doc_i64(rf, "round", 0),
+    };
+}
+
+int plan_copy(struct plan *p, const bson_t *rf, bson_t *new_ids, struct err *err)
+{
+    const char *instrument = doc_str(rf, "instrument_id", "");
+    struct instrument_facts f = instruments_facts(p->s->instruments, instrument);
+    if (!f.known) {
+        return 0; /* its file is gone from instruments.d: the copy waits until it is back */
+    }
+    char month[8], target[64];
+    path_month(doc_i64(rf, "created_at", 0), month);
+    snprintf(target, sizeof target, "%s/%s", instrument, month);
+    bson_t members;
+    if (!doc_sub(rf, "watch.members", &members)) {
+        return 0;
+    }
+    AUTO(bson_destroy)
+    bson_t *input = BCON_NEW(
+        "source_root", BCON_UTF8(f.path), "type", BCON_UTF8(instrument_type_name(f.type)), "main",
+        BCON_UTF8(doc_str(rf, "original_name", "")), "members", BCON_ARRAY(&members), "target_dir",
+        BCON_UTF8(target), "month", BCON_UTF8(month), "digest", BCON_UTF8(p->s->cfg->copy.digest),
+        "s3_part_mib", BCON_INT64(p->s->cfg->copy.s3_part_mib));
+    struct task_new t = task_for(rf, "copy", NULL);
+    t.input = input;
+    AUTO(free) char *id = task_id(t.raw_file, "copy", NULL);
+    BSON_APPEND_UTF8(new_ids, "0", id);
+    bson_t superseded;
+    if (doc_sub(rf, "superseded", &superseded)) {
+        BSON_APPEND_ARRAY(input, "supersedes", &superseded);
+    }
+    return make_task(p, &t, err);
+}
+
+static const char *vendor_of(struct plan *p, const bson_t *rf)
+{
+    struct instrument_facts f =
+        instruments_facts(p->s->instruments, doc_str(rf, "instrument_id", ""));
+    return f.known ? instrument_type_name(f.type) : "generic";
+}
+
+int plan_quant(struct plan *p, const bson_t *rf, const bson_t *settings, bson_t *new_ids,
+               struct err *err)
+{
+    char name[SETTINGS_ID_MAX], key[16];
+    AUTO(bson_destroy)
+    bson_t *input = quant_input(&(struct quant_ask){.raw_file = rf,
+                                                    .settings = settings,
+                                                    .instrument_type = vendor_of(p, rf),
+                                                    .exists_mode = "raise",
+                                                    .run = 1});
+    if (input == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    struct task_new t = task_for(rf, "quant", settings_id(settings, name));
+    t.input = input;
+    AUTO(free) char *id = task_id(t.raw_file, "quant", name);
+    snprintf(key, sizeof key, "%u", bson_count_keys(new_ids));
+    BSON_APPEND_UTF8(new_ids, key, id);
+    return make_task(p, &t, err);
+}
+
+size_t plan_resolve(struct plan *p, const bson_t *rf, const bson_t *out[RESOLVE_MAX])
+{
+    struct resolve_for f;
+    return resolve_raw_file(&p->book, rf, vendor_of(p, rf), &f, out);
+}
+
+/* A changed raw file is indexed once it has been left alone for linger_ms, or at once when it
+ * ended. */
+int plan_note_indexing(struct plan *p, struct err *err)
+{
+    const struct scheduler *s = p->s;
+    if (strset_begin(&p->indexing, s->n_open, err) != 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < s->n_open; i++) {
+        if (strcmp(s->open[i].kind, "index") == 0) {
+            strset_add(&p->indexing, s->open[i].raw_file);
+        }
+    }
+    strset_sort(&p->indexing);
+    return 0;
+}
+
+int plan_index(struct plan *p, const bson_t *rf, bool ended, bool changes, struct err *err)
+{
+    int64_t age = changes ? 0 : wall_ms() - doc_i64(rf, "updated_at_", 0);
+    bool dirty = changes || doc_bool(rf, "dirty", false);
+    if (!dirty || (!ended && age >= 0 && age < p->s->cfg->index.linger_ms)) {
+        return 0;
+    }
+    if (strset_has(&p->indexing, doc_str(rf, "_id", ""))) {
+        return 0;
+    }
+    struct task_new t = task_for(rf, "index", NULL);
+    t.priority = PRIORITY_INDEX;
+    return make_task(p, &t, err);
+}

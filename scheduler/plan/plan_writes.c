@@ -1,0 +1,206 @@
+/*
+ * plan_writes.c - a pass writes in three commands, whatever the number of raw files: their new
+ * tasks, the tasks that are opened again, the raw files.
+ *
+ * Whoever dies between them leaves a state from which the next pass comes to the same result: ids
+ * of tasks are the raw file's own, and a raw file's update is guarded by its rev.
+ */
+#include "scheduler/plan/plan_writes.h"
+
+#include <string.h>
+
+#include "common/base/log.h"
+
+struct ledger_line {
+    char *raw_file, *status, *details, *instrument;
+    size_t first_task, n_tasks;
+    struct db_change change;
+};
+
+static struct ledger_line *last(struct ledger *l)
+{
+    return &l->lines[l->n - 1];
+}
+
+int ledger_begin(struct ledger *l, const char *raw_file, struct err *err)
+{
+    if (l->n == l->room) {
+        size_t room = l->room + 64;
+        struct ledger_line *more = realloc(l->lines, room * sizeof *more);
+        if (more == NULL) {
+            return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        }
+        l->lines = more;
+        l->room = room;
+    }
+    l->lines[l->n++] = (struct ledger_line){.raw_file = strdup(raw_file), .first_task = l->n_tasks};
+    return last(l)->raw_file != NULL ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
+}
+
+static int make_room(struct ledger *l, struct err *err)
+{
+    if (l->n_tasks < l->tasks_room) {
+        return 0;
+    }
+    size_t room = l->tasks_room + 64;
+    bson_t **tasks = realloc(l->tasks, room * sizeof *tasks);
+    l->tasks = tasks != NULL ? tasks : l->tasks;
+    struct db_change *reopen = realloc(l->reopen, room * sizeof *reopen);
+    l->reopen = reopen != NULL ? reopen : l->reopen;
+    if (tasks == NULL || reopen == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    l->tasks_room = room;
+    return 0;
+}
+
+int ledger_task(struct ledger *l, bson_t *task, struct db_change reopen, struct err *err)
+{
+    if (make_room(l, err) != 0) {
+        bson_destroy(task);
+        db_change_fini(&reopen);
+        return -1;
+    }
+    l->tasks[l->n_tasks] = task;
+    l->reopen[l->n_tasks++] = reopen;
+    last(l)->n_tasks++;
+    return 0;
+}
+
+static char *copy_of(const char *text)
+{
+    return text != NULL ? strdup(text) : NULL;
+}
+
+int ledger_raw_file(struct ledger *l, const struct ledger_update *u, struct err *err)
+{
+    struct ledger_line *line = last(l);
+    line->change = u->change;
+    line->status = copy_of(u->status);
+    line->details = copy_of(u->details);
+    line->instrument = copy_of(u->instrument);
+    bool whole = (u->status == NULL || line->status != NULL) &&
+                 (u->details == NULL || line->details != NULL) &&
+                 (u->instrument == NULL || line->instrument != NULL);
+    return whole ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
+}
+
+/* --- writing --- */
+
+static int write_tasks(const struct ledger *l, struct db *db, size_t first, size_t n,
+                       struct err *err)
+{
+    AUTO(free) bool *inserted = calloc(n + 1, sizeof *inserted);
+    AUTO(free) struct db_change *reopen = calloc(n + 1, sizeof *reopen);
+    if (inserted == NULL || reopen == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    if (db_insert_all(db, DB_TASKS, l->tasks + first, n, inserted, err) != 0) {
+        return -1;
+    }
+    size_t there = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!inserted[i]) {
+            reopen[there++] = l->reopen[first + i]; /* borrowed */
+        }
+    }
+    return db_update_all(db, DB_TASKS, reopen, there, err);
+}
+
+static int write_raw_files(struct ledger *l, struct db *db, size_t from, size_t to, struct err *err)
+{
+    AUTO(free) struct db_change *changes = calloc(to - from + 1, sizeof *changes);
+    if (changes == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    size_t n = 0;
+    for (size_t i = from; i < to; i++) {
+        if (l->lines[i].change.filter != NULL) {
+            changes[n++] = l->lines[i].change; /* borrowed */
+        }
+    }
+    if (db_update_all(db, DB_RAW_FILES, changes, n, err) != 0) {
+        return -1;
+    }
+    n = 0;
+    for (size_t i = from; i < to; i++) {
+        l->lines[i].change.won = l->lines[i].change.filter != NULL && changes[n++].won;
+    }
+    return 0;
+}
+
+static int write_lines(struct ledger *l, struct db *db, size_t from, size_t to, struct err *err)
+{
+    size_t first = from < l->n ? l->lines[from].first_task : 0, n = 0;
+    for (size_t i = from; i < to; i++) {
+        n += l->lines[i].n_tasks;
+    }
+    return write_tasks(l, db, first, n, err) != 0 || write_raw_files(l, db, from, to, err) != 0 ? -1
+                                                                                                : 0;
+}
+
+static int write_each_alone(struct ledger *l, struct db *db, struct err *err)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        struct err why = {0}, away = {0};
+        if (write_lines(l, db, i, i + 1, &why) == 0) {
+            continue;
+        }
+        if (db_ping(db, &away) != 0) {
+            *err = why;
+            return -1;
+        }
+        static struct log_gate gate;
+        uint64_t missed = 0;
+        if (log_gate_open(&gate, &missed)) {
+            err_context(&why, "raw file %s", l->lines[i].raw_file);
+            log_err("plan", &why);
+        }
+    }
+    return 0;
+}
+
+static void tell(const struct ledger *l, struct scheduler *s)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        const struct ledger_line *line = &l->lines[i];
+        if (line->change.won && line->status != NULL) {
+            log_info("raw_file", KV("raw_file", line->raw_file), KV("status", line->status),
+                     KV("details", line->details != NULL ? line->details : ""));
+        }
+        if (line->instrument != NULL) { /* also when the reply was lost */
+            instruments_recall(s->instruments, line->instrument);
+        }
+    }
+}
+
+int ledger_write(struct ledger *l, struct scheduler *s, struct err *err)
+{
+    struct err why = {0};
+    int rc = l->n == 0 || write_lines(l, s->db, 0, l->n, &why) == 0 ? 0
+             : db_ping(s->db, err) != 0                             ? -1
+                                        : write_each_alone(l, s->db, err);
+    tell(l, s);
+    ledger_clear(l);
+    return rc;
+}
+
+void ledger_clear(struct ledger *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        struct ledger_line *line = &l->lines[i];
+        free(line->raw_file);
+        free(line->status);
+        free(line->details);
+        free(line->instrument);
+        db_change_fini(&line->change);
+    }
+    for (size_t i = 0; i < l->n_tasks; i++) {
+        bson_destroy(l->tasks[i]);
+        db_change_fini(&l->reopen[i]);
+    }
+    free(l->lines);
+    free(l->tasks);
+    free(l->reopen);
+    *l = (struct ledger){0};
+}

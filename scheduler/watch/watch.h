@@ -1,0 +1,173 @@
+/*
+ * watch.h - one instrument's folder: what is in it, and what became of each raw file. Private to
+ * scheduler/. One thread owns a watch; only the flags are shared.
+ */
+#ifndef SCHEDULER_WATCH_WATCH_H
+#define SCHEDULER_WATCH_WATCH_H
+#include <stdatomic.h>
+
+#include "common/quant/settings_resolve.h"
+#include "common/raw/members.h"
+#include "common/raw/original.h"
+#include "scheduler/scheduler.h"
+#include "scheduler/watch/acquisition.h"
+
+/* A raw file of this instrument that has a document. */
+struct entry {
+    char *name;           /* as on the share, any bytes */
+    const char *id;       /* in name's block, as prefix is */
+    const char *prefix;   /* of a collision, or "" */
+    struct acquisition a; /* once it has ended: as it was acquired, and found again since */
+    int64_t born_ns, mtime_ns, size; /* identity, and order of acquisition */
+    uint64_t ino;
+    int64_t seen_ms;             /* wall clock: when its document was made */
+    int64_t looked_ms, saved_ms; /* monotonic; 0: not yet by this process */
+    int64_t ended_ms;            /* monotonic; 0: not by this process */
+    int64_t doubt_ms;   /* monotonic: when it is read again, as its times have moved; 0: not */
+    int64_t blind_ms;   /* monotonic: since when a part of it cannot be looked at; 0: all can */
+    int64_t settled_ms; /* monotonic: when reading it again last showed that it is the same */
+    int32_t doubt_wait_s;
+    uint32_t members; /* names of the set when it ended; 0: not ended yet */
+    bool open;        /* the acquisition is being followed */
+    bool doubtful;    /* the document says that its times have moved */
+    uint64_t poll;    /* of the watch, when a listing had it last; 0: not since it was loaded */
+};
+
+struct bucket {
+    uint32_t hash, number; /* of an entry, from 1; 0: free */
+};
+
+/* The names of a folder in the order of the folder, each with its NUL. */
+struct listing {
+    char *names;
+    size_t len, room, n;
+    char **sorted; /* the same, in the order of members_compare, when n_sorted == n */
+    size_t n_sorted;
+};
+
+struct reread; /* watch_reread.c: an original is read again */
+
+struct watch {
+    struct scheduler *s;
+    struct instrument *cfg;
+    char *file; /* config/instruments.d/<id>.ini, and how it looked when it was read */
+    int64_t file_mtime_ns, file_size;
+    atomic_bool stop, recall;
+    _Atomic int64_t moved_ms; /* monotonic: the poll's last step; 0: none goes on */
+    atomic_bool hung;         /* the brain has noted that the poll does not go on */
+    int64_t hung_told_ms;     /* the brain's: when */
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t lock;
+    pthread_cond_t nudge; /* lock: stop, recall or the scheduler's leading has changed */
+
+    /* the thread's own */
+    struct entry *entries;
+    size_t n;
+    struct bucket *buckets; /* open addressing by the name's hash */
+    size_t n_buckets;       /* a power of two */
+    bool loaded;
+    struct listing now, before; /* the folder's names in this poll and in the last one */
+    bool all_known;             /* each name of `before` has an entry or is none of ours */
+    uint64_t poll;              /* counts the listings that were not like the one before */
+    struct settings_book book;  /* for its projects; read when a poll finds a new file */
+    bool nocase, case_known;    /* how the share compares names; asked while it is well */
+    int64_t looks_left;         /* of watch_recheck.c's turns; below 0: a large folder took more */
+    size_t recheck_next;        /* whose turn it is */
+    struct db_change *notes;    /* watch_recheck.c: what it has found out in this poll */
+    size_t n_notes;
+    struct reread *reread; /* the original that is being read again; NULL: none */
+    int64_t rest_until_ms; /* monotonic: no other is read before */
+    int64_t youngest_ns;
+    char trouble[320];  /* why the last poll failed; "" when it did not */
+    char strays[240];   /* names that belong to no raw file, for people; "": none */
+    const char *status; /* of the folder: "ok", a mount_status_name, or "error" */
+    int64_t since_ms;   /* wall clock: when it got this status */
+    int64_t told_ms;
+};
+
+/* What a look at a raw file on the share shows. */
+struct look {
+    bool there, main_there;
+    bool birth_known; /* else born_ns is when the file was changed */
+    uint64_t ino;
+    int64_t born_ns;
+    int64_t mtime_ns, size; /* of the main file; of the whole folder when it has none */
+    int64_t scan_size;      /* Sciex: of <stem>.wiff.scan; -1: not there */
+    struct signature sig;   /* of all that belongs to it */
+    uint32_t files;         /* that belong to it */
+    uint32_t members;       /* names in the instrument's folder */
+    uint32_t looks;         /* questions to the share that this took */
+    char newest[200];       /* the file that was changed last, below the instrument's folder; cut */
+    char trouble[200];      /* what could not be looked at, and why; "": nothing */
+};
+
+/* look.c: every file that belongs to raw file name. What is not there or cannot be read is no
+ * error; -1: no memory. */
+int watch_look(struct watch *w, const char *name, struct look *l, struct err *err)
+    __attribute__((warn_unused_result));
+/* Only who it is, and of a file its size and time; false: it is not there, or a link. */
+bool watch_look_top(struct watch *w, const char *name, struct look *l);
+/* Inode and birth may change when a share is mounted anew, or when its client makes them up; then
+ * size and time of change of the main file must agree. */
+bool watch_same_content(const struct entry *e, const struct look *l);
+/* What a document remembers of it: "watch.sig". */
+void watch_append_signature(bson_t *set, const struct signature *sig);
+
+/* watch_recheck.c: what happens to a raw file whose acquisition had ended. Looks at what ended
+ * lately, the rarer the longer that is ago, and at some of the others in turns; what has changed
+ * goes back to monitoring. */
+int recheck(struct watch *w, struct err *err) __attribute__((warn_unused_result));
+
+/* watch_reread.c: one original at a time is read again, on a thread of its own, and compared with
+ * what was recorded of its backup. name and sig: of the raw file as it was looked at. NULL with
+ * *err set. */
+struct reread *reread_new(const char *folder, const char *name, const struct signature *sig,
+                          const bson_t *raw, struct err *err) OWNED;
+/* What it has come to, or NULL while it goes on; borrowed. */
+struct reread_end {
+    const char *name;
+    struct signature sig;
+    enum original_state state; /* BUSY also when the reading was stopped or failed */
+    int64_t ms;                /* that it took */
+    const char *why;
+};
+const struct reread_end *reread_poll(const struct reread *r);
+/* Stop it if it goes on, and free. Waits for a share that does not answer. */
+void reread_free(struct reread *r);
+
+/* watch_table.c: the table. watch_put takes e's strings, also on failure; of two entries with one
+ * name the one that was seen later stays. Pointers into the table are good until the next
+ * watch_put. */
+void entry_fini(struct entry *e);
+/* Copies the three; on failure e keeps what it had. */
+int entry_name(struct entry *e, const char *name, const char *prefix, const char *id,
+               struct err *err) __attribute__((warn_unused_result));
+struct entry *watch_find(const struct watch *w, const char *name);
+int watch_put(struct watch *w, struct entry *e, struct err *err)
+    __attribute__((warn_unused_result));
+int watch_load(struct watch *w, struct err *err) __attribute__((warn_unused_result));
+
+/* watch_listing.c: read the folder's names into w->now; *same: they are those of w->before. */
+int listing_read(struct watch *w, bool *same, struct err *err) __attribute__((warn_unused_result));
+/* What was read becomes what is compared with. */
+void listing_keep(struct watch *w);
+/* Bring what was kept into an order in which the names of a set stand together; ask the share, when
+ * that is not known, how it compares names; note the names of no raw file. */
+int listing_sort(struct watch *w, struct err *err) __attribute__((warn_unused_result));
+/* The names of what was kept that belong to raw file main. */
+int watch_members(struct watch *w, const char *main, struct members *out, struct err *err)
+    __attribute__((warn_unused_result));
+void listing_forget(struct watch *w);
+
+/* Forget what was read from the database (another scheduler may lead meanwhile). */
+void watch_forget(struct watch *w);
+/* watch_share.c: 0 when the folder is the instrument's share; else ERR_HOLD. */
+int watch_prove(struct watch *w, struct err *err) __attribute__((warn_unused_result));
+/* How the poll ended: keep it for people, and let no clock run while the share was not there. */
+void watch_judge(struct watch *w, const struct err *why, bool unproven);
+/* Write down what the brain sees of a poll that does not go on, or that it does again. */
+void watch_tell_hung(struct watch *w);
+/* One poll: prove the share, list, look at what is new or open, write down what was decided. */
+void watch_poll(struct watch *w);
+#endif

@@ -1,0 +1,405 @@
+/*
+ * watch_recheck.c - was it really over? As long as an original stands where it was acquired, all
+ * that belongs to it is compared with what it was when its acquisition ended.
+ *
+ * Another size, another name, one more name: it goes back to monitoring (watch_reopen.h). Where
+ * only times have moved (servers write them late, scanners and backup programs touch files), or
+ * names are gone, its content decides: the document says "unsettled", the original is read once
+ * more (watch_reread.c), and either it goes back or what was seen is what it is compared with from
+ * now on. One that is touched again and again is read rarer each time.
+ *
+ * What ended lately is looked at often, all others in turns, so many looks at the share a poll.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/path.h"
+#include "common/base/utf8.h"
+#include "common/raw/backup_record.h"
+#include "scheduler/watch/watch.h"
+#include "scheduler/watch/watch_reopen.h"
+
+#define LATELY_MS       3600000 /* after its end a raw file is looked at beside the turns */
+#define LATELY_PART     8       /* each time when this part of the time since then has passed */
+#define LOOKS_A_POLL    128     /* at files, in turns; after a large folder some polls have none */
+#define NOTES_A_POLL    64
+#define TAKEN_UP_A_POLL 8    /* documents of an earlier version */
+#define DOUBT_MAX_S     3600 /* the longest wait before one that is touched again is read again */
+#define REST_PART       3    /* after reading an original, so many times as long none is read */
+#define REST_MS         1000
+#define DOUBT_LEAST_S   1
+
+/* --- notes: written at the end of the poll --- */
+
+/* set is taken, or NULL; unset: a field to take away, or NULL. Nothing that is open is changed. */
+static int note(struct watch *w, const struct entry *e, bson_t *set, const char *unset,
+                struct err *err)
+{
+    struct db_change *more = reallocarray(w->notes, w->n_notes + 1, sizeof *more);
+    if (more == NULL) {
+        bson_destroy(set);
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    w->notes = more;
+    bson_t *update = bson_new();
+    if (set != NULL) {
+        BSON_APPEND_DOCUMENT(update, "$set", set);
+    }
+    bson_destroy(set);
+    if (unset != NULL) {
+        BCON_APPEND(update, "$unset", "{", unset, BCON_BOOL(true), "}");
+    }
+    w->notes[w->n_notes++] =
+        (struct db_change){.filter = BCON_NEW("_id", BCON_UTF8(e->id), "status", "{", "$nin", "[",
+                                              BCON_UTF8("queued_for_monitoring"),
+                                              BCON_UTF8("monitoring_acquisition"), "]", "}"),
+                           .update = update};
+    return 0;
+}
+
+static int write_notes(struct watch *w, struct err *err)
+{
+    int rc = w->n_notes > 0 ? db_update_all(w->s->db, DB_RAW_FILES, w->notes, w->n_notes, err) : 0;
+    for (size_t i = 0; i < w->n_notes; i++) {
+        db_change_fini(&w->notes[i]);
+    }
+    free(w->notes);
+    w->notes = NULL;
+    w->n_notes = 0;
+    w->loaded = w->loaded && rc == 0;
+    return rc;
+}
+
+/* --- what a difference leads to --- */
+
+/* From now on it is compared with what was seen. state: of its original, NULL: not compared. */
+static int accept(struct watch *w, struct entry *e, const struct signature *sig, const char *state,
+                  struct err *err)
+{
+    bson_t *set = bson_new();
+    watch_append_signature(set, sig);
+    if (state != NULL) {
+        BCON_APPEND(set, "original", "{", "state", BCON_UTF8(state), "at",
+                    BCON_DATE_TIME(wall_ms()), "by", BCON_UTF8("watch"), "}");
+    }
+    const char *unset = state == NULL && e->doubtful ? "original" : NULL;
+    e->a.sig = *sig;
+    e->doubtful = false;
+    e->doubt_ms = 0;
+    return note(w, e, set, unset, err);
+}
+
+/* Nothing that happens to its original sends it back: set aside, or moved and another has its name.
+ */
+static bool is_left_alone(const bson_t *rf)
+{
+    return strcmp(doc_str(rf, "status", ""), "ignored") == 0 ||
+           strcmp(doc_str(rf, "instrument_file_status", ""), "initial") != 0;
+}
+
+static int send_back(struct watch *w, struct entry *e, const struct look *l, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *rf = NULL;
+    bool won = false;
+    if (db_find_id(w->s->db, DB_RAW_FILES, e->id, &rf, err) != 0) {
+        return -1;
+    }
+    if (rf != NULL && is_left_alone(rf)) {
+        return accept(w, e, &l->sig, NULL, err);
+    }
+    if (rf == NULL || !reopen_may(rf)) {
+        return 0; /* found again at the next look */
+    }
+    if (reopen(w->s->db, rf, "It changed after its acquisition had ended.", &won, err) != 0) {
+        w->loaded = false; /* it may have gone back, and only the reply was lost */
+        return -1;
+    }
+    if (won) {
+        log_warn("acquisition_goes_on", KV("raw_file", e->id), KV("size_was", e->size),
+                 KV("size_is", l->size), KV("changed", l->newest));
+        e->a = acquisition_new();
+        e->open = true;
+        e->doubtful = false;
+        e->looked_ms = e->saved_ms = e->doubt_ms = 0;
+    }
+    return 0;
+}
+
+/* Read it again after twice the wait before. */
+static void wait_longer(struct entry *e, int64_t now)
+{
+    int32_t wait = e->doubt_wait_s * 2;
+    e->doubt_wait_s = wait < DOUBT_MAX_S ? wait : DOUBT_MAX_S;
+    e->doubt_ms = now + e->doubt_wait_s * 1000LL;
+}
+
+/* Say so, and have it read when its turn has come. */
+static int doubt(struct watch *w, struct entry *e, const struct look *l, const char *what,
+                 struct err *err)
+{
+    int64_t now = mono_ms();
+    if (e->doubt_ms == 0 && e->settled_ms != 0 && now - e->settled_ms < DOUBT_MAX_S * 1000LL) {
+        wait_longer(e, now);
+    } else if (e->doubt_ms == 0) {
+        int64_t wait = w->cfg->still_s > DOUBT_LEAST_S ? w->cfg->still_s : DOUBT_LEAST_S;
+        e->doubt_wait_s = (int32_t)(wait < DOUBT_MAX_S ? wait : DOUBT_MAX_S);
+        e->doubt_ms = now + e->doubt_wait_s * 1000LL;
+    }
+    if (e->doubtful) {
+        return 0;
+    }
+    char why[300];
+    AUTO(free) char *newest = path_escape(l->newest);
+    snprintf(why, sizeof why, "%s; changed last: %.200s", what, newest != NULL ? newest : "");
+    utf8_mend(why);
+    e->doubtful = true;
+    log_info("original_unsettled", KV("raw_file", e->id), KV("why", why));
+    return note(w, e,
+                BCON_NEW("original", "{", "state", BCON_UTF8("unsettled"), "at",
+                         BCON_DATE_TIME(wall_ms()), "by", BCON_UTF8("watch"), "why", BCON_UTF8(why),
+                         "}"),
+                NULL, err);
+}
+
+/* Whether the files beside the main one, too, are in number and bytes those of the backup. */
+static bool has_recorded(const bson_t *rf, const struct look *l)
+{
+    struct record r = {0};
+    struct err err = {0};
+    bool other = record_load(&r, rf, &err) == 0 && (r.n != l->files || r.size != l->sig.bytes);
+    record_fini(&r);
+    return !other; /* of what has no record nothing can be said */
+}
+
+static int take_up(struct watch *w, struct entry *e, const struct look *l, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *rf = NULL;
+    if (db_find_id(w->s->db, DB_RAW_FILES, e->id, &rf, err) != 0) {
+        return -1;
+    }
+    bool copied = rf != NULL && (doc_has(rf, "files") || doc_has(rf, "file_info"));
+    return copied && !is_left_alone(rf) && !has_recorded(rf, l)
+               ? doubt(w, e, l, "its files are not those of its backup", err)
+               : accept(w, e, &l->sig, NULL, err);
+}
+
+/* Remembered by a version that knew the main file only. */
+static int compare_main(struct watch *w, struct entry *e, const struct look *l, struct err *err)
+{
+    bool counted = e->members > 0 && members_is_set(w->cfg);
+    bool had_main = e->size >= 0 && l->main_there;
+    if (had_main && (l->size != e->size || (counted && l->members != e->members))) {
+        return send_back(w, e, l, err);
+    }
+    if (had_main && e->mtime_ns != 0 && l->mtime_ns != e->mtime_ns) {
+        return doubt(w, e, l, "its time has moved", err);
+    }
+    return w->n_notes < TAKEN_UP_A_POLL ? take_up(w, e, l, err) : 0;
+}
+
+static int compare(struct watch *w, struct entry *e, const struct look *l, struct err *err)
+{
+    const struct signature *was = &e->a.sig;
+    if (!signature_known(was)) {
+        return compare_main(w, e, l, err);
+    }
+    if (signature_same(was, &l->sig)) {
+        return e->doubtful ? accept(w, e, &l->sig, NULL, err) : 0;
+    }
+    if (e->size >= 0 && !l->main_there) { /* what is left must never take the backup's place */
+        return doubt(w, e, l, "its main file is gone", err);
+    }
+    if (signature_same_shape(was, &l->sig)) {
+        return doubt(w, e, l, "times of its files have moved", err);
+    }
+    return l->sig.n < was->n ? doubt(w, e, l, "files of it are gone", err)
+                             : send_back(w, e, l, err);
+}
+
+/* Nobody knows what a part is that cannot be looked at: after still_s it is not shown as safe. */
+static int look_in_vain(struct watch *w, struct entry *e, const struct look *l, struct err *err)
+{
+    char what[200];
+    int64_t now = mono_ms();
+    e->blind_ms = e->blind_ms == 0 ? now : e->blind_ms;
+    if (now - e->blind_ms < w->cfg->still_s * 1000) {
+        return 0;
+    }
+    snprintf(what, sizeof what, "a part of it cannot be looked at: %.150s", l->trouble);
+    return doubt(w, e, l, what, err);
+}
+
+static int look_again(struct watch *w, struct entry *e, size_t *looks, struct err *err)
+{
+    struct look l;
+    if (e->open || e->poll != w->poll) {
+        return 0;
+    }
+    e->looked_ms = mono_ms();
+    if (watch_look(w, e->name, &l, err) != 0) {
+        return -1;
+    }
+    *looks += l.looks;
+    bool reborn = l.birth_known && l.born_ns != e->born_ns; /* inodes are used again */
+    bool swapped = l.there && (l.ino != e->ino || reborn);
+    if (swapped && !watch_same_content(e, &l)) {
+        e->poll = 0; /* swapped between two polls: the next one looks at it as at a new name */
+        w->all_known = false;
+        return 0;
+    }
+    if (swapped) {
+        e->ino = l.ino;
+        e->born_ns = l.born_ns;
+    }
+    if (!l.there) {
+        return 0;
+    }
+    if (l.trouble[0] != '\0') {
+        return look_in_vain(w, e, &l, err);
+    }
+    e->blind_ms = 0;
+    return compare(w, e, &l, err);
+}
+
+/* --- reading an original again --- */
+
+static int settle(struct watch *w, struct entry *e, const struct reread_end *end, struct err *err)
+{
+    struct look l;
+    int64_t now = mono_ms();
+    if (watch_look(w, e->name, &l, err) != 0) {
+        return -1;
+    }
+    bool same = end->state == ORIGINAL_SAME, fewer = end->state == ORIGINAL_FEWER;
+    log_info("original_reread", KV("raw_file", e->id), KV("state", original_state_name(end->state)),
+             KV("why", end->why), KV("ms", end->ms));
+    wait_longer(e, now);
+    if (same && end->sig.n < e->a.sig.n) { /* all is there: some of it is another raw file's now */
+        return send_back(w, e, &l, err);
+    }
+    if ((same || fewer) && l.there && signature_same(&l.sig, &end->sig)) {
+        e->settled_ms = now;
+        e->doubt_wait_s /= 2;
+        return accept(w, e, &l.sig, same ? original_state_name(end->state) : NULL, err);
+    }
+    bool goes_on = end->state == ORIGINAL_DIFFERS && (e->size < 0 || l.main_there);
+    return goes_on ? send_back(w, e, &l, err) : 0;
+}
+
+static int finish(struct watch *w, struct err *err)
+{
+    const struct reread_end *end = reread_poll(w->reread);
+    if (end == NULL) {
+        return 0;
+    }
+    struct entry *e = watch_find(w, end->name);
+    int rc = e != NULL && !e->open ? settle(w, e, end, err) : 0;
+    int64_t rest = end->ms * REST_PART;
+    w->rest_until_ms = mono_ms() + (rest > REST_MS ? rest : REST_MS);
+    reread_free(w->reread);
+    w->reread = NULL;
+    return rc;
+}
+
+static int begin(struct watch *w, struct entry *e, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *rf = NULL;
+    struct look l;
+    struct err why = {0};
+    if (watch_look(w, e->name, &l, err) != 0 ||
+        db_find_id(w->s->db, DB_RAW_FILES, e->id, &rf, err) != 0) {
+        return -1;
+    }
+    e->doubt_ms = mono_ms() + e->doubt_wait_s * 1000LL;
+    if (rf == NULL || !l.there) {
+        return 0;
+    }
+    bool copied = doc_has(rf, "files") || doc_has(rf, "file_info");
+    if (is_left_alone(rf) || (!copied && reopen_may(rf))) {
+        return accept(w, e, &l.sig, NULL, err); /* there is nothing to be compared with */
+    }
+    if (!reopen_may(rf)) {
+        return 0;
+    }
+    w->reread = reread_new(w->cfg->path, e->name, &l.sig, rf, &why);
+    if (w->reread == NULL) {
+        wait_longer(e, mono_ms());
+        err_context(&why, "read %s again", e->id);
+        log_err("original_reread", &why);
+    }
+    return 0;
+}
+
+/* The one that has waited longest; of others' touches nobody waits longer. */
+static int reread_next(struct watch *w, struct err *err)
+{
+    int64_t now = mono_ms();
+    struct entry *next = NULL;
+    if (w->reread != NULL) {
+        return finish(w, err);
+    }
+    if (now < w->rest_until_ms) {
+        return 0;
+    }
+    for (size_t i = 0; i < w->n; i++) {
+        struct entry *e = &w->entries[i];
+        bool due = e->doubt_ms != 0 && e->doubt_ms <= now && !e->open && e->poll == w->poll;
+        next = due && (next == NULL || e->doubt_ms < next->doubt_ms) ? e : next;
+    }
+    return next != NULL ? begin(w, next, err) : 0;
+}
+
+/* --- a poll --- */
+
+/* There is no original any more that could differ. */
+static int forget_gone(struct watch *w, struct entry *e, struct err *err)
+{
+    if (!e->doubtful || e->open || e->poll == w->poll) {
+        return 0;
+    }
+    e->doubtful = false;
+    e->doubt_ms = 0;
+    return note(w, e, NULL, "original", err);
+}
+
+static bool is_due(const struct entry *e, int64_t now)
+{
+    int64_t since = now - e->ended_ms;
+    return e->ended_ms != 0 && since < LATELY_MS && now - e->looked_ms >= since / LATELY_PART;
+}
+
+static int look_at_all(struct watch *w, struct err *err)
+{
+    int64_t now = mono_ms();
+    size_t looks = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        struct entry *e = &w->entries[i];
+        if ((is_due(e, now) && look_again(w, e, &looks, err) != 0) || forget_gone(w, e, err) != 0) {
+            return -1;
+        }
+    }
+    w->looks_left = w->looks_left < 0 ? w->looks_left + LOOKS_A_POLL : LOOKS_A_POLL;
+    for (size_t k = 0; k < w->n && w->looks_left > 0 && w->n_notes < NOTES_A_POLL; k++) {
+        w->recheck_next = (w->recheck_next + 1) % w->n;
+        struct entry *e = &w->entries[w->recheck_next];
+        looks = 0;
+        if (e->looked_ms < now && look_again(w, e, &looks, err) != 0) {
+            return -1;
+        }
+        w->looks_left -= (int64_t)looks;
+    }
+    return reread_next(w, err);
+}
+
+int recheck(struct watch *w, struct err *err)
+{
+    struct err why = {0};
+    int rc = look_at_all(w, err);
+    if (write_notes(w, &why) != 0 && rc == 0) {
+        *err = why;
+        return -1;
+    }
+    return rc;
+}

@@ -1,0 +1,194 @@
+/*
+ * watch_table.c - the table of an instrument's raw files: read from MongoDB, found by name: a
+ * look-up is one hash, one bucket and one comparison.
+ */
+#include <string.h>
+#include <xxhash.h>
+
+#include "common/base/path.h"
+#include "scheduler/watch/watch.h"
+
+#define ENTRIES_AT_ONCE 256 /* a power of two */
+
+int entry_name(struct entry *e, const char *name, const char *prefix, const char *id,
+               struct err *err)
+{
+    size_t n = strlen(name) + 1, p = strlen(prefix) + 1;
+    bool same = strcmp(name, id) == 0;
+    char *block = malloc(n + p + (same ? 0 : strlen(id) + 1));
+    if (block == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    free(e->name);
+    e->name = memcpy(block, name, n);
+    e->prefix = memcpy(block + n, prefix, p);
+    e->id = same ? block : strcpy(block + n + p, id);
+    return 0;
+}
+
+void entry_fini(struct entry *e)
+{
+    free(e->name);
+}
+
+void watch_forget(struct watch *w)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        entry_fini(&w->entries[i]);
+    }
+    free(w->entries);
+    free(w->buckets);
+    w->entries = NULL;
+    w->buckets = NULL;
+    w->n = w->n_buckets = 0;
+    w->loaded = w->all_known = false;
+    listing_forget(w);
+}
+
+static uint32_t hash_of(const char *name)
+{
+    return (uint32_t)XXH3_64bits(name, strlen(name));
+}
+
+/* The bucket of a name: the one that holds it, or the free one where it would go. */
+static struct bucket *bucket_of(const struct watch *w, const char *name, uint32_t hash)
+{
+    size_t at = hash & (w->n_buckets - 1);
+    for (;; at = (at + 1) & (w->n_buckets - 1)) {
+        struct bucket *b = &w->buckets[at];
+        if (b->number == 0 ||
+            (b->hash == hash && strcmp(w->entries[b->number - 1].name, name) == 0)) {
+            return b;
+        }
+    }
+}
+
+struct entry *watch_find(const struct watch *w, const char *name)
+{
+    const struct bucket *b = w->n > 0 ? bucket_of(w, name, hash_of(name)) : NULL;
+    return b != NULL && b->number > 0 ? &w->entries[b->number - 1] : NULL;
+}
+
+static void index_entry(struct watch *w, size_t i)
+{
+    uint32_t hash = hash_of(w->entries[i].name);
+    *bucket_of(w, w->entries[i].name, hash) =
+        (struct bucket){.hash = hash, .number = (uint32_t)i + 1};
+}
+
+/* Room for one more entry; buckets are never more than half full. */
+static int grow(struct watch *w)
+{
+    if (w->n % ENTRIES_AT_ONCE == 0) {
+        struct entry *more = realloc(w->entries, (w->n + ENTRIES_AT_ONCE) * sizeof *more);
+        if (more == NULL) {
+            return -1;
+        }
+        w->entries = more;
+    }
+    if (w->n * 2 < w->n_buckets) {
+        return 0;
+    }
+    size_t n = w->n_buckets == 0 ? ENTRIES_AT_ONCE : w->n_buckets * 2;
+    struct bucket *more = calloc(n, sizeof *more);
+    if (more == NULL) {
+        return -1;
+    }
+    free(w->buckets);
+    w->buckets = more;
+    w->n_buckets = n;
+    for (size_t i = 0; i < w->n; i++) {
+        index_entry(w, i);
+    }
+    return 0;
+}
+
+int watch_put(struct watch *w, struct entry *e, struct err *err)
+{
+    struct entry *same = watch_find(w, e->name);
+    if (same != NULL) {
+        struct entry older = *same;
+        if (older.seen_ms <= e->seen_ms) {
+            *same = *e;
+        } else {
+            older = *e;
+        }
+        entry_fini(&older);
+        return 0;
+    }
+    if (grow(w) != 0) {
+        entry_fini(e);
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    w->entries[w->n] = *e;
+    index_entry(w, w->n++);
+    return 0;
+}
+
+static bool is_open_status(const char *status)
+{
+    return strcmp(status, "queued_for_monitoring") == 0 ||
+           strcmp(status, "monitoring_acquisition") == 0;
+}
+
+static struct signature load_signature(const bson_t *doc)
+{
+    bson_t sig;
+    if (!doc_sub(doc, "watch.sig", &sig)) {
+        return (struct signature){.n = -1};
+    }
+    return (struct signature){.n = doc_i64(&sig, "n", -1),
+                              .bytes = doc_i64(&sig, "bytes", 0),
+                              .newest = doc_i64(&sig, "newest", 0),
+                              .shape = doc_i64(&sig, "shape", 0),
+                              .stamp = doc_i64(&sig, "stamp", 0)};
+}
+
+static int load_entry(void *ctx, const bson_t *doc, struct err *err)
+{
+    struct watch *w = ctx;
+    struct entry e = {
+        .a = {.size = doc_i64(doc, "watch.size", -1),
+              .quiet_ms = doc_i64(doc, "watch.quiet_ms", 0),
+              .missing_ms = doc_i64(doc, "watch.missing_ms", 0),
+              .check_ms = doc_i64(doc, "watch.check_ms", 0),
+              .checked_size = doc_i64(doc, "watch.checked_size", -1),
+              .sig = load_signature(doc)},
+        .born_ns = doc_i64(doc, "watch.born_ns", doc_i64(doc, "created_at", 0) * 1000000),
+        .mtime_ns = doc_i64(doc, "watch.mtime_ns", 0),
+        .ino = (uint64_t)doc_i64(doc, "watch.ino", 0),
+        .size = doc_i64(doc, "watch.size", doc_i64(doc, "size", -1)),
+        .seen_ms = doc_i64(doc, "created_at_", 0),
+        .open = is_open_status(doc_str(doc, "status", "")),
+        .doubtful = strcmp(doc_str(doc, "original.state", ""), "unsettled") == 0,
+    };
+    if (!e.open && doc_str(doc, "watch.error", "")[0] != '\0') {
+        e.size = -1; /* it ended without its main file */
+    }
+    bson_t members;
+    e.members = doc_sub(doc, "watch.members", &members) ? bson_count_keys(&members) : 0;
+    AUTO(free) char *name = path_unescape(doc_str(doc, "original_name", ""));
+    if (name == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    return entry_name(&e, name, doc_str(doc, "collision_flag", ""), doc_str(doc, "_id", ""), err) !=
+                   0
+               ? -1
+               : watch_put(w, &e, err);
+}
+
+int watch_load(struct watch *w, struct err *err)
+{
+    watch_forget(w);
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("instrument_id", BCON_UTF8(w->cfg->id));
+    AUTO(bson_destroy)
+    bson_t *opts = BCON_NEW("projection", "{", "original_name", BCON_INT32(1), "collision_flag",
+                            BCON_INT32(1), "status", BCON_INT32(1), "size", BCON_INT32(1),
+                            "created_at", BCON_INT32(1), "created_at_", BCON_INT32(1), "watch",
+                            BCON_INT32(1), "original.state", BCON_INT32(1), "}");
+    if (db_each(w->s->db, DB_RAW_FILES, filter, opts, load_entry, w, err) != 0) {
+        return -1;
+    }
+    w->loaded = true;
+    return 0;
+}
