@@ -46,8 +46,8 @@ struct scrub {
     struct mounts *mounts;
     bool initialised; /* the backup location has an identity: what is not there is lost */
     int64_t rate;     /* bytes/s; 0: no limit */
-    struct limit *limit;
-    struct limit_share *share;
+    struct bandwidth *limit;
+    struct bandwidth_share *share;
     struct rehash *hash;
     struct verify_show show;
 };
@@ -217,7 +217,7 @@ static void on_read(void *ctx, int64_t bytes)
     struct scrub *s = ctx;
     verify_show_read(&s->show, bytes);
     if (s->share != NULL) {
-        limit_take(s->share, bytes, NULL);
+        bandwidth_take(s->share, bytes, NULL);
     }
 }
 
@@ -402,8 +402,8 @@ static int prepare(struct scrub *s, const struct args *a, struct err *err)
         return -1;
     }
     s->rate = mib * MIB;
-    if (mib > 0 && ((s->limit = limit_new(fixed_rate, &s->rate, err)) == NULL ||
-                    (s->share = limit_share_new(s->limit, err)) == NULL)) {
+    if (mib > 0 && ((s->limit = bandwidth_new(fixed_rate, &s->rate, err)) == NULL ||
+                    (s->share = bandwidth_share_new(s->limit, err)) == NULL)) {
         return -1;
     }
     s->show.results = s->c->json && a->n == 0 ? json_array() : NULL;
@@ -414,8 +414,8 @@ static void finish(struct scrub *s)
 {
     rehash_free(s->hash);
     mounts_free(s->mounts);
-    limit_share_free(s->share);
-    limit_free(s->limit);
+    bandwidth_share_free(s->share);
+    bandwidth_free(s->limit);
     json_decref(s->show.results);
 }
 

@@ -38,7 +38,7 @@ static int bad(const char *text, struct err *err)
 }
 
 /* "08-18:50": the hours from 8:00 to 18:00. *end = what follows. */
-static int parse_range(const char *text, struct limit_schedule *out, bool named[LIMIT_HOURS],
+static int parse_range(const char *text, struct bandwidth_schedule *out, bool named[LIMIT_HOURS],
                        const char **end, struct err *err)
 {
     int64_t from = number(text, LIMIT_HOURS, end);
@@ -64,10 +64,10 @@ static int parse_range(const char *text, struct limit_schedule *out, bool named[
     return 0;
 }
 
-int limit_parse(const char *text, struct limit_schedule *out, struct err *err)
+int bandwidth_parse(const char *text, struct bandwidth_schedule *out, struct err *err)
 {
     bool named[LIMIT_HOURS] = {false};
-    *out = (struct limit_schedule){{0}};
+    *out = (struct bandwidth_schedule){{0}};
     if (*text == '\0') {
         return 0;
     }
@@ -90,7 +90,7 @@ int limit_parse(const char *text, struct limit_schedule *out, struct err *err)
     }
 }
 
-bool limit_is_none(const struct limit_schedule *s)
+bool bandwidth_is_none(const struct bandwidth_schedule *s)
 {
     for (int i = 0; i < LIMIT_HOURS; i++) {
         if (s->bytes_per_s[i] != 0) {
@@ -100,9 +100,9 @@ bool limit_is_none(const struct limit_schedule *s)
     return true;
 }
 
-struct limit_now limit_at(const struct limit_schedule *s, int hour, int minute)
+struct bandwidth_now bandwidth_at(const struct bandwidth_schedule *s, int hour, int minute)
 {
-    struct limit_now now = {.bytes_per_s = s->bytes_per_s[hour % LIMIT_HOURS], .minutes = -1};
+    struct bandwidth_now now = {.bytes_per_s = s->bytes_per_s[hour % LIMIT_HOURS], .minutes = -1};
     for (int i = 1; i < LIMIT_HOURS && now.minutes < 0; i++) {
         if (s->bytes_per_s[(hour + i) % LIMIT_HOURS] != now.bytes_per_s) {
             now.minutes = i * HOUR_MINUTES - minute;
@@ -111,36 +111,36 @@ struct limit_now limit_at(const struct limit_schedule *s, int hour, int minute)
     return now;
 }
 
-int64_t limit_by_clock(void *ctx)
+int64_t bandwidth_by_clock(void *ctx)
 {
-    const struct limit_schedule *s = ctx;
+    const struct bandwidth_schedule *s = ctx;
     time_t now = time(NULL);
     struct tm tm;
-    return localtime_r(&now, &tm) == NULL ? 0 : limit_at(s, tm.tm_hour, tm.tm_min).bytes_per_s;
+    return localtime_r(&now, &tm) == NULL ? 0 : bandwidth_at(s, tm.tm_hour, tm.tm_min).bytes_per_s;
 }
 
 /* --- the bucket --- */
 
-struct limit_share {
-    struct limit *limit;
-    struct limit_share *next; /* lock, and all that follows */
-    int64_t had;              /* bytes; what it missed while it did not wait counts as had */
-    unsigned waiting;         /* threads */
+struct bandwidth_share {
+    struct bandwidth *limit;
+    struct bandwidth_share *next; /* lock, and all that follows */
+    int64_t had;                  /* bytes; what it missed while it did not wait counts as had */
+    unsigned waiting;             /* threads */
 };
 
-struct limit {
-    limit_rate_fn *rate;
+struct bandwidth {
+    bandwidth_rate_fn *rate;
     void *ctx;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct limit_share *shares; /* lock, and all that follows */
-    int64_t next_ns;            /* when the next byte may pass */
-    int64_t had;                /* of the share that drew last, before it did */
+    struct bandwidth_share *shares; /* lock, and all that follows */
+    int64_t next_ns;                /* when the next byte may pass */
+    int64_t had;                    /* of the share that drew last, before it did */
 };
 
-struct limit *limit_new(limit_rate_fn *rate, void *ctx, struct err *err)
+struct bandwidth *bandwidth_new(bandwidth_rate_fn *rate, void *ctx, struct err *err)
 {
-    struct limit *l = calloc(1, sizeof *l);
+    struct bandwidth *l = calloc(1, sizeof *l);
     if (l == NULL) {
         ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
         return NULL;
@@ -152,7 +152,7 @@ struct limit *limit_new(limit_rate_fn *rate, void *ctx, struct err *err)
     return l;
 }
 
-void limit_free(struct limit *l)
+void bandwidth_free(struct bandwidth *l)
 {
     if (l != NULL) {
         pthread_cond_destroy(&l->changed);
@@ -161,9 +161,9 @@ void limit_free(struct limit *l)
     }
 }
 
-struct limit_share *limit_share_new(struct limit *l, struct err *err)
+struct bandwidth_share *bandwidth_share_new(struct bandwidth *l, struct err *err)
 {
-    struct limit_share *s = calloc(1, sizeof *s);
+    struct bandwidth_share *s = calloc(1, sizeof *s);
     if (s == NULL) {
         ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
         return NULL;
@@ -176,14 +176,14 @@ struct limit_share *limit_share_new(struct limit *l, struct err *err)
     return s;
 }
 
-void limit_share_free(struct limit_share *s)
+void bandwidth_share_free(struct bandwidth_share *s)
 {
     if (s == NULL) {
         return;
     }
-    struct limit *l = s->limit;
+    struct bandwidth *l = s->limit;
     pthread_mutex_lock(&l->lock);
-    struct limit_share **at = &l->shares;
+    struct bandwidth_share **at = &l->shares;
     while (*at != s) {
         at = &(*at)->next;
     }
@@ -193,9 +193,9 @@ void limit_share_free(struct limit_share *s)
 }
 
 /* Under the lock: nobody who waits has had less. */
-static bool is_first(const struct limit_share *s)
+static bool is_first(const struct bandwidth_share *s)
 {
-    for (const struct limit_share *o = s->limit->shares; o != NULL; o = o->next) {
+    for (const struct bandwidth_share *o = s->limit->shares; o != NULL; o = o->next) {
         if (o->waiting > 0 && o->had < s->had) {
             return false;
         }
@@ -204,9 +204,9 @@ static bool is_first(const struct limit_share *s)
 }
 
 /* Under the lock: when to look again, 0 when the bytes may pass now. */
-static int64_t try_take(struct limit_share *s, int64_t bytes)
+static int64_t try_take(struct bandwidth_share *s, int64_t bytes)
 {
-    struct limit *l = s->limit;
+    struct bandwidth *l = s->limit;
     int64_t rate = l->rate(l->ctx), now = mono_ns();
     if (rate <= 0) {
         l->next_ns = now;
@@ -222,15 +222,15 @@ static int64_t try_take(struct limit_share *s, int64_t bytes)
     return 0;
 }
 
-static void wait_until(struct limit *l, int64_t at_ns)
+static void wait_until(struct bandwidth *l, int64_t at_ns)
 {
     const struct timespec until = {.tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000};
     pthread_cond_timedwait(&l->changed, &l->lock, &until);
 }
 
-void limit_take(struct limit_share *s, int64_t bytes, const atomic_bool *stop)
+void bandwidth_take(struct bandwidth_share *s, int64_t bytes, const atomic_bool *stop)
 {
-    struct limit *l = s->limit;
+    struct bandwidth *l = s->limit;
     pthread_mutex_lock(&l->lock);
     if (s->waiting++ == 0 && s->had < l->had) {
         s->had = l->had;

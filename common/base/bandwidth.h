@@ -17,47 +17,47 @@
 
 #define LIMIT_HOURS 24
 
-struct limit_schedule {
+struct bandwidth_schedule {
     int64_t bytes_per_s[LIMIT_HOURS]; /* by local hour; 0: no limit */
 };
 
 /* Pure. INVALID says what is wrong: no hour, an hour named twice, no number. "" is no limit. */
-int limit_parse(const char *text, struct limit_schedule *out, struct err *err)
+int bandwidth_parse(const char *text, struct bandwidth_schedule *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
-bool limit_is_none(const struct limit_schedule *s) __attribute__((nonnull));
+bool bandwidth_is_none(const struct bandwidth_schedule *s) __attribute__((nonnull));
 /* Bytes/s at this local time, and for how many minutes more; -1 minutes: it never changes. Pure. */
-struct limit_now {
+struct bandwidth_now {
     int64_t bytes_per_s;
     int minutes;
 };
-struct limit_now limit_at(const struct limit_schedule *s, int hour, int minute)
+struct bandwidth_now bandwidth_at(const struct bandwidth_schedule *s, int hour, int minute)
     __attribute__((nonnull));
 
 /*
  * One bucket for a location. Each who draws from it has a share; of the shares that wait, the one
  * that has had the fewest bytes goes first, so all get the same, however many threads each has.
  * What nobody uses is lost: idling earns at most a tenth of a second. The rate is asked for at
- * every draw and ten times a second by whoever waits. Threads: limit_take from any; the rest by the
- * owner.
+ * every draw and ten times a second by whoever waits. Threads: bandwidth_take from any; the rest by
+ * the owner.
  */
-struct limit;
-typedef int64_t limit_rate_fn(void *ctx); /* bytes/s now; 0 = no limit. Any thread. */
+struct bandwidth;
+typedef int64_t bandwidth_rate_fn(void *ctx); /* bytes/s now; 0 = no limit. Any thread. */
 
-/* NULL and TRANSIENT when memory is short. Freed with limit_free, after its shares. */
-struct limit *limit_new(limit_rate_fn *rate, void *ctx, struct err *err) OWNED
+/* NULL and TRANSIENT when memory is short. Freed with bandwidth_free, after its shares. */
+struct bandwidth *bandwidth_new(bandwidth_rate_fn *rate, void *ctx, struct err *err) OWNED
     __attribute__((nonnull(1, 3)));
-void limit_free(struct limit *l);
-AUTO_DEFINE(struct limit, limit_free);
-/* A limit_rate_fn: what a struct limit_schedule (ctx) says of this hour. */
-int64_t limit_by_clock(void *ctx);
+void bandwidth_free(struct bandwidth *l);
+AUTO_DEFINE(struct bandwidth, bandwidth_free);
+/* A bandwidth_rate_fn: what a struct bandwidth_schedule (ctx) says of this hour. */
+int64_t bandwidth_by_clock(void *ctx);
 
-struct limit_share;
-/* Freed with limit_share_free, when nobody waits in it any more. Any thread. */
-struct limit_share *limit_share_new(struct limit *l, struct err *err) OWNED
+struct bandwidth_share;
+/* Freed with bandwidth_share_free, when nobody waits in it any more. Any thread. */
+struct bandwidth_share *bandwidth_share_new(struct bandwidth *l, struct err *err) OWNED
     __attribute__((nonnull));
-void limit_share_free(struct limit_share *s);
-AUTO_DEFINE(struct limit_share, limit_share_free);
+void bandwidth_share_free(struct bandwidth_share *s);
+AUTO_DEFINE(struct bandwidth_share, bandwidth_share_free);
 /* Wait until so many bytes may pass, or until *stop (may be NULL) is true: within 100 ms. */
-void limit_take(struct limit_share *s, int64_t bytes, const atomic_bool *stop)
+void bandwidth_take(struct bandwidth_share *s, int64_t bytes, const atomic_bool *stop)
     __attribute__((nonnull(1)));
 #endif

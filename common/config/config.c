@@ -274,8 +274,8 @@ static int check(const struct config *c, struct err *err)
                    "worker.lease_ms (%lld) is below 3 times worker.heartbeat_ms (%lld)",
                    (long long)c->worker.lease_ms, (long long)c->worker.heartbeat_ms);
     }
-    struct limit_schedule limit;
-    return limit_parse(c->location.backup.limit, &limit, err) != 0
+    struct bandwidth_schedule limit;
+    return bandwidth_parse(c->location.backup.limit, &limit, err) != 0
                ? err_context(err, "location.backup.limit")
                : 0;
 }

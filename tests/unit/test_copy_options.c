@@ -86,9 +86,9 @@ static void a_limit_that_ends_lets_a_running_copy_go_at_once(void **state)
     struct opener o = {.rate = MIB, .start_ms = mono_ms()};
     fixture_init(&f, "a.raw");
     put_file(in_src(&f, "a.raw"), 24 * MIB, 1);
-    struct limit *limit = limit_new(rate_of, &o.rate, &err);
+    struct bandwidth *limit = bandwidth_new(rate_of, &o.rate, &err);
     assert_non_null(limit);
-    f.plan.limit = limit_share_new(limit, &err);
+    f.plan.limit = bandwidth_share_new(limit, &err);
     f.plan.hooks.progress = open_later;
     f.plan.hooks.ctx = &o;
     must_copy(&f);
@@ -96,8 +96,8 @@ static void a_limit_that_ends_lets_a_running_copy_go_at_once(void **state)
     assert_true(o.opened_ms > 0);
     assert_in_range(ms, 600, 12000); /* at 1 MiB/s it would have been 24 s */
     assert_true(same_tree(&f, "a.raw"));
-    limit_share_free(f.plan.limit);
-    limit_free(limit);
+    bandwidth_share_free(f.plan.limit);
+    bandwidth_free(limit);
     fixture_fini(&f);
 }
 

@@ -11,7 +11,7 @@ static int64_t copy_threads(const struct config *cfg)
 static void copy_close(void *arg)
 {
     struct copy_shared *s = arg;
-    limit_free(s->limit);
+    bandwidth_free(s->limit);
     free(s);
 }
 
@@ -22,9 +22,9 @@ static void *copy_open(const struct config *cfg, struct err *err)
         ERR(err, ERR_FATAL, 0, "out of memory");
         return NULL;
     }
-    if (limit_parse(cfg->location.backup.limit, &s->schedule, err) != 0 ||
-        (!limit_is_none(&s->schedule) &&
-         (s->limit = limit_new(limit_by_clock, &s->schedule, err)) == NULL)) {
+    if (bandwidth_parse(cfg->location.backup.limit, &s->schedule, err) != 0 ||
+        (!bandwidth_is_none(&s->schedule) &&
+         (s->limit = bandwidth_new(bandwidth_by_clock, &s->schedule, err)) == NULL)) {
         copy_close(s);
         return NULL;
     }

@@ -7,8 +7,8 @@
 #include "workers/worker.h"
 
 struct copy_shared { /* of all copies of this process */
-    struct limit_schedule schedule;
-    struct limit *limit; /* NULL: no hour has one */
+    struct bandwidth_schedule schedule;
+    struct bandwidth *limit; /* NULL: no hour has one */
 };
 
 struct copy_job {
@@ -25,9 +25,9 @@ struct copy_job {
     int64_t s3_part_mib; /* -1: as configured */
     int64_t limit_bytes_per_s;
 
-    struct copy_plan plan;     /* from check_mounts on; borrows from the above */
-    struct copy *copy;         /* from reserve on */
-    struct limit_share *share; /* of the backup's bandwidth; NULL: not limited */
+    struct copy_plan plan;         /* from check_mounts on; borrows from the above */
+    struct copy *copy;             /* from reserve on */
+    struct bandwidth_share *share; /* of the backup's bandwidth; NULL: not limited */
     struct copy_report report;
 };
 

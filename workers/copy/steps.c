@@ -59,7 +59,7 @@ static int copy_check_mounts(void *arg, struct err *err)
     }
     const struct copy_shared *shared = job->base.shared;
     if (shared != NULL && shared->limit != NULL && job->share == NULL &&
-        (job->share = limit_share_new(shared->limit, err)) == NULL) {
+        (job->share = bandwidth_share_new(shared->limit, err)) == NULL) {
         return -1;
     }
     make_plan(job, digest);

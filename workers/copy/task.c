@@ -221,7 +221,7 @@ void copy_destroy(void *arg)
     struct copy_job *job = arg;
     copy_free(job->copy);
     copy_report_fini(&job->report);
-    limit_share_free(job->share);
+    bandwidth_share_free(job->share);
     for (size_t i = 0; i < job->n_members; i++) {
         free(job->members[i].from);
         free(job->members[i].to);

@@ -145,7 +145,7 @@ bool crew_again(struct copy *c, int code, int64_t until_ms)
 void crew_throttle(struct copy *c, size_t bytes)
 {
     if (c->plan->limit != NULL) {
-        limit_take(c->plan->limit, (int64_t)bytes, &c->stop);
+        bandwidth_take(c->plan->limit, (int64_t)bytes, &c->stop);
     }
     int64_t rate = c->plan->limit_bytes_per_s;
     if (rate <= 0) {

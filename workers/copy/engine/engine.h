@@ -72,8 +72,8 @@ struct copy_plan {
     bool rename_aside;         /* an operator allowed to move other content out of the way */
     bool no_exchange;          /* as where two names cannot be swapped in one call (NFS, CIFS) */
     int64_t limit_bytes_per_s; /* of the source's bytes; 0 = none */
-    struct limit_share *limit; /* beside it, shared with other copies; NULL: none */
-    struct copy_hooks hooks;   /* each may be NULL */
+    struct bandwidth_share *limit; /* beside it, shared with other copies; NULL: none */
+    struct copy_hooks hooks;       /* each may be NULL */
 };
 
 struct copy_file {
