@@ -3,6 +3,7 @@
  * same. First the command's words are found, then every option is looked up in its table.
  */
 #include "cli/args.h"
+#include "common/base/suggest.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -3,12 +3,12 @@
 #include <limits.h>
 #include <string.h>
 
-#include "cli/act.h"
-#include "cli/docs.h"
 #include "cli/table.h"
-#include "cli/text.h"
 #include "common/base/clock.h"
+#include "common/base/human.h"
+#include "common/db/doc_json.h"
 #include "common/ssh/ssh.h"
+#include "ops/act.h"
 
 /* --- trust --- */
 

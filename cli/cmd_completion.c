@@ -4,7 +4,7 @@
 #include "cli/args.h"
 #include "cli/completion.h"
 #include "cli/embedded.h"
-#include "cli/instruments.h"
+#include "ops/instruments.h"
 
 static int print_instrument(void *ctx, const char *id, const struct instrument *i,
                             const struct err *why)

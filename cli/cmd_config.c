@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 
 #include "cli/args.h"
-#include "cli/docs.h"
-#include "cli/instruments.h"
 #include "cli/table.h"
+#include "common/db/doc_json.h"
+#include "ops/instruments.h"
 
 enum cli_exit cmd_config_show(struct cli *c, const struct args *a, struct err *err)
 {

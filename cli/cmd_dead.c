@@ -6,12 +6,13 @@
 #include <string.h>
 
 #include "cli/args.h"
-#include "cli/dead.h"
-#include "cli/find.h"
-#include "cli/steer.h"
 #include "cli/table.h"
-#include "cli/text.h"
 #include "common/base/clock.h"
+#include "common/base/human.h"
+#include "common/db/doc_json.h"
+#include "ops/dead_groups.h"
+#include "ops/find.h"
+#include "ops/steer.h"
 
 static bool is_dead(const bson_t *task)
 {

@@ -10,10 +10,10 @@
 #include <string.h>
 
 #include "cli/args.h"
-#include "cli/docs.h"
 #include "cli/table.h"
-#include "cli/text.h"
 #include "common/base/clock.h"
+#include "common/base/human.h"
+#include "common/db/doc_json.h"
 #include "common/task/audit.h"
 
 #define DEFAULT_LIMIT 100

@@ -8,11 +8,13 @@
 #include <string.h>
 
 #include "cli/args.h"
-#include "cli/facts.h"
 #include "cli/table.h"
-#include "cli/text.h"
 #include "common/base/clock.h"
+#include "common/base/human.h"
+#include "common/base/suggest.h"
+#include "common/db/doc_json.h"
 #include "common/raw/original.h"
+#include "ops/facts.h"
 
 #define DEFAULT_LIMIT 100
 #define IDS_A_QUERY   1000

@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "cli/args.h"
-#include "cli/docs.h"
-#include "cli/instruments.h"
-#include "cli/mount.h"
+#include "cli/cmd_mount_lines.h"
+#include "common/db/doc_json.h"
+#include "ops/instruments.h"
 
 struct printing {
     struct cli *c;

@@ -2,10 +2,11 @@
 #include <string.h>
 
 #include "cli/args.h"
-#include "cli/locations.h"
 #include "common/base/clock.h"
+#include "common/db/doc_json.h"
 #include "common/mount/location.h"
 #include "common/mount/mount_traits.h"
+#include "ops/locations.h"
 
 struct checking {
     struct cli *c;

@@ -3,9 +3,10 @@
 #include <string.h>
 
 #include "cli/args.h"
-#include "cli/locations.h"
+#include "common/db/doc_json.h"
 #include "common/mount/location.h"
 #include "common/task/audit.h"
+#include "ops/locations.h"
 
 struct making {
     struct cli *c;

@@ -4,11 +4,12 @@
 #include <limits.h>
 #include <string.h>
 
-#include "cli/alive.h"
 #include "cli/args.h"
-#include "cli/pools.h"
 #include "common/base/clock.h"
+#include "common/db/doc_json.h"
 #include "common/task/audit.h"
+#include "ops/alive.h"
+#include "ops/pools.h"
 
 #define LOOK_MS 300  /* between two looks while waiting */
 #define ACTS_MS 1000 /* how soon a leader goes by a new size */

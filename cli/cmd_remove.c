@@ -7,16 +7,16 @@
 #include <string.h>
 
 #include "cli/args.h"
-#include "cli/docs.h"
-#include "cli/find.h"
-#include "cli/instruments.h"
 #include "cli/table.h"
-#include "cli/text.h"
 #include "common/base/clock.h"
+#include "common/base/human.h"
 #include "common/base/path.h"
+#include "common/db/doc_json.h"
 #include "common/raw/backup_record.h"
 #include "common/raw/retire.h"
 #include "common/raw/retire_check.h"
+#include "ops/find.h"
+#include "ops/instruments.h"
 
 #define REDRAW_MS   200
 #define REASONS_MAX 10 /* lines for one raw file; JSON has all */

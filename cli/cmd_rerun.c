@@ -8,14 +8,16 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "cli/act.h"
-#include "cli/find.h"
-#include "cli/settings.h"
-#include "cli/text.h"
 #include "common/base/clock.h"
+#include "common/base/human.h"
+#include "common/base/suggest.h"
+#include "common/db/doc_json.h"
 #include "common/quant/quant_input.h"
 #include "common/quant/settings.h"
 #include "common/task/task.h"
+#include "ops/act.h"
+#include "ops/find.h"
+#include "ops/settings.h"
 
 #define PRIORITY_RERUN 50
 

@@ -2,11 +2,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "cli/act.h"
-#include "cli/settings.h"
 #include "cli/table.h"
-#include "cli/text.h"
+#include "common/base/human.h"
+#include "common/db/doc_json.h"
 #include "common/quant/settings.h"
+#include "ops/act.h"
+#include "ops/settings.h"
 
 static bool is_archived(const bson_t *doc)
 {

@@ -7,15 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/act.h"
-#include "cli/settings.h"
-#include "cli/text.h"
 #include "common/base/clock.h"
 #include "common/base/fs.h"
+#include "common/base/human.h"
 #include "common/base/path.h"
 #include "common/base/shell.h"
 #include "common/quant/settings.h"
 #include "common/quant/settings_files.h"
+#include "ops/act.h"
+#include "ops/settings.h"
 
 #define COLUMNS_BYTES_MAX (256u * 1024)
 #define RACES_MAX         20

@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "cli/args.h"
-#include "cli/facts.h"
-#include "cli/find.h"
 #include "cli/table.h"
-#include "cli/text.h"
+#include "common/base/human.h"
+#include "common/db/doc_json.h"
 #include "common/raw/original.h"
+#include "ops/facts.h"
+#include "ops/find.h"
 
 struct shown {
     bson_t *raw;

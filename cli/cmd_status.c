@@ -1,9 +1,10 @@
-/* cmd_status.c - trawl status: gathers; status_print.c shows. */
+/* cmd_status.c - trawl status: gathers; cmd_status_print.c shows. */
 #include <string.h>
 
 #include "cli/args.h"
-#include "cli/status.h"
 #include "common/base/clock.h"
+#include "common/db/doc_json.h"
+#include "ops/status.h"
 
 #define MOUNTS_LATELY_MS (15 * 60 * 1000)
 #define ALERTS_SHOWN     20

@@ -8,10 +8,11 @@
 #include <string.h>
 
 #include "cli/args.h"
-#include "cli/pools.h"
-#include "cli/text.h"
 #include "common/base/clock.h"
+#include "common/base/human.h"
+#include "common/db/doc_json.h"
 #include "common/task/audit.h"
+#include "ops/pools.h"
 
 #define TRIES 5 /* others may change the same pool */
 

@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "cli/args.h"
-#include "cli/facts.h"
-#include "cli/find.h"
 #include "cli/table.h"
-#include "cli/text.h"
 #include "common/base/clock.h"
+#include "common/base/human.h"
+#include "common/base/suggest.h"
+#include "common/db/doc_json.h"
 #include "common/task/task.h"
+#include "ops/facts.h"
+#include "ops/find.h"
 
 #define DEFAULT_LIMIT 100
 

@@ -1,9 +1,9 @@
 /* cmd_task_act.c - trawl task retry|cancel|skip|ignore. */
 #include "cli/args.h"
-#include "cli/facts.h"
-#include "cli/find.h"
-#include "cli/steer.h"
-#include "cli/tree.h"
+#include "ops/facts.h"
+#include "ops/find.h"
+#include "ops/steer.h"
+#include "ops/task_tree.h"
 
 static struct docs *only(const bson_t *task, struct err *err)
 {

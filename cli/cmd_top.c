@@ -3,7 +3,8 @@
 
 #include "cli/args.h"
 #include "cli/screen.h"
-#include "cli/top.h"
+#include "common/db/doc_json.h"
+#include "ops/overview.h"
 
 #define REFRESH_MS 1000
 

@@ -1,7 +1,7 @@
 /*
  * cmd_verify.c - trawl verify: which raw files, in which order, and what is made of what was found.
- * verify.c reads backups, verify_source.c compares originals with them, verify_show.c shows,
- * scrub.c notes.
+ * verify.c reads backups, verify_source.c compares originals with them, cmd_verify_print.c shows,
+ * verify_note.c notes.
  *
  * The raw file whose last verification is the oldest goes first: a run that was cut off is taken up
  * by the next one. A share that is not there would look like the loss of everything: the location
@@ -14,18 +14,19 @@
 #include <unistd.h>
 
 #include "cli/args.h"
-#include "cli/find.h"
-#include "cli/scrub.h"
-#include "cli/text.h"
-#include "cli/verify_show.h"
-#include "cli/verify_source.h"
+#include "cli/cmd_verify_print.h"
 #include "common/base/bandwidth.h"
 #include "common/base/clock.h"
+#include "common/base/human.h"
 #include "common/base/log.h"
 #include "common/base/path.h"
+#include "common/db/doc_json.h"
 #include "common/mount/mount_probe.h"
 #include "common/raw/original.h"
 #include "common/task/audit.h"
+#include "ops/find.h"
+#include "ops/verify_note.h"
+#include "ops/verify_source.h"
 
 #define MIB      ((int64_t)1 << 20)
 #define FRESH_MS 5000

@@ -3,14 +3,15 @@
 #include <string.h>
 
 #include "cli/args.h"
-#include "cli/facts.h"
-#include "cli/find.h"
-#include "cli/instruments.h"
-#include "cli/pools.h"
 #include "cli/table.h"
-#include "cli/text.h"
 #include "common/base/clock.h"
+#include "common/base/human.h"
+#include "common/db/doc_json.h"
 #include "common/task/task.h"
+#include "ops/facts.h"
+#include "ops/find.h"
+#include "ops/instruments.h"
+#include "ops/pools.h"
 
 #define CAPS_MAX 256
 

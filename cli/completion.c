@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/facts.h"
 #include "common/task/pool.h"
 #include "common/task/task.h"
+#include "ops/facts.h"
 
 /* --- text for the shell --- */
 

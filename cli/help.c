@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "cli/text.h"
+#include "common/base/human.h"
 
 #define OPTION_COLUMN 24
 

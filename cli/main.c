@@ -8,7 +8,7 @@
 
 #include "cli/args.h"
 #include "cli/help.h"
-#include "cli/text.h"
+#include "common/base/human.h"
 #include "common/base/log.h"
 #include "common/version.h"
 

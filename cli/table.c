@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/text.h"
+#include "common/base/human.h"
 
 #define COLUMNS_MAX 12
 #define GAP         2 /* blanks between columns */

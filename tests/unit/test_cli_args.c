@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/args.h"
+#include "common/base/suggest.h"
 #include "test.h"
 
 /* argv is not written to; the strings outlive what is parsed. */

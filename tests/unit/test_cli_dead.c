@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/dead.h"
+#include "ops/dead_groups.h"
 
 static void names_paths_and_numbers_are_left_out_of_a_pattern(void **state)
 {

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "cli/docs.h"
+#include "common/db/doc_json.h"
 #include "test.h"
 
 static void documents_become_plain_json(void **state)

@@ -1,7 +1,7 @@
 /* The lines that mount a share. */
 #include <string.h>
 
-#include "cli/mount.h"
+#include "cli/cmd_mount_lines.h"
 #include "test.h"
 
 static void mount_lines_quote_for_shell_and_fstab(void **state)

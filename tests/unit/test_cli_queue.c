@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "cli/queue.h"
-#include "cli/tree.h"
+#include "ops/queue.h"
+#include "ops/task_tree.h"
 
 #define NOW 1000000
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli/table.h"
-#include "cli/text.h"
+#include "common/base/human.h"
 #include "test.h"
 
 static const struct column columns[] = {{.title = "NAME", .min = 8},

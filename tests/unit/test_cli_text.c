@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/text.h"
+#include "common/base/human.h"
 #include "test.h"
 
 #define MINUTE 60000LL

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#include "cli/top.h"
+#include "common/db/doc_json.h"
+#include "ops/overview.h"
 
 static void a_bar_shows_how_full_a_pool_is(void **state)
 {

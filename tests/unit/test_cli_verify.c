@@ -4,10 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/verify.h"
 #include "common/base/fs.h"
 #include "common/base/hash.h"
 #include "common/db/db.h"
+#include "ops/verify.h"
 #include "test.h"
 
 struct seen {

@@ -1,7 +1,7 @@
 /* What a raw file or a task waits for, as a table: documents in, reason and words out. */
 #include <string.h>
 
-#include "cli/why.h"
+#include "ops/why.h"
 #include "test.h"
 
 #define NOW 1000000000LL

@@ -1,0 +1,355 @@
+/*
+ * cmd_settings_assign.c - trawl settings assign|unassign|resolve: which settings speak for which
+ * files.
+ *
+ * An assignment's _id is "<project>/<scope>/<software type>/<filter>", so that the database itself
+ * keeps two from meaning the same.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/table.h"
+#include "common/base/clock.h"
+#include "common/base/human.h"
+#include "common/db/doc_json.h"
+#include "common/quant/settings.h"
+#include "ops/act.h"
+#include "ops/find.h"
+#include "ops/settings.h"
+
+#define FILTER_MAX   128
+#define EXCLUDED_MAX 64
+#define ID_MAX       400
+
+static bool is_vendor(const char *scope)
+{
+    for (int t = 0; t < INSTRUMENT_TYPE_COUNT; t++) {
+        if (strcmp(scope, instrument_type_name((enum instrument_type)t)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum cli_exit check_instrument(struct cli *c, const char *id, const char *option,
+                                      struct err *err)
+{
+    char vendor[16];
+    if (!bson_utf8_validate(id, strlen(id), false) || strlen(id) > 32) {
+        return cli_fail(err, CLI_USAGE, "--%s: no instrument is called that", option);
+    }
+    if (instrument_vendor(c, id, vendor, err) != 0) {
+        return cli_exit_of(err);
+    }
+    return vendor[0] != '\0'
+               ? CLI_OK
+               : cli_fail(err, CLI_MISSING,
+                          "--%s: '%s' is no instrument (trawl status lists them)%s", option, id,
+                          strcmp(option, "scope") == 0
+                              ? ", no vendor (thermo, bruker, sciex, generic), nor *"
+                              : "");
+}
+
+/* "a,b" -> an array of instruments. */
+static enum cli_exit read_excluded(struct cli *c, const char *text, bson_t *list, struct err *err)
+{
+    for (const char *at = text; at != NULL && *at != '\0';) {
+        char id[64], key[16];
+        size_t len = strcspn(at, ",");
+        snprintf(id, sizeof id, "%.*s", (int)(len < 63 ? len : 63), at);
+        snprintf(key, sizeof key, "%u", bson_count_keys(list));
+        if (bson_count_keys(list) >= EXCLUDED_MAX) {
+            return cli_fail(err, CLI_USAGE, "--exclude names more than %d", EXCLUDED_MAX);
+        }
+        enum cli_exit e = check_instrument(c, id, "exclude", err);
+        if (e != CLI_OK) {
+            return e;
+        }
+        BSON_APPEND_UTF8(list, key, id);
+        at += len + (at[len] == ',' ? 1 : 0);
+    }
+    return CLI_OK;
+}
+
+struct slot {
+    const char *project, *scope, *type, *filter, *settings;
+};
+
+/* What already speaks in this place, under whatever _id it was once given; NULL: nothing. */
+static int find_taken(struct cli *c, const struct slot *s, bson_t **out, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("project", BCON_UTF8(s->project), "scope", BCON_UTF8(s->scope),
+                              "raw_file_id_filter", BCON_UTF8(s->filter));
+    AUTO(docs_free)
+    struct docs *d =
+        docs_read(c->db, &(struct docs_query){.coll = DB_ASSIGNMENTS, .filter = filter}, err);
+    *out = NULL;
+    for (size_t i = 0; d != NULL && i < d->n && *out == NULL; i++) {
+        AUTO(bson_destroy) bson_t *settings = NULL;
+        const char *id = doc_str(d->items[i], "settings", "");
+        if (db_find_id(c->db, DB_SETTINGS, id, &settings, err) != 0) {
+            return -1;
+        }
+        if (settings != NULL && strcmp(doc_str(settings, "software_type", ""), s->type) == 0) {
+            *out = bson_copy(d->items[i]);
+        }
+    }
+    return d != NULL ? 0 : -1;
+}
+
+static int drop(struct cli *c, const struct args *a, const bson_t *assignment, struct err *err)
+{
+    bool won = false;
+    bson_iter_t at;
+    bson_t filter = BSON_INITIALIZER;
+    if (bson_iter_init_find(&at, assignment, "_id")) { /* AlphaKraken's are object ids */
+        bson_append_iter(&filter, "_id", -1, &at);
+    }
+    const struct act act = {c, a, "settings unassign", doc_str(assignment, "settings", ""),
+                            assignment};
+    int rc = act_delete(&act, DB_ASSIGNMENTS, &filter, &won, err);
+    bson_destroy(&filter);
+    return rc;
+}
+
+static enum cli_exit make_room(struct cli *c, const struct args *a, const struct slot *s,
+                               struct err *err)
+{
+    AUTO(bson_destroy) bson_t *taken = NULL;
+    if (find_taken(c, s, &taken, err) != 0) {
+        return cli_exit_of(err);
+    }
+    if (taken == NULL) {
+        return CLI_OK;
+    }
+    if (args_get(a, "replace") == NULL) {
+        return cli_fail(err, CLI_REFUSED,
+                        "%s quantifies this already (%s, scope %s, %s): --replace puts %s in its "
+                        "place",
+                        doc_str(taken, "settings", "?"), s->project, s->scope, s->type,
+                        s->settings);
+    }
+    return drop(c, a, taken, err) == 0 ? CLI_OK : cli_exit_of(err);
+}
+
+static enum cli_exit store(struct cli *c, const struct args *a, const struct slot *s,
+                           const bson_t *excluded, struct err *err)
+{
+    char id[ID_MAX], who[200], said[ID_MAX];
+    const char *settings = s->settings;
+    bool won = false;
+    snprintf(id, sizeof id, "%s/%s/%s/%s", s->project, s->scope, s->type, s->filter);
+    AUTO(bson_destroy)
+    bson_t *doc =
+        BCON_NEW("_id", BCON_UTF8(id), "project", BCON_UTF8(s->project), "settings",
+                 BCON_UTF8(settings), "scope", BCON_UTF8(s->scope), "excluded",
+                 BCON_ARRAY(excluded), "raw_file_id_filter", BCON_UTF8(s->filter), "created_by",
+                 BCON_UTF8(cli_who(who, sizeof who)), "created_at_", BCON_DATE_TIME(wall_ms()));
+    const struct act act = {c, a, "settings assign", settings, NULL};
+    if (act_insert(&act, DB_ASSIGNMENTS, doc, &won, err) != 0) {
+        return cli_exit_of(err);
+    }
+    if (!won) {
+        return cli_fail(err, CLI_REFUSED, "somebody else assigned it meanwhile: look again");
+    }
+    snprintf(said, sizeof said, "%s now quantifies %s, scope %s", settings, s->project, s->scope);
+    return settings_say(c, said, doc, err);
+}
+
+static enum cli_exit assign(struct cli *c, const struct args *a, const bson_t *settings,
+                            struct err *err)
+{
+    char id[SETTINGS_ID_MAX];
+    const char *scope = args_get(a, "scope"), *filter = args_get(a, "filter");
+    struct slot s = {a->words[1], scope != NULL ? scope : "*",
+                     doc_str(settings, "software_type", ""), filter != NULL ? filter : "",
+                     doc_str(settings, "_id", "")};
+    if (strlen(s.filter) > FILTER_MAX || !bson_utf8_validate(s.filter, strlen(s.filter), false)) {
+        return cli_fail(err, CLI_USAGE, "--filter is at most %d bytes of UTF-8", FILTER_MAX);
+    }
+    if (strcmp(doc_str(settings, "status", "active"), "active") != 0) {
+        return cli_fail(err, CLI_REFUSED, "%s is archived: trawl settings archive --undo %s first",
+                        settings_id(settings, id), id);
+    }
+    enum cli_exit e = CLI_OK;
+    if (strcmp(s.scope, "*") != 0 && !is_vendor(s.scope)) {
+        e = check_instrument(c, s.scope, "scope", err);
+    }
+    bson_t excluded = BSON_INITIALIZER;
+    e = e == CLI_OK ? read_excluded(c, args_get(a, "exclude"), &excluded, err) : e;
+    e = e == CLI_OK ? make_room(c, a, &s, err) : e;
+    e = e == CLI_OK ? store(c, a, &s, &excluded, err) : e;
+    bson_destroy(&excluded);
+    return e;
+}
+
+enum cli_exit cmd_settings_assign(struct cli *c, const struct args *a, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *settings = NULL;
+    AUTO(bson_destroy) bson_t *project = NULL;
+    enum cli_exit e = settings_find(c, a->words[0], &settings, err);
+    e = e == CLI_OK ? project_find(c, a->words[1], &project, err) : e;
+    return e == CLI_OK ? assign(c, a, settings, err) : e;
+}
+
+static struct docs *matching(struct cli *c, const struct args *a, const char *settings,
+                             struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("settings", BCON_UTF8(settings), "project", BCON_UTF8(a->words[1]));
+    const char *scope = args_get(a, "scope"), *name = args_get(a, "filter");
+    if (scope != NULL) {
+        BSON_APPEND_UTF8(filter, "scope", scope);
+    }
+    if (name != NULL) {
+        BSON_APPEND_UTF8(filter, "raw_file_id_filter", name);
+    }
+    return docs_read(c->db, &(struct docs_query){.coll = DB_ASSIGNMENTS, .filter = filter}, err);
+}
+
+enum cli_exit cmd_settings_unassign(struct cli *c, const struct args *a, struct err *err)
+{
+    char said[ID_MAX];
+    AUTO(bson_destroy) bson_t *settings = NULL;
+    AUTO(bson_destroy) bson_t *project = NULL;
+    enum cli_exit e = settings_find(c, a->words[0], &settings, err);
+    e = e == CLI_OK ? project_find(c, a->words[1], &project, err) : e;
+    if (e != CLI_OK) {
+        return e;
+    }
+    const char *which = doc_str(settings, "_id", "");
+    AUTO(docs_free) struct docs *d = matching(c, a, which, err);
+    if (d == NULL) {
+        return cli_exit_of(err);
+    }
+    if (d->n != 1) {
+        return d->n == 0
+                   ? cli_fail(err, CLI_MISSING, "%s is not assigned to %s so", which, a->words[1])
+                   : cli_fail(
+                         err, CLI_REFUSED,
+                         "%s is assigned to %s in %zu ways: name one with --scope and --filter",
+                         which, a->words[1], d->n);
+    }
+    if (drop(c, a, d->items[0], err) != 0) {
+        return cli_exit_of(err);
+    }
+    snprintf(said, sizeof said, "%s no longer quantifies %s, scope %s", which, a->words[1],
+             doc_str(d->items[0], "scope", "*"));
+    return settings_say(c, said, NULL, err);
+}
+
+/* --- resolve --- */
+
+static const char *fit_name(enum resolve_fit fit)
+{
+    static const char *const names[] = {
+        [RESOLVE_FITS] = "fits",
+        [RESOLVE_OTHER_PROJECT] = "other project",
+        [RESOLVE_OTHER_SCOPE] = "other scope",
+        [RESOLVE_EXCLUDED] = "excluded",
+        [RESOLVE_OTHER_NAME] = "other name",
+    };
+    _Static_assert(sizeof names / sizeof *names == RESOLVE_FIT_COUNT, "a name for each");
+    return names[fit];
+}
+
+struct resolved {
+    const bson_t *out[RESOLVE_MAX];
+    size_t n;
+    struct resolve_for f;
+};
+
+static const char *verdict(const struct resolved *r, const bson_t *a, int64_t *score)
+{
+    *score = -1;
+    enum resolve_fit fit = resolve_fit(a, &r->f, score);
+    for (size_t i = 0; fit == RESOLVE_FITS && i < r->n; i++) {
+        if (strcmp(doc_str(r->out[i], "_id", ""), doc_str(a, "settings", "")) == 0) {
+            return "runs";
+        }
+    }
+    return fit == RESOLVE_FITS ? "less specific" : fit_name(fit);
+}
+
+static json_t *assignment_json(const struct resolved *r, const bson_t *a)
+{
+    int64_t score;
+    const char *said = verdict(r, a, &score);
+    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:I}", "settings",
+                     json_text(doc_str(a, "settings", "")), "project",
+                     json_text(doc_str(a, "project", "")), "scope",
+                     json_text(doc_str(a, "scope", "*")), "filter",
+                     json_text(doc_str(a, "raw_file_id_filter", "")), "verdict", said, "score",
+                     (json_int_t)score);
+}
+
+static int print_resolved(struct cli *c, const struct settings_book *b, const struct resolved *r,
+                          struct err *err)
+{
+    static const struct column columns[] = {
+        {.title = "SETTINGS"},
+        {.title = "PROJECT"},
+        {.title = "SCOPE"},
+        {.title = "FILTER"},
+        {.title = "SCORE", .right = true},
+        {.title = "VERDICT"},
+        {0},
+    };
+    AUTO(table_free) struct table *t = table_new(columns, err);
+    for (size_t i = 0; t != NULL && i < b->n_assignments; i++) {
+        const bson_t *a = b->assignments[i];
+        int64_t score;
+        const char *said = verdict(r, a, &score);
+        if (strcmp(said, fit_name(RESOLVE_OTHER_PROJECT)) == 0) {
+            continue;
+        }
+        table_cell(t, STYLE_PLAIN, doc_str(a, "settings", "?"));
+        table_cell(t, STYLE_PLAIN, doc_str(a, "project", "?"));
+        table_cell(t, STYLE_PLAIN, doc_str(a, "scope", "*"));
+        table_cell(t, STYLE_PLAIN, doc_str(a, "raw_file_id_filter", ""));
+        table_cellf(t, STYLE_PLAIN, score < 0 ? "-" : "%" PRId64, score);
+        table_cell(t, strcmp(said, "runs") == 0 ? STYLE_GOOD : STYLE_DIM, said);
+    }
+    return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
+}
+
+static int resolve_json(struct cli *c, const struct settings_book *b, const struct resolved *r,
+                        struct err *err)
+{
+    AUTO(json_decref) json_t *runs = json_array();
+    AUTO(json_decref) json_t *all = json_array();
+    for (size_t i = 0; i < r->n; i++) {
+        json_array_append_new(runs, json_text(doc_str(r->out[i], "_id", "")));
+    }
+    for (size_t i = 0; i < b->n_assignments; i++) {
+        json_array_append_new(all, assignment_json(r, b->assignments[i]));
+    }
+    return json_print(json_pack("{s:o, s:o, s:o}", "project", json_text(r->f.project), "runs",
+                                TAKE(runs), "assignments", TAKE(all)),
+                      c->out, err);
+}
+
+enum cli_exit cmd_settings_resolve(struct cli *c, const struct args *a, struct err *err)
+{
+    char vendor[16];
+    struct resolved r = {.n = 0};
+    struct settings_book b = {0};
+    AUTO(bson_destroy) bson_t *raw = NULL;
+    enum cli_exit e = find_raw_file(c, a->words[0], &raw, err);
+    if (e != CLI_OK) {
+        return e;
+    }
+    if (instrument_vendor(c, doc_str(raw, "instrument_id", ""), vendor, err) != 0 ||
+        settings_book_load(&b, c->db, err) != 0) {
+        settings_book_clear(&b);
+        return cli_exit_of(err);
+    }
+    r.n = resolve_raw_file(&b, raw, vendor, &r.f, r.out);
+    int rc = c->json ? resolve_json(c, &b, &r, err) : print_resolved(c, &b, &r, err);
+    if (rc == 0 && r.n == 0 && !c->quiet) {
+        fputs("no settings speak for it: trawl settings assign\n", stderr);
+    }
+    settings_book_clear(&b);
+    return rc == 0 ? CLI_OK : cli_exit_of(err);
+}

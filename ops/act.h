@@ -1,0 +1,27 @@
+/*
+ * act.h - one thing that an operator makes, changes or removes, with its entry in the audit
+ * (common/task/audit.h): --why of the command is its reason.
+ */
+#ifndef OPS_ACT_H
+#define OPS_ACT_H
+#include "cli/args.h"
+#include "cli/cli.h"
+#include "common/task/audit.h"
+
+struct act {
+    struct cli *c;
+    const struct args *args;
+    const char *verb, *target;
+    const bson_t *before; /* what stands there; or NULL */
+};
+/* The result is audit_make's. */
+int act_run(const struct act *a, audit_fn *run, void *ctx, bool *won, struct err *err)
+    __attribute__((nonnull(1, 2, 4, 5), warn_unused_result));
+/* db_insert, db_update and db_delete (*won: something was removed), so. */
+int act_insert(const struct act *a, const char *coll, const bson_t *doc, bool *won, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+int act_update(const struct act *a, const char *coll, const bson_t *filter, const bson_t *update,
+               bool *won, struct err *err) __attribute__((nonnull, warn_unused_result));
+int act_delete(const struct act *a, const char *coll, const bson_t *filter, bool *won,
+               struct err *err) __attribute__((nonnull, warn_unused_result));
+#endif

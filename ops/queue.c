@@ -1,0 +1,140 @@
+#include "ops/queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/own.h"
+#include "common/task/task.h"
+#include "common/task/turn.h"
+
+struct waiting {
+    struct turn turn; /* but for its group */
+    size_t group;
+    bool mine;
+};
+
+struct group {
+    const char *share; /* borrowed */
+    struct turn_group turn;
+};
+
+struct line { /* of one pool */
+    struct waiting *waiting;
+    struct group *groups;
+    size_t n, n_groups;
+};
+
+static const char *share_of(const bson_t *task)
+{
+    return doc_str(
+        task, turn_by_instrument(doc_str(task, "kind", "")) ? "instrument_id" : "project_id", "");
+}
+
+static int64_t cap_of(const struct queue *q, const bson_t *task)
+{
+    const char *kind = doc_str(task, "kind", "");
+    if (retire_is_kind(kind)) {
+        return 1;
+    }
+    for (size_t i = 0; i < q->n_caps && strcmp(kind, "copy") == 0; i++) {
+        if (strcmp(q->caps[i].instrument, share_of(task)) == 0) {
+            return q->caps[i].max_copies;
+        }
+    }
+    return INT64_MAX;
+}
+
+static size_t group_of(struct line *l, const struct queue *q, const bson_t *task)
+{
+    for (size_t i = 0; i < l->n_groups; i++) {
+        if (strcmp(l->groups[i].share, share_of(task)) == 0) {
+            return i;
+        }
+    }
+    l->groups[l->n_groups] = (struct group){share_of(task), {.cap = cap_of(q, task)}};
+    return l->n_groups++;
+}
+
+static bool in_pool(const bson_t *task, const char *pool)
+{
+    return strcmp(doc_str(task, "pool", ""), pool) == 0;
+}
+
+static void line_up(struct line *l, const struct queue *q, const bson_t *task)
+{
+    const char *id = doc_str(task, "_id", ""), *pool = doc_str(task, "pool", "");
+    for (size_t i = 0; i < q->open->n; i++) {
+        const bson_t *t = q->open->items[i];
+        if (!in_pool(t, pool)) {
+            continue;
+        }
+        size_t group = group_of(l, q, t);
+        if (strcmp(doc_str(t, "state", ""), "ready") != 0) {
+            l->groups[group].turn.held++;
+        } else if (task_not_before_ms(t, q->now_ms) <= q->now_ms) {
+            l->waiting[l->n++] = (struct waiting){
+                .turn = {doc_i64(t, "priority", 0), doc_i64(t, "ready_at", 0), {0}},
+                .group = group,
+                .mine = strcmp(doc_str(t, "_id", ""), id) == 0};
+        }
+    }
+}
+
+/* The one whose turn it is, or NULL; its place in the line becomes free. */
+static const struct waiting *take_next(struct line *l, struct waiting *out)
+{
+    size_t best = l->n;
+    struct turn first = {0};
+    for (size_t i = 0; i < l->n; i++) {
+        struct turn turn = l->waiting[i].turn;
+        turn.group = l->groups[l->waiting[i].group].turn;
+        if (turn.group.held < turn.group.cap && (best == l->n || turn_is_before(&turn, &first))) {
+            best = i;
+            first = turn;
+        }
+    }
+    if (best == l->n) {
+        return NULL;
+    }
+    *out = l->waiting[best];
+    l->groups[out->group].turn.held++;
+    l->n--;
+    memmove(&l->waiting[best], &l->waiting[best + 1], (l->n - best) * sizeof *out);
+    return out;
+}
+
+static const struct waiting *find_mine(const struct line *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        if (l->waiting[i].mine) {
+            return &l->waiting[i];
+        }
+    }
+    return NULL;
+}
+
+bool queue_place(const struct queue *q, const bson_t *task, struct queue_place *out)
+{
+    size_t n = q->open != NULL ? q->open->n : 0;
+    AUTO(free) struct waiting *waiting = calloc(n + 1, sizeof *waiting);
+    AUTO(free) struct group *groups = calloc(n + 1, sizeof *groups);
+    struct line l = {.waiting = waiting, .groups = groups};
+    *out = (struct queue_place){0};
+    if (n == 0 || waiting == NULL || groups == NULL) {
+        return false;
+    }
+    line_up(&l, q, task);
+    const struct waiting *mine = find_mine(&l);
+    if (mine == NULL) {
+        return false;
+    }
+    int64_t priority = mine->turn.priority;
+    out->held = l.groups[mine->group].turn.held;
+    out->cap = l.groups[mine->group].turn.cap;
+    struct waiting next;
+    while (out->ahead < QUEUE_LOOK_MAX && take_next(&l, &next) != NULL && !next.mine) {
+        out->ahead++;
+        out->higher += next.turn.priority > priority;
+    }
+    return true;
+}

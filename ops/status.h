@@ -1,0 +1,33 @@
+/*
+ * status.h - what trawl status shows, gathered once and printed for people or for scripts.
+ */
+#ifndef OPS_STATUS_H
+#define OPS_STATUS_H
+#include "common/db/doc_json.h"
+#include "ops/facts.h"
+#include "ops/pools.h"
+
+struct status {
+    struct err mongo;     /* why MongoDB does not answer, or nothing */
+    bool kafka;           /* a broker answered */
+    struct facts facts;   /* empty while MongoDB is away */
+    struct docs *watches; /* instruments, as their watchers see them */
+    struct docs *mounts;  /* locations, as the workers see them */
+    struct docs *alerts;  /* the newest of those that are open */
+    int64_t n_alerts;     /* all that are open */
+    struct docs *counts;  /* {_id: status, n} */
+    struct docs *waiting; /* ready tasks by pool */
+    struct pool_state pools[POOLS_MAX];
+    size_t n_pools;
+    int64_t now_ms;
+};
+
+/* How many raw files have this status class: "error" and the like. */
+int64_t status_errors(const struct status *s) __attribute__((nonnull));
+/* "copy 1/2 quant 30/30": free of all threads by kind. */
+void status_kinds(const bson_t *worker, char *buf, size_t room) __attribute__((nonnull));
+
+int status_print(struct cli *c, const struct status *s, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+json_t *status_json(const struct cli *c, const struct status *s) OWNED __attribute__((nonnull));
+#endif

@@ -1,0 +1,49 @@
+/*
+ * verify.h - the files of a backup read again, against what its copy recorded; and the manifest
+ * beside them. Knows no MongoDB: verify_note.h notes what was found.
+ */
+#ifndef OPS_VERIFY_H
+#define OPS_VERIFY_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "common/base/rehash.h"
+#include "common/raw/backup_record.h"
+
+enum verify_state {
+    VERIFY_OK,
+    VERIFY_DAMAGED,    /* other bytes */
+    VERIFY_WRONG_SIZE, /* longer or shorter; not read */
+    VERIFY_MISSING,
+    VERIFY_UNREADABLE,
+    VERIFY_DENIED, /* we may not read it: says nothing about the backup */
+    VERIFY_STATE_COUNT
+};
+/* "ok", "damaged", "wrong size", "missing", "unreadable", "no permission". */
+const char *verify_state_name(enum verify_state s) __attribute__((returns_nonnull));
+
+struct verify_file {
+    const struct record_file *record;
+    enum verify_state state;
+    char found[HASH_DIGEST_HEX]; /* the hash that was read where another was recorded, or "" */
+    char detail[200];            /* in words; "" for VERIFY_OK */
+};
+struct verify_watch {
+    void (*file)(void *ctx, const struct verify_file *result); /* a file is judged */
+    void *ctx;
+};
+
+/* Judge every recorded file below folder, reading by r (whose hooks see every block). -1 with *err
+ * set when memory is short or a hook stopped it. */
+int verify_files(struct rehash *r, const char *folder, const struct record *record,
+                 const struct verify_watch *w, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+
+/* Whether the manifests of the raw file id (bytes) in folder say the same as the record; else why
+ * gets the first difference. AlphaKraken's backups have none. -1 when memory is short. */
+#define VERIFY_WHY 300
+int verify_manifests(const char *folder, const char *id, const struct record *record,
+                     char why[static VERIFY_WHY], struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+#endif

@@ -1,0 +1,171 @@
+#include "ops/verify_note.h"
+
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/raw/original.h"
+#include "common/task/alert.h"
+#include "common/task/task.h"
+
+#define TRIES 5 /* others write to the raw file as well */
+
+static bool is_copied(const bson_t *raw)
+{
+    return strcmp(doc_str(raw, "backup_status", ""), "copying_done") == 0;
+}
+
+static bool same_field(const bson_t *a, const bson_t *b, const char *field)
+{
+    bson_t x, y;
+    bool in_a = doc_sub(a, field, &x), in_b = doc_sub(b, field, &y);
+    return in_a == in_b && (!in_a || bson_equal(&x, &y));
+}
+
+/* The index must see it. A document without "settled" is not of our making: nothing plans it. */
+static void append_change(const bson_t *raw, bson_t *set, bson_t *update)
+{
+    BSON_APPEND_BOOL(set, "dirty", true);
+    BSON_APPEND_DATE_TIME(set, "updated_at_", wall_ms());
+    if (doc_has(raw, "settled")) {
+        BSON_APPEND_BOOL(set, "settled", false);
+    }
+    BCON_APPEND(update, "$inc", "{", "rev", BCON_INT64(1), "}");
+}
+
+static bson_t *update_of_backup(const void *found, const bson_t *raw)
+{
+    const struct scrub_found *f = found;
+    bson_t *update = bson_new();
+    bson_t set = BSON_INITIALIZER;
+    if (f->n > 0) {
+        BCON_APPEND(&set, "backup_damaged", "{", "at", BCON_DATE_TIME(wall_ms()), "by",
+                    BCON_UTF8(f->by), "n", BCON_INT64(f->n), "files", BCON_ARRAY(f->files), "}");
+        append_change(raw, &set, update);
+    } else {
+        BSON_APPEND_DATE_TIME(&set, "verified_at", wall_ms());
+        if (doc_has(raw, "backup_damaged")) {
+            append_change(raw, &set, update);
+            BCON_APPEND(update, "$unset", "{", "backup_damaged", BCON_BOOL(true), "}");
+        }
+    }
+    BSON_APPEND_DOCUMENT(update, "$set", &set);
+    bson_destroy(&set);
+    return update;
+}
+
+static bool differs(const struct scrub_original *f)
+{
+    return strcmp(f->state, "differs") == 0;
+}
+
+/* That it is the same is no news, unless it was thought to differ. */
+static bson_t *update_of_original(const void *found, const bson_t *raw)
+{
+    const struct scrub_original *f = found;
+    bson_t *update = bson_new();
+    bson_t set = BSON_INITIALIZER;
+    BCON_APPEND(&set, "original", "{", "state", BCON_UTF8(f->state), "at",
+                BCON_DATE_TIME(wall_ms()), "by", BCON_UTF8(f->by), "why", BCON_UTF8(f->why), "}");
+    if (differs(f) || !original_is_safe(raw)) {
+        append_change(raw, &set, update);
+    }
+    BSON_APPEND_DOCUMENT(update, "$set", &set);
+    bson_destroy(&set);
+    return update;
+}
+
+/* What is to be written, as long as the raw file is what was read. */
+struct noting {
+    const bson_t *read;
+    bson_t *(*update)(const void *found, const bson_t *raw);
+    const void *found;
+};
+
+/* *raw becomes the document as it is now; *stale when it is no longer what was read. */
+static int reload(struct db *db, bson_t **raw, const struct noting *n, bool *stale, struct err *err)
+{
+    bson_t *now = NULL;
+    if (db_find_id(db, DB_RAW_FILES, doc_str(n->read, "_id", ""), &now, err) != 0) {
+        return -1;
+    }
+    *stale = now == NULL || !is_copied(now) || !same_field(now, n->read, "files") ||
+             !same_field(now, n->read, "file_info") ||
+             strcmp(doc_str(now, "instrument_file_status", ""),
+                    doc_str(n->read, "instrument_file_status", "")) != 0;
+    bson_destroy(*raw);
+    *raw = now;
+    return 0;
+}
+
+static int write_down(struct db *db, const struct noting *n, bool *stale, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *raw = bson_copy(n->read);
+    for (int i = 0; i < TRIES; i++) {
+        AUTO(bson_destroy) bson_t *filter = doc_guard(raw);
+        AUTO(bson_destroy) bson_t *update = n->update(n->found, raw);
+        bool won;
+        if (db_update(db, DB_RAW_FILES, filter, update, &won, err) != 0) {
+            return -1;
+        }
+        if (won) {
+            return 0;
+        }
+        if (reload(db, &raw, n, stale, err) != 0 || *stale) {
+            return *stale ? 0 : -1;
+        }
+    }
+    return ERR(err, ERR_TRANSIENT, 0, "%s changes all the time", doc_str(n->read, "_id", "?"));
+}
+
+/* The mark blocks removal, so it comes first; and goes last. */
+int scrub_note(struct db *db, const struct scrub_found *f, bool *stale, struct err *err)
+{
+    const struct alert alert = {
+        .kind = SCRUB_ALERT, .raw_file = doc_str(f->raw, "_id", ""), .text = f->text, .by = f->by};
+    *stale = false;
+    if (f->n == 0 && alert_close(db, &alert, err) != 0) {
+        return -1;
+    }
+    const struct noting n = {.read = f->raw, .update = update_of_backup, .found = f};
+    if (write_down(db, &n, stale, err) != 0) {
+        return -1;
+    }
+    return f->n > 0 && !*stale ? alert_open(db, &alert, err) : 0;
+}
+
+/* Trawl copies an original again that is still where it was acquired: no alert for it. */
+int scrub_note_original(struct db *db, const struct scrub_original *f, bool *stale, struct err *err)
+{
+    const struct noting n = {.read = f->raw, .update = update_of_original, .found = f};
+    const struct alert alert = {.kind = ORIGINAL_ALERT,
+                                .raw_file = doc_str(f->raw, "_id", ""),
+                                .text = f->text,
+                                .by = f->by};
+    bool moved = strcmp(doc_str(f->raw, "instrument_file_status", ""), "initial") != 0;
+    *stale = false;
+    if (!differs(f) && alert_close(db, &alert, err) != 0) {
+        return -1;
+    }
+    if (write_down(db, &n, stale, err) != 0) {
+        return -1;
+    }
+    return differs(f) && moved && !*stale ? alert_open(db, &alert, err) : 0;
+}
+
+int scrub_is_still(struct db *db, const bson_t *raw, bool *still, struct err *err)
+{
+    AUTO(free) char *id = task_id(doc_str(raw, "_id", ""), "copy", NULL);
+    AUTO(bson_destroy) bson_t *task = NULL;
+    *still = false;
+    if (id == NULL) {
+        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    }
+    if (!is_copied(raw)) {
+        return 0;
+    }
+    if (db_find_id(db, DB_TASKS, id, &task, err) != 0) {
+        return -1;
+    }
+    *still = task == NULL || strcmp(doc_str(task, "state", ""), "done") == 0;
+    return 0;
+}

@@ -1,0 +1,204 @@
+#include "ops/verify_source.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/path.h"
+#include "common/mount/location.h"
+#include "common/raw/original.h"
+#include "common/raw/retire.h"
+#include "common/task/audit.h"
+#include "ops/facts.h"
+#include "ops/verify_note.h"
+
+struct place { /* where the original of a raw file is */
+    struct instrument *instrument;
+    struct original names;
+    char *folder;
+};
+
+static void auto_place_fini(struct place *p)
+{
+    instrument_free(p->instrument);
+    original_fini(&p->names);
+    free(p->folder);
+}
+
+static bool is_moved(const bson_t *raw)
+{
+    return strcmp(doc_str(raw, "instrument_file_status", ""), "moved") == 0;
+}
+
+/* In Backup a raw file has the names that it has in the pool. */
+static int use_names_of_backup(struct original *o, struct err *err)
+{
+    for (size_t i = 0; i < o->n; i++) {
+        free(o->members[i].from);
+        o->members[i].from = strdup(o->members[i].to);
+        if (o->members[i].from == NULL) {
+            return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        }
+    }
+    return 0;
+}
+
+static int find_names(const bson_t *raw, const struct record *r, struct original *out,
+                      struct err *err)
+{
+    int rc = original_load_of(out, raw, r, err);
+    return rc == 0 && is_moved(raw) ? use_names_of_backup(out, err) : rc;
+}
+
+static int find_place(const struct verify_source *v, const bson_t *raw, const struct record *r,
+                      struct place *p, struct err *err)
+{
+    p->instrument = facts_instrument(v->c, doc_str(raw, "instrument_id", ""), err);
+    if (p->instrument == NULL || find_names(raw, r, &p->names, err) != 0) {
+        return -1;
+    }
+    p->folder = is_moved(raw) ? path_join(p->instrument->path, RETIRE_FOLDER, err)
+                              : strdup(p->instrument->path);
+    return p->folder != NULL ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
+}
+
+/* An absent share looks like originals that are gone. */
+static int prove(const struct verify_source *v, const struct place *p, struct err *err)
+{
+    char location[MOUNT_LOCATION_MAX];
+    snprintf(location, sizeof location, LOCATION_INSTRUMENT "%s", p->instrument->id);
+    const struct mount_need need = {.location = location, .path = p->instrument->path};
+    return mounts_check(v->mounts, &need, err);
+}
+
+/* --- noting --- */
+
+struct marking {
+    struct db *db;
+    const struct scrub_original *found;
+    bool *stale;
+};
+
+static int mark(void *ctx, bool *won, bson_t *after, struct err *err)
+{
+    struct marking *m = ctx;
+    if (scrub_note_original(m->db, m->found, m->stale, err) != 0) {
+        return -1;
+    }
+    *won = !*m->stale;
+    BSON_APPEND_UTF8(after, "original", m->found->state);
+    return 0;
+}
+
+/* Only a mark that is set or taken away is an entry of the log. */
+static int note(const struct verify_source *v, const bson_t *raw, const struct original_seen *seen,
+                bool *stale, struct err *err)
+{
+    char by[200], text[ORIGINAL_SAID];
+    bool differs = seen->state == ORIGINAL_DIFFERS;
+    AUTO(free) char *why = path_escape(seen->why); /* may name the file */
+    snprintf(text, sizeof text, "its original is not what was backed up: %.300s",
+             why != NULL ? why : "?");
+    const struct scrub_original f = {.raw = raw,
+                                     .state = original_state_name(seen->state),
+                                     .why = why != NULL ? why : "",
+                                     .text = text,
+                                     .by = cli_who(by, sizeof by)};
+    if (!differs && original_is_safe(raw)) {
+        return scrub_note_original(v->c->db, &f, stale, err);
+    }
+    struct marking m = {v->c->db, &f, stale};
+    AUTO(bson_destroy)
+    bson_t *before = BCON_NEW("original", BCON_UTF8(doc_str(raw, "original.state", "")));
+    const struct audit_act entry = {.verb = "verify",
+                                    .target = doc_str(raw, "_id", ""),
+                                    .by = f.by,
+                                    .why = differs ? text : "its original is what was backed up",
+                                    .before = before,
+                                    .run = mark,
+                                    .ctx = &m};
+    bool won;
+    if (differs && isatty(STDERR_FILENO) != 1) {
+        log_error("original_differs", KV("raw_file", entry.target), KV("why", f.why));
+    }
+    return audit_make(v->c->db, &entry, &won, err);
+}
+
+/* --- one raw file --- */
+
+/* NULL: it is where its document says, and stays there while it is read. */
+static const char *why_not_now(const bson_t *raw)
+{
+    const char *retire = doc_str(raw, "retire", "");
+    return strcmp(doc_str(raw, "instrument_file_status", ""), "purged") == 0
+               ? "its original was removed from the instrument"
+           : strcmp(retire, "moving") == 0 || strcmp(retire, "removing") == 0
+               ? "its original is just being moved or removed"
+               : NULL;
+}
+
+static int compare(const struct verify_source *v, const struct place *p, const struct record *r,
+                   struct original_seen *seen, struct err *err)
+{
+    const struct original_look look = {.folder = p->folder,
+                                       .members = p->names.members,
+                                       .n = p->names.n,
+                                       .record = r,
+                                       .rehash = v->hash};
+    if (original_compare(&look, seen, err) != 0) {
+        return -1;
+    }
+    bool doubtful = seen->state != ORIGINAL_SAME;
+    return doubtful ? prove(v, p, err) : 0;
+}
+
+static void show(const struct original_seen *seen, struct verify_one *one)
+{
+    bool bad = seen->state == ORIGINAL_DIFFERS || seen->state == ORIGINAL_BUSY;
+    AUTO(free) char *why = path_escape(seen->why);
+    one->state = original_state_name(seen->state);
+    one->n = (int64_t)seen->files;
+    one->bad = bad;
+    one->damaged = 0;
+    snprintf(one->why, sizeof one->why, "%.290s", why != NULL ? why : "");
+}
+
+static int look_at(const struct verify_source *v, const bson_t *raw, const struct record *r,
+                   struct verify_one *one, bool *skip, struct err *err)
+{
+    __attribute__((cleanup(auto_place_fini))) struct place p = {0};
+    struct original_seen seen = {0};
+    bool stale = false;
+    int rc = find_place(v, raw, r, &p, err) != 0 || prove(v, &p, err) != 0 ||
+                     compare(v, &p, r, &seen, err) != 0
+                 ? -1
+                 : 0;
+    if (rc == 0 && seen.state != ORIGINAL_BUSY) {
+        rc = note(v, raw, &seen, &stale, err);
+    }
+    if (rc == 0) {
+        show(&seen, one);
+        *skip = stale;
+    }
+    original_seen_fini(&seen);
+    return rc;
+}
+
+int verify_source(const struct verify_source *v, const bson_t *raw, struct verify_one *one,
+                  bool *skip, struct err *err)
+{
+    struct record record = {0};
+    const char *not_now = why_not_now(raw);
+    if (not_now != NULL) {
+        *skip = true;
+        snprintf(one->why, sizeof one->why, "%s", not_now);
+        return 0;
+    }
+    int rc = record_load(&record, raw, err) != 0 ? -1 : look_at(v, raw, &record, one, skip, err);
+    record_fini(&record);
+    if (rc == 0 && *skip) {
+        snprintf(one->why, sizeof one->why, "it is being copied or moved, or not copied any more");
+    }
+    return rc;
+}

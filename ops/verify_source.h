@@ -1,0 +1,21 @@
+/*
+ * verify_source.h - trawl verify --source: the original of one raw file, where it is now, compared
+ * with the record of its backup, and what was found noted.
+ */
+#ifndef OPS_VERIFY_SOURCE_H
+#define OPS_VERIFY_SOURCE_H
+#include "cli/cli.h"
+#include "cli/cmd_verify_print.h"
+#include "common/mount/mount_probe.h"
+
+struct verify_source {
+    struct cli *c;
+    struct mounts *mounts;
+    struct rehash *hash;
+};
+/* Fills one's n, bad, state and why. *skip = true, why says it: there is nothing to compare now. -1
+ * with ERR_HOLD when the instrument's share is not proven, ERR_INVALID for a document that cannot
+ * be used. */
+int verify_source(const struct verify_source *v, const bson_t *raw, struct verify_one *one,
+                  bool *skip, struct err *err) __attribute__((nonnull, warn_unused_result));
+#endif
