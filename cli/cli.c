@@ -1,15 +1,13 @@
-/* cli.c - what commands share: exit codes, who acts, and telling the schedulers. */
+/* cli.c - what commands share: exit codes, --why, the answer of what was done. */
 #include "cli/cli.h"
 
 #include <assert.h>
-#include <pwd.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/args.h"
-#include "common/bus/event.h"
+#include "common/base/human.h"
+#include "common/db/doc_json.h"
 
 const char *cli_exit_help(enum cli_exit e)
 {
@@ -43,22 +41,16 @@ enum cli_exit cli_fail(struct err *err, enum cli_exit e, const char *fmt, ...)
 
 enum cli_exit cli_exit_of(const struct err *err)
 {
-    return err->kind == ERR_INVALID ? CLI_USAGE : CLI_AWAY;
-}
-
-const char *cli_who(char *buf, size_t room)
-{
-    char host[128] = "";
-    const char *user = getenv("SUDO_USER");
-    const struct passwd *pw = user == NULL ? getpwuid(getuid()) : NULL;
-    if (user == NULL) {
-        user = pw != NULL ? pw->pw_name : "unknown";
+    switch (err->kind) {
+    case ERR_INVALID:
+        return CLI_USAGE;
+    case ERR_MISSING:
+        return CLI_MISSING;
+    case ERR_REFUSED:
+        return CLI_REFUSED;
+    default:
+        return CLI_AWAY;
     }
-    if (gethostname(host, sizeof host - 1) != 0) {
-        host[0] = '\0';
-    }
-    snprintf(buf, room, "%s@%s", user, host);
-    return buf;
 }
 
 int cli_why(const struct args *a, bool needed, const char **out, struct err *err)
@@ -74,13 +66,15 @@ int cli_why(const struct args *a, bool needed, const char **out, struct err *err
     return 0;
 }
 
-void cli_event(struct cli *c, const char *event, const char *id, const char *raw_file)
+enum cli_exit cli_done(struct cli *c, const char *what, const bson_t *doc, struct err *err)
 {
-    struct err ignored = {0};
-    AUTO(bus_free) struct bus *bus = bus_new(c->cfg, "trawl", &ignored);
-    AUTO(free) char *text = event_encode(event, id, raw_file != NULL ? raw_file : "");
-    fflush(c->out); /* bus_free may wait for a broker that is away */
-    if (bus != NULL && text != NULL && bus_send_event(bus, id, text, &ignored) != 0) {
-        return; /* the scheduler's next sweep sees the change */
+    if (c->json) {
+        json_t *answer = doc != NULL ? json_of_doc(doc) : json_pack("{s:s}", "done", what);
+        return json_print(answer, c->out, err) == 0 ? CLI_OK : cli_exit_of(err);
     }
+    if (!c->quiet) {
+        text_put(c->out, what);
+        fputc('\n', c->out);
+    }
+    return CLI_OK;
 }

@@ -12,9 +12,7 @@
 #include <stdio.h>
 
 #include "common/base/err.h"
-#include "common/bus/bus.h"
-#include "common/config/config.h"
-#include "common/db/db.h"
+#include "ops/ops.h"
 
 enum cli_exit {
     CLI_OK,
@@ -28,8 +26,9 @@ enum cli_exit {
 const char *cli_exit_help(enum cli_exit e) __attribute__((returns_nonnull));
 
 struct cli {
-    struct config *cfg; /* NULL for commands that need none */
-    struct db *db;      /* NULL likewise */
+    struct ops ops;     /* its cfg and db are NULL for commands that need none */
+    struct config *cfg; /* owned: what ops reads */
+    char who[200];      /* what ops.by is */
     const char *config_dir;
     bool json, quiet;
     bool color;    /* stdout shows colours */
@@ -62,20 +61,17 @@ extern const struct cli_option global_options[]; /* ends with {0} */
 /* Set *err and return e. */
 enum cli_exit cli_fail(struct err *err, enum cli_exit e, const char *fmt, ...)
     __attribute__((nonnull, format(printf, 3, 4), cold));
-/* The exit code of an error that came from common/: a server away, or a wrong configuration. */
+/* The exit code of an error of common/ or ops/. */
 enum cli_exit cli_exit_of(const struct err *err) __attribute__((nonnull));
 
-/* Who acts: "user@host". */
-const char *cli_who(char *buf, size_t room) __attribute__((nonnull));
 #define CLI_WHY_MAX 400 /* bytes */
 /* The reason that --why gives, "" for none. -1 and INVALID when it is needed and missing, too long
  * or no text. */
 int cli_why(const struct args *a, bool needed, const char **out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
-/* Tell the schedulers that something changed ("task" or "pool", its id, and its raw file or NULL);
- * best effort, they look by themselves as well. Takes up to 5 s while there is no broker. */
-void cli_event(struct cli *c, const char *event, const char *id, const char *raw_file)
-    __attribute__((nonnull(1, 2, 3)));
+/* A line for people about what was done ("made alphadia_a-v2"), or with --json the document. */
+enum cli_exit cli_done(struct cli *c, const char *what, const bson_t *doc, struct err *err)
+    __attribute__((nonnull(1, 2, 4), warn_unused_result));
 
 /* The commands; each is described in commands.c. */
 enum cli_exit cmd_status(struct cli *c, const struct args *a, struct err *err);

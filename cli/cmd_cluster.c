@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "cli/args.h"
 #include "cli/table.h"
 #include "common/base/clock.h"
 #include "common/base/human.h"
@@ -67,7 +68,7 @@ static int take_key(const struct taking *t, struct ssh_host_key *k, struct err *
     struct one_key one = {t->login, k};
     AUTO(bson_destroy)
     bson_t *before = BCON_NEW("fingerprint", BCON_UTF8(k->changed ? "another" : "none"));
-    const struct act act = {t->c, t->args, "cluster trust", t->args->words[0], before};
+    const struct act act = {&t->c->ops, "cluster trust", t->args->words[0], before};
     bool won;
     if (act_run(&act, note_key, &one, &won, err) != 0) {
         return -1;
@@ -111,7 +112,7 @@ enum cli_exit cmd_cluster_trust(struct cli *c, const struct args *a, struct err 
     struct ssh_host host;
     struct ssh_host_key keys[SSH_HOST_KEYS];
     size_t n = 0, taken = 0;
-    const struct config *cfg = c->cfg;
+    const struct config *cfg = c->ops.cfg;
     const struct wish wish = {args_get(a, "fingerprint"), args_get(a, "first-use") != NULL,
                               args_get(a, "replace") != NULL};
     if (!ssh_host_parse(a->words[0], strlen(a->words[0]), &host)) {
@@ -157,7 +158,7 @@ static struct docs *strays(struct cli *c, int64_t job, struct err *err)
     if (job > 0) {
         BSON_APPEND_INT64(filter, "job_id", job);
     }
-    return docs_read(c->db, &(struct docs_query){DB_ALERTS, filter, opts}, err);
+    return docs_read(c->ops.db, &(struct docs_query){DB_ALERTS, filter, opts}, err);
 }
 
 static int print_strays(struct cli *c, const struct docs *d, struct err *err)
@@ -194,7 +195,6 @@ enum cli_exit cmd_cluster_strays(struct cli *c, const struct args *a, struct err
 enum cli_exit cmd_cluster_cancel(struct cli *c, const struct args *a, struct err *err)
 {
     int64_t job = 0;
-    char who[200];
     bool won = false;
     const struct args_number number = {"<job>", 1, INT64_MAX, 0};
     if (text_i64(a->words[0], &number, &job, err) != 0) {
@@ -215,11 +215,11 @@ enum cli_exit cmd_cluster_cancel(struct cli *c, const struct args *a, struct err
     bson_t *filter =
         BCON_NEW("_id", BCON_UTF8(doc_str(d->items[0], "_id", "")), "open", BCON_BOOL(true));
     AUTO(bson_destroy)
-    bson_t *update = BCON_NEW("$set", "{", "cancel", "{", "by", BCON_UTF8(cli_who(who, sizeof who)),
-                              "at", BCON_DATE_TIME(wall_ms()), "}", "}");
+    bson_t *update = BCON_NEW("$set", "{", "cancel", "{", "by", BCON_UTF8(c->ops.by), "at",
+                              BCON_DATE_TIME(wall_ms()), "}", "}");
     AUTO(bson_destroy)
     bson_t *before = BCON_NEW("job_name", BCON_UTF8(doc_str(d->items[0], "raw_file", "")));
-    const struct act act = {c, a, "cluster cancel", a->words[0], before};
+    const struct act act = {&c->ops, "cluster cancel", a->words[0], before};
     if (act_update(&act, DB_ALERTS, filter, update, &won, err) != 0) {
         return cli_exit_of(err);
     }

@@ -11,7 +11,7 @@
 enum cli_exit cmd_config_show(struct cli *c, const struct args *a, struct err *err)
 {
     (void)err;
-    config_show(c->cfg, args_get(a, "origin") != NULL, c->json, c->out);
+    config_show(c->ops.cfg, args_get(a, "origin") != NULL, c->json, c->out);
     return CLI_OK;
 }
 
@@ -72,17 +72,17 @@ enum cli_exit cmd_config_check(struct cli *c, const struct args *a, struct err *
     AUTO(json_decref) json_t *list = json_array();
     struct check k = {.c = c, .list = list};
     struct err bad = {0};
-    c->cfg = config_load(c->config_dir, &bad);
-    if (list == NULL || (c->cfg == NULL && !c->json)) {
+    c->ops.cfg = config_load(c->config_dir, &bad);
+    if (list == NULL || (c->ops.cfg == NULL && !c->json)) {
         return cli_fail(err, CLI_USAGE, "%s", bad.msg);
     }
     say(&k, "configuration", bad.msg);
-    if (c->cfg != NULL && args_get(a, "instruments") != NULL &&
-        instruments_each(c->cfg, check_instrument, &k, err) != 0) {
+    if (c->ops.cfg != NULL && args_get(a, "instruments") != NULL &&
+        instruments_each(c->ops.cfg, check_instrument, &k, err) != 0) {
         return CLI_USAGE;
     }
     if (c->json && json_print(TAKE(list), c->out, err) != 0) {
         return cli_exit_of(err);
     }
-    return c->cfg == NULL ? CLI_USAGE : k.bad > 0 ? CLI_NO : CLI_OK;
+    return c->ops.cfg == NULL ? CLI_USAGE : k.bad > 0 ? CLI_NO : CLI_OK;
 }

@@ -6,13 +6,13 @@
 #include <string.h>
 
 #include "cli/args.h"
+#include "cli/cmd_steer.h"
 #include "cli/table.h"
 #include "common/base/clock.h"
 #include "common/base/human.h"
 #include "common/db/doc_json.h"
 #include "ops/dead_groups.h"
 #include "ops/find.h"
-#include "ops/steer.h"
 
 static bool is_dead(const bson_t *task)
 {
@@ -30,7 +30,7 @@ static struct docs *read_dead(struct cli *c, struct err *err)
     AUTO(bson_destroy)
     bson_t *opts = BCON_NEW("sort", "{", "ended_at", BCON_INT32(-1), "}", "projection", "{",
                             "input", BCON_INT32(0), "result", BCON_INT32(0), "}");
-    return docs_read(c->db, &(struct docs_query){DB_TASKS, filter, opts}, err);
+    return docs_read(c->ops.db, &(struct docs_query){DB_TASKS, filter, opts}, err);
 }
 
 /* The tasks of one group, out of all. */
@@ -183,9 +183,8 @@ static int print_task(struct cli *c, const bson_t *task, struct err *err)
 static enum cli_exit show_task(struct cli *c, const char *name, struct err *err)
 {
     AUTO(bson_destroy) bson_t *task = NULL;
-    enum cli_exit e = find_task(c, name, &task, err);
-    if (e != CLI_OK) {
-        return e;
+    if (find_task(&c->ops, name, &task, err) != 0) {
+        return cli_exit_of(err);
     }
     if (!is_dead(task)) {
         return cli_fail(err, CLI_REFUSED, "%s is %s: no dead letter; see trawl why %s", name,
@@ -236,9 +235,8 @@ static enum cli_exit named_tasks(struct cli *c, const struct args *a, struct doc
     AUTO(docs_free) struct docs *named = docs_new(err);
     for (size_t i = 0; named != NULL && i < a->n; i++) {
         AUTO(bson_destroy) bson_t *task = NULL;
-        enum cli_exit e = find_task(c, a->words[i], &task, err);
-        if (e != CLI_OK) {
-            return e;
+        if (find_task(&c->ops, a->words[i], &task, err) != 0) {
+            return cli_exit_of(err);
         }
         if (!is_dead(task)) {
             return cli_fail(err, CLI_REFUSED, "%s is %s: no dead letter", a->words[i],
@@ -286,7 +284,7 @@ static enum cli_exit steer(struct cli *c, const struct args *a, struct steering 
     }
     s->verb = a->command->name;
     s->list = true;
-    return steer_tasks(c, s, tasks, err);
+    return cmd_steer(c, s, tasks, err);
 }
 
 enum cli_exit cmd_dead_retry(struct cli *c, const struct args *a, struct err *err)

@@ -108,8 +108,8 @@ static int read_joined(struct cli *c, struct listing *l, struct err *err)
         }
         AUTO(bson_destroy)
         bson_t *filter = BCON_NEW("raw_file", "{", "$in", BCON_ARRAY(ids), "}");
-        if (db_each(c->db, DB_TASKS, filter, NULL, docs_add, l->tasks, err) != 0 ||
-            db_each(c->db, DB_METRICS, filter, NULL, docs_add, l->metrics, err) != 0) {
+        if (db_each(c->ops.db, DB_TASKS, filter, NULL, docs_add, l->tasks, err) != 0 ||
+            db_each(c->ops.db, DB_METRICS, filter, NULL, docs_add, l->metrics, err) != 0) {
             return -1;
         }
     }
@@ -123,13 +123,13 @@ static int read_all(struct cli *c, const struct args *a, struct listing *l, stru
     if (build_query(a, filter, opts, err) != 0) {
         return -1;
     }
-    l->raws = docs_read(c->db, &(struct docs_query){DB_RAW_FILES, filter, opts}, err);
+    l->raws = docs_read(c->ops.db, &(struct docs_query){DB_RAW_FILES, filter, opts}, err);
     l->tasks = docs_new(err);
     l->metrics = docs_new(err);
     if (l->raws == NULL || l->tasks == NULL || l->metrics == NULL || read_joined(c, l, err) != 0) {
         return -1;
     }
-    l->workers = docs_read(c->db, &(struct docs_query){.coll = DB_WORKERS}, err);
+    l->workers = docs_read(c->ops.db, &(struct docs_query){.coll = DB_WORKERS}, err);
     return l->workers != NULL ? 0 : -1;
 }
 

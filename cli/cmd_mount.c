@@ -51,7 +51,7 @@ static int on_instrument(void *ctx, const char *id, const struct instrument *i,
 
 static int print_locations(struct printing *p)
 {
-    const struct config *cfg = p->c->cfg;
+    const struct config *cfg = p->c->ops.cfg;
     const struct mount_share shares[] = {
         {"backup", cfg->location.backup.worker, false},
         {"output", cfg->location.output.worker, false},
@@ -77,7 +77,7 @@ enum cli_exit cmd_mount_commands(struct cli *c, const struct args *a, struct err
             c->out);
     }
     if (list == NULL || print_locations(&p) != 0 ||
-        instruments_each(c->cfg, on_instrument, &p, err) != 0) {
+        instruments_each(c->ops.cfg, on_instrument, &p, err) != 0) {
         return err->kind != ERR_NONE ? cli_exit_of(err) : cli_fail(err, CLI_AWAY, "out of memory");
     }
     if (p.wanted != NULL && p.n == 0) {

@@ -2,11 +2,13 @@
 #include <string.h>
 
 #include "cli/args.h"
+#include "cli/cmd_mount_check.h"
+#include "cli/table.h"
 #include "common/base/clock.h"
+#include "common/base/human.h"
 #include "common/db/doc_json.h"
 #include "common/mount/location.h"
 #include "common/mount/mount_traits.h"
-#include "ops/locations.h"
 
 struct checking {
     struct cli *c;
@@ -62,6 +64,40 @@ static int look(void *ctx, const struct mount_need *need, struct err *err)
     return mounts_look(k->mounts, &n, keep, k, err) != 0 || k->failed != 0 ? -1 : 0;
 }
 
+int locations_table(struct cli *c, const struct docs *d, struct err *err)
+{
+    static const struct column columns[] = {
+        {.title = "LOCATION", .min = 8},
+        {.title = "HOST", .min = 6, .rank = 1},
+        {.title = "PATH", .min = 12},
+        {.title = "STATUS"},
+        {.title = "INITIALISED", .rank = 2},
+        {.title = "FREE", .right = true, .rank = 1},
+        {.title = "SEEN", .right = true},
+        {.title = "DETAIL", .min = 12},
+        {0},
+    };
+    int64_t now = wall_ms();
+    AUTO(table_free) struct table *t = table_new(columns, err);
+    for (size_t i = 0; t != NULL && i < d->n; i++) {
+        const bson_t *m = d->items[i];
+        char size[TEXT_SHORT];
+        char age[TEXT_SHORT];
+        const char *status = doc_str(m, "status", "?");
+        enum style look = locations_well(m) ? STYLE_GOOD : STYLE_BAD;
+        bool known = doc_bool(m, "initialised", false);
+        table_cell(t, STYLE_PLAIN, doc_str(m, "location", "?"));
+        table_cell(t, STYLE_PLAIN, doc_str(m, "host", "-"));
+        table_cell(t, STYLE_PLAIN, doc_str(m, "path", ""));
+        table_cell(t, look, status);
+        table_cell(t, known ? STYLE_PLAIN : STYLE_WAIT, known ? "yes" : "no");
+        table_cell(t, STYLE_PLAIN, text_size(doc_i64(m, "free_bytes", -1), size));
+        table_cell(t, STYLE_DIM, text_age(doc_i64(m, "at", 0), now, age));
+        table_cell(t, STYLE_PLAIN, doc_str(m, "detail", ""));
+    }
+    return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
+}
+
 static void print_warnings(struct cli *c, const struct docs *d)
 {
     bson_t list;
@@ -90,20 +126,25 @@ static enum cli_exit print(struct cli *c, const struct docs *d, struct err *err)
     return rc == 0 ? e : cli_exit_of(err);
 }
 
+void print_left_out(const char *instrument, const struct err *why)
+{
+    fprintf(stderr, "trawl: instrument %s is left out: %s\n", instrument, why->msg);
+}
+
 enum cli_exit cmd_mount_check(struct cli *c, const struct args *a, struct err *err)
 {
-    const struct locations_wanted wanted = {a->words, a->n};
     AUTO(docs_free) struct docs *seen = docs_new(err);
-    AUTO(mounts_free) struct mounts *mounts = mounts_new(c->cfg, c->db, err);
+    AUTO(mounts_free) struct mounts *mounts = mounts_new(c->ops.cfg, c->ops.db, err);
     if (seen == NULL || mounts == NULL) {
         return cli_exit_of(err);
     }
     struct checking k = {.c = c, .mounts = mounts, .seen = seen, .ask = true, .err = err};
     location_host(k.host, sizeof k.host);
-    enum cli_exit e = locations_each(c, &wanted, look, &k, err);
+    const struct locations_walk walk = {a->words, a->n, look, print_left_out, &k};
+    int rc = locations_each(&c->ops, &walk, err);
     k.ask = false;
-    e = e == CLI_OK ? locations_each(c, &wanted, look, &k, err) : e;
-    return e == CLI_OK ? print(c, seen, err) : e;
+    rc = rc == 0 ? locations_each(&c->ops, &walk, err) : rc;
+    return rc == 0 ? print(c, seen, err) : cli_exit_of(err);
 }
 
 /* --- status --- */
@@ -148,7 +189,7 @@ static int add_unseen(void *ctx, const struct mount_need *need, struct err *err)
 static int add_initialised(struct cli *c, struct docs *d, struct err *err)
 {
     AUTO(docs_free)
-    struct docs *known = docs_read(c->db, &(struct docs_query){.coll = DB_LOCATIONS}, err);
+    struct docs *known = docs_read(c->ops.db, &(struct docs_query){.coll = DB_LOCATIONS}, err);
     for (size_t i = 0; known != NULL && i < d->n; i++) {
         bson_t *doc = bson_new();
         bson_copy_to_excluding_noinit(d->items[i], doc, "initialised", NULL);
@@ -171,17 +212,15 @@ enum cli_exit cmd_mount_status(struct cli *c, const struct args *a, struct err *
 {
     (void)a;
     AUTO(bson_destroy) bson_t *all = bson_new();
-    AUTO(docs_free) struct docs *d = docs_read(c->db, &(struct docs_query){.coll = DB_MOUNTS}, err);
+    AUTO(docs_free)
+    struct docs *d = docs_read(c->ops.db, &(struct docs_query){.coll = DB_MOUNTS}, err);
     struct unseen unseen = {.d = d};
-    if (d == NULL || db_each(c->db, DB_WATCHES, all, NULL, add_watch, d, err) != 0) {
+    if (d == NULL || db_each(c->ops.db, DB_WATCHES, all, NULL, add_watch, d, err) != 0) {
         return cli_exit_of(err);
     }
-    enum cli_exit e =
-        locations_each(c, &(struct locations_wanted){NULL, 0}, add_unseen, &unseen, err);
-    if (e != CLI_OK) {
-        return e;
-    }
-    if (add_initialised(c, d, err) != 0) {
+    const struct locations_walk walk = {
+        .visit = add_unseen, .left_out = print_left_out, .ctx = &unseen};
+    if (locations_each(&c->ops, &walk, err) != 0 || add_initialised(c, d, err) != 0) {
         return cli_exit_of(err);
     }
     if (d->n > 0) {

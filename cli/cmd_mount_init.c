@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "cli/args.h"
+#include "cli/cmd_mount_check.h"
 #include "common/db/doc_json.h"
 #include "common/mount/location.h"
 #include "common/task/audit.h"
-#include "ops/locations.h"
 
 struct making {
     struct cli *c;
@@ -58,7 +58,7 @@ static int print_made(struct making *m, const struct mount_need *need,
 static int init(void *ctx, bool *won, bson_t *after, struct err *err)
 {
     struct making *m = ctx;
-    if (location_init(m->c->db, &m->init, &m->made, err) != 0) {
+    if (location_init(m->c->ops.db, &m->init, &m->made, err) != 0) {
         return -1;
     }
     BCON_APPEND(after, "uuid", BCON_UTF8(m->made.uuid), "host", BCON_UTF8(m->init.host), "path",
@@ -73,7 +73,7 @@ static int init_with_entry(struct making *m, struct err *err)
     bool won;
     AUTO(bson_destroy) bson_t *known = NULL;
     AUTO(bson_destroy) bson_t *before = bson_new();
-    if (db_find_id(m->c->db, DB_LOCATIONS, m->init.location, &known, err) != 0) {
+    if (db_find_id(m->c->ops.db, DB_LOCATIONS, m->init.location, &known, err) != 0) {
         return -1;
     }
     if (known != NULL) {
@@ -86,7 +86,7 @@ static int init_with_entry(struct making *m, struct err *err)
                                     .before = before,
                                     .run = init,
                                     .ctx = m};
-    return audit_make(m->c->db, &entry, &won, err);
+    return audit_make(m->c->ops.db, &entry, &won, err);
 }
 
 static int make(void *ctx, const struct mount_need *need, struct err *err)
@@ -105,11 +105,9 @@ static int make(void *ctx, const struct mount_need *need, struct err *err)
 
 enum cli_exit cmd_mount_init(struct cli *c, const struct args *a, struct err *err)
 {
-    char who[200];
     char host[64];
     bool all = args_get(a, "all") != NULL;
     const char *why;
-    const struct locations_wanted wanted = {a->words, a->n};
     if (all == (a->n > 0)) {
         return cli_fail(err, CLI_USAGE, "name locations or instruments, or give --all");
     }
@@ -117,7 +115,7 @@ enum cli_exit cmd_mount_init(struct cli *c, const struct args *a, struct err *er
         return CLI_USAGE;
     }
     AUTO(json_decref) json_t *list = json_array();
-    AUTO(mounts_free) struct mounts *mounts = mounts_new(c->cfg, c->db, err);
+    AUTO(mounts_free) struct mounts *mounts = mounts_new(c->ops.cfg, c->ops.db, err);
     if (mounts == NULL || list == NULL) {
         return cli_fail(err, CLI_AWAY, "out of memory");
     }
@@ -126,12 +124,12 @@ enum cli_exit cmd_mount_init(struct cli *c, const struct args *a, struct err *er
                        .mounts = mounts,
                        .list = list,
                        .init = {.host = host,
-                                .by = cli_who(who, sizeof who),
+                                .by = c->ops.by,
                                 .reason = why,
                                 .replace = args_get(a, "replace") != NULL}};
-    enum cli_exit e = locations_each(c, &wanted, make, &m, err);
-    if (e != CLI_OK) {
-        return m.refused ? CLI_REFUSED : e;
+    const struct locations_walk walk = {a->words, a->n, make, print_left_out, &m};
+    if (locations_each(&c->ops, &walk, err) != 0) {
+        return m.refused ? CLI_REFUSED : cli_exit_of(err);
     }
     if (!c->json) {
         return CLI_OK;

@@ -5,19 +5,53 @@
 #include <string.h>
 
 #include "cli/args.h"
+#include "cli/cmd_pool.h"
+#include "cli/table.h"
 #include "common/base/clock.h"
+#include "common/base/human.h"
 #include "common/db/doc_json.h"
 #include "common/task/audit.h"
 #include "ops/alive.h"
-#include "ops/pools.h"
 
 #define LOOK_MS 300  /* between two looks while waiting */
 #define ACTS_MS 1000 /* how soon a leader goes by a new size */
 
+int pool_table(struct cli *c, const struct pool_state *states, size_t n, struct err *err)
+{
+    static const struct column columns[] = {
+        {.title = "POOL"},
+        {.title = "SLOTS", .right = true},
+        {.title = "USED", .right = true},
+        {.title = "WAITING", .right = true},
+        {.title = "SET BY", .min = 8, .rank = 1},
+        {.title = "AT", .rank = 2},
+        {.title = "REASON", .min = 10},
+        {0},
+    };
+    AUTO(table_free) struct table *t = table_new(columns, err);
+    for (size_t i = 0; t != NULL && i < n; i++) {
+        char buf[TEXT_SHORT];
+        const struct pool_state *p = &states[i];
+        enum style s = p->slots == 0 ? STYLE_BAD : p->used >= p->slots ? STYLE_WAIT : STYLE_PLAIN;
+        table_cell(t, STYLE_PLAIN, p->name);
+        table_cellf(t, s, "%" PRId64, p->slots);
+        table_cellf(t, s, "%" PRId64, p->used);
+        table_cellf(t, STYLE_PLAIN, "%" PRId64, p->waiting);
+        table_cell(t, STYLE_PLAIN, p->by);
+        table_cell(t, STYLE_DIM, p->at_ms > 0 ? text_time(p->at_ms, buf) : "");
+        if (p->saved >= 0) {
+            table_cellf(t, STYLE_BAD, "stopped, was %" PRId64 ": %s", p->saved, p->reason);
+        } else {
+            table_cell(t, STYLE_PLAIN, p->reason);
+        }
+    }
+    return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
+}
+
 static struct docs *taken(struct cli *c, struct err *err)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("task", "{", "$ne", BCON_NULL, "}");
-    return docs_read(c->db, &(struct docs_query){.coll = DB_SLOTS, .filter = filter}, err);
+    return docs_read(c->ops.db, &(struct docs_query){.coll = DB_SLOTS, .filter = filter}, err);
 }
 
 enum cli_exit cmd_pool_ls(struct cli *c, const struct args *a, struct err *err)
@@ -25,14 +59,14 @@ enum cli_exit cmd_pool_ls(struct cli *c, const struct args *a, struct err *err)
     (void)a;
     struct pool_state states[POOLS_MAX];
     AUTO(docs_free)
-    struct docs *pools = docs_read(c->db, &(struct docs_query){.coll = DB_POOLS}, err);
+    struct docs *pools = docs_read(c->ops.db, &(struct docs_query){.coll = DB_POOLS}, err);
     AUTO(docs_free) struct docs *slots = pools != NULL ? taken(c, err) : NULL;
-    AUTO(docs_free) struct docs *waiting = slots != NULL ? pool_waiting(c, err) : NULL;
+    AUTO(docs_free) struct docs *waiting = slots != NULL ? pool_waiting(&c->ops, err) : NULL;
     if (waiting == NULL) {
         return cli_exit_of(err);
     }
     const struct pool_facts f = {.pools = pools, .slots = slots, .waiting = waiting};
-    size_t n = pool_states(c, &f, states, POOLS_MAX);
+    size_t n = pool_states(&c->ops, &f, states, POOLS_MAX);
     if (!c->json) {
         return pool_table(c, states, n, err) == 0 ? CLI_OK : cli_exit_of(err);
     }
@@ -54,33 +88,30 @@ struct resize {
 
 static int store_size(void *ctx, bool *won, bson_t *after, struct err *err)
 {
-    char who[200];
     const struct resize *r = ctx;
-    const struct pool_order o = {.by = cli_who(who, sizeof who), .why = r->why, .slots = r->slots};
+    const struct pool_order o = {.by = r->c->ops.by, .why = r->why, .slots = r->slots};
     BCON_APPEND(after, "slots", BCON_INT64(r->slots));
-    return pool_resize(r->c->db, r->before, &o, won, err);
+    return pool_resize(r->c->ops.db, r->before, &o, won, err);
 }
 
 static enum cli_exit resize(struct resize *r, struct err *err)
 {
-    char who[200];
     AUTO(bson_destroy) bson_t *pool = NULL;
     AUTO(bson_destroy) bson_t *before = bson_new();
     bool won;
-    enum cli_exit e = pool_find(r->c, r->pool, &pool, err);
-    if (e != CLI_OK) {
-        return e;
+    if (pool_find(&r->c->ops, r->pool, &pool, err) != 0) {
+        return cli_exit_of(err);
     }
     pool_append(before, pool);
     r->before = pool;
     const struct audit_act entry = {.verb = "pool set",
                                     .target = r->pool,
-                                    .by = cli_who(who, sizeof who),
+                                    .by = r->c->ops.by,
                                     .why = r->why,
                                     .before = before,
                                     .run = store_size,
                                     .ctx = r};
-    if (audit_make(r->c->db, &entry, &won, err) != 0) {
+    if (audit_make(r->c->ops.db, &entry, &won, err) != 0) {
         return cli_exit_of(err);
     }
     return won ? CLI_OK
@@ -91,7 +122,7 @@ static int count_used(struct cli *c, const char *pool, int64_t *used, struct err
 {
     AUTO(bson_destroy)
     bson_t *filter = BCON_NEW("pool", BCON_UTF8(pool), "task", "{", "$ne", BCON_NULL, "}");
-    return db_count(c->db, DB_SLOTS, filter, used, err);
+    return db_count(c->ops.db, DB_SLOTS, filter, used, err);
 }
 
 /* On a terminal one line that changes; elsewhere a line for each change. */
@@ -112,9 +143,11 @@ static void show_wait(const struct cli *c, const struct resize *r, int64_t used,
 static enum cli_exit still_ours(const struct resize *r, struct err *err)
 {
     AUTO(bson_destroy) bson_t *pool = NULL;
-    enum cli_exit e = pool_find(r->c, r->pool, &pool, err);
-    if (e != CLI_OK || doc_i64(pool, "slots", -1) == r->slots) {
-        return e;
+    if (pool_find(&r->c->ops, r->pool, &pool, err) != 0) {
+        return cli_exit_of(err);
+    }
+    if (doc_i64(pool, "slots", -1) == r->slots) {
+        return CLI_OK;
     }
     return cli_fail(err, CLI_REFUSED, "%s was given %" PRId64 " slots by %s meanwhile", r->pool,
                     doc_i64(pool, "slots", -1),
@@ -126,7 +159,7 @@ static void warn_leaderless(struct cli *c)
 {
     struct alive alive;
     struct err ignored = {0};
-    if (alive_look(c, &alive, &ignored) == 0 && alive_leader(&alive) == NULL) {
+    if (alive_look(&c->ops, &alive, &ignored) == 0 && alive_leader(&alive) == NULL) {
         fputs("no scheduler leads, so no slot is given back: start trawl-scheduler\n", stderr);
     }
     alive_free(&alive);
@@ -198,7 +231,7 @@ enum cli_exit cmd_pool_set(struct cli *c, const struct args *a, struct err *err)
     if (e != CLI_OK) {
         return e;
     }
-    cli_event(c, "pool", r.pool, NULL);
+    ops_event(&c->ops, "pool", r.pool, NULL);
     if (args_get(a, "wait") != NULL) {
         e = wait_until(&r, err);
     }

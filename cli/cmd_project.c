@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "cli/args.h"
 #include "cli/table.h"
 #include "common/base/clock.h"
 #include "common/base/human.h"
@@ -15,7 +16,7 @@
 static struct docs *all_of(struct cli *c, const char *coll, struct err *err)
 {
     AUTO(bson_destroy) bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}");
-    return docs_read(c->db, &(struct docs_query){.coll = coll, .opts = opts}, err);
+    return docs_read(c->ops.db, &(struct docs_query){.coll = coll, .opts = opts}, err);
 }
 
 static bool is_active(const bson_t *p)
@@ -115,7 +116,7 @@ enum cli_exit cmd_project_new(struct cli *c, const struct args *a, struct err *e
     }
     BSON_APPEND_UTF8(doc, "status", "active");
     BSON_APPEND_DATE_TIME(doc, "created_at_", wall_ms());
-    const struct act act = {c, a, "project new", id, NULL};
+    const struct act act = {&c->ops, "project new", id, NULL};
     if (act_insert(&act, DB_PROJECTS, doc, &won, err) != 0) {
         return cli_exit_of(err);
     }
@@ -124,7 +125,7 @@ enum cli_exit cmd_project_new(struct cli *c, const struct args *a, struct err *e
                         id);
     }
     snprintf(said, sizeof said, "made project %s", id);
-    return settings_say(c, said, doc, err);
+    return cli_done(c, said, doc, err);
 }
 
 enum cli_exit cmd_project_set(struct cli *c, const struct args *a, struct err *err)
@@ -134,8 +135,10 @@ enum cli_exit cmd_project_set(struct cli *c, const struct args *a, struct err *e
     const char *status = args_get(a, "status");
     AUTO(bson_destroy) bson_t *project = NULL;
     AUTO(bson_destroy) bson_t *set = bson_new();
-    enum cli_exit e = project_find(c, a->words[0], &project, err);
-    e = e == CLI_OK ? append_text(a, "name", NAME_MAX_BYTES, set, err) : e;
+    if (project_find(&c->ops, a->words[0], &project, err) != 0) {
+        return cli_exit_of(err);
+    }
+    enum cli_exit e = append_text(a, "name", NAME_MAX_BYTES, set, err);
     e = e == CLI_OK ? append_text(a, "description", DESCRIPTION_MAX_BYTES, set, err) : e;
     if (e != CLI_OK) {
         return e;
@@ -152,10 +155,10 @@ enum cli_exit cmd_project_set(struct cli *c, const struct args *a, struct err *e
     }
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(a->words[0]));
     AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", BCON_DOCUMENT(set));
-    const struct act act = {c, a, "project set", doc_str(project, "_id", ""), project};
+    const struct act act = {&c->ops, "project set", doc_str(project, "_id", ""), project};
     if (act_update(&act, DB_PROJECTS, filter, update, &won, err) != 0) {
         return cli_exit_of(err);
     }
     snprintf(said, sizeof said, "changed project %s", doc_str(project, "_id", ""));
-    return settings_say(c, said, NULL, err);
+    return cli_done(c, said, NULL, err);
 }

@@ -135,7 +135,7 @@ static int check_files(struct dry_run *d, const struct instrument *i, const bson
 {
     struct record record = {0};
     struct retire_check check = {0};
-    AUTO(free) char *pool = record_folder(d->c->cfg, raw, err);
+    AUTO(free) char *pool = record_folder(d->c->ops.cfg, raw, err);
     const struct retire_place place = {
         .instrument = i->path,
         .pool = pool,
@@ -164,7 +164,7 @@ static int check_files(struct dry_run *d, const struct instrument *i, const bson
 static int look_at(struct dry_run *d, const struct instrument *i, const char *id, struct err *err)
 {
     AUTO(bson_destroy) bson_t *raw = NULL;
-    if (db_find_id(d->c->db, DB_RAW_FILES, id, &raw, err) != 0) {
+    if (db_find_id(d->c->ops.db, DB_RAW_FILES, id, &raw, err) != 0) {
         return -1;
     }
     if (raw == NULL) {
@@ -204,7 +204,7 @@ static struct docs *on_instrument(struct dry_run *d, const char *id, struct err 
                             "backup_status", BCON_INT32(1), "backup_damaged", BCON_INT32(1),
                             "instrument_file_status", BCON_INT32(1), "}", "sort", "{", "created_at",
                             BCON_INT32(1), "}");
-    return docs_read(d->c->db, &(struct docs_query){DB_RAW_FILES, filter, opts}, err);
+    return docs_read(d->c->ops.db, &(struct docs_query){DB_RAW_FILES, filter, opts}, err);
 }
 
 static int files_of(struct dry_run *d, const struct instrument *i, const struct retire_rule *rule,
@@ -266,7 +266,7 @@ static void show_foot(struct dry_run *d, const struct instrument *i, int64_t fre
 static int of_instrument(struct dry_run *d, const struct instrument *i, struct err *err)
 {
     AUTO(bson_destroy) bson_t *seen = NULL;
-    if (db_find_id(d->c->db, DB_WATCHES, i->id, &seen, err) != 0) {
+    if (db_find_id(d->c->ops.db, DB_WATCHES, i->id, &seen, err) != 0) {
         return -1;
     }
     int64_t free_gb = seen != NULL ? doc_i64(seen, "free_space_gb", -1) : -1;
@@ -310,12 +310,12 @@ static int each(void *ctx, const char *id, const struct instrument *i, const str
 
 static enum cli_exit run(struct dry_run *d, struct err *err)
 {
-    const char *env = d->c->cfg->trawl.env;
+    const char *env = d->c->ops.cfg->trawl.env;
     bool production = strcmp(env, RETIRE_ENV) == 0;
     if (!production && !d->c->json && !d->c->quiet) {
         fprintf(d->c->out, "This is '%s', not production: nothing is ever removed here.\n", env);
     }
-    if (instruments_each(d->c->cfg, each, d, err) != 0) {
+    if (instruments_each(d->c->ops.cfg, each, d, err) != 0) {
         return cli_exit_of(err);
     }
     if (!d->seen) {
@@ -323,7 +323,7 @@ static enum cli_exit run(struct dry_run *d, struct err *err)
                         d->file != NULL   ? doc_str(d->file, "instrument_id", "")
                         : d->only != NULL ? d->only
                                           : "",
-                        d->c->cfg->scheduler.instruments_dir);
+                        d->c->ops.cfg->scheduler.instruments_dir);
     }
     if (d->c->json && json_print(json_pack("{s:b, s:b, s:O}", "production", (int)production,
                                            "quick", (int)d->quick, "instruments", d->instruments),
@@ -347,9 +347,8 @@ enum cli_exit cmd_remove(struct cli *c, const struct args *a, struct err *err)
         return cli_fail(err, CLI_AWAY, "out of memory");
     }
     if (a->n > 0) {
-        enum cli_exit e = find_raw_file(c, a->words[0], &file, err);
-        if (e != CLI_OK) {
-            return e;
+        if (find_raw_file(&c->ops, a->words[0], &file, err) != 0) {
+            return cli_exit_of(err);
         }
     }
     struct dry_run d = {

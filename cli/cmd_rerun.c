@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "cli/args.h"
 #include "common/base/clock.h"
 #include "common/base/human.h"
 #include "common/base/suggest.h"
@@ -23,7 +24,6 @@
 
 struct rerun {
     struct cli *c;
-    const struct args *args;
     const char *mode;
     bool dry;
     const bson_t *only; /* settings; NULL: those that resolve */
@@ -53,7 +53,7 @@ static int open_raw_file(struct rerun *r, const char *raw_file, const char *task
     AUTO(bson_destroy)
     bson_t *update = BCON_NEW("$addToSet", "{", "tasks", BCON_UTF8(task), "}", "$set", "{",
                               "settled", BCON_BOOL(false), "}");
-    return db_update(r->c->db, DB_RAW_FILES, filter, update, &won, err);
+    return db_update(r->c->ops.db, DB_RAW_FILES, filter, update, &won, err);
 }
 
 struct starting {
@@ -65,7 +65,7 @@ struct starting {
 static int start(void *ctx, bool *won, bson_t *after, struct err *err)
 {
     const struct starting *s = ctx;
-    struct db *db = s->r->c->db;
+    struct db *db = s->r->c->ops.db;
     BCON_APPEND(after, "state", BCON_UTF8("ready"), "run",
                 BCON_INT64(doc_i64(s->t->input, "run", 1)));
     if (open_raw_file(s->r, s->t->raw_file, s->id, err) != 0 ||
@@ -88,7 +88,7 @@ static enum cli_exit rerun_task(struct rerun *r, const bson_t *raw, const bson_t
                          .round = doc_i64(raw, "round", 0)};
     AUTO(free) char *id = task_id(t.raw_file, t.kind, t.settings);
     AUTO(bson_destroy) bson_t *before = NULL;
-    if (id == NULL || db_find_id(r->c->db, DB_TASKS, id, &before, err) != 0) {
+    if (id == NULL || db_find_id(r->c->ops.db, DB_TASKS, id, &before, err) != 0) {
         return id != NULL ? cli_exit_of(err) : cli_fail(err, CLI_AWAY, "out of memory");
     }
     enum task_state state = TASK_DONE;
@@ -111,7 +111,7 @@ static enum cli_exit rerun_task(struct rerun *r, const bson_t *raw, const bson_t
     if (before != NULL) {
         BCON_APPEND(was, "state", BCON_UTF8(task_state_name(state)), "run", BCON_INT64(run - 1));
     }
-    const struct act act = {r->c, r->args, "rerun", id, was};
+    const struct act act = {&r->c->ops, "rerun", id, was};
     if (input == NULL || act_run(&act, start, &starting, &won, err) != 0) {
         return input != NULL ? cli_exit_of(err) : cli_fail(err, CLI_AWAY, "out of memory");
     }
@@ -119,7 +119,7 @@ static enum cli_exit rerun_task(struct rerun *r, const bson_t *raw, const bson_t
         return cli_fail(err, CLI_REFUSED, "%s has changed meanwhile: look again", id);
     }
     enum cli_exit e = note(r, id, before != NULL ? "runs again" : "runs", err);
-    cli_event(r->c, "task", id, t.raw_file);
+    ops_event(&r->c->ops, "task", id, t.raw_file);
     return e;
 }
 
@@ -129,9 +129,8 @@ static enum cli_exit rerun_file(struct rerun *r, const char *name, struct err *e
     struct resolve_for f;
     char vendor[16];
     AUTO(bson_destroy) bson_t *raw = NULL;
-    enum cli_exit e = find_raw_file(r->c, name, &raw, err);
-    if (e != CLI_OK) {
-        return e;
+    if (find_raw_file(&r->c->ops, name, &raw, err) != 0) {
+        return cli_exit_of(err);
     }
     /* Without files it is acquired and copied anew. */
     if (strcmp(doc_str(raw, "backup_status", ""), "copying_done") != 0 || !doc_has(raw, "files")) {
@@ -139,7 +138,7 @@ static enum cli_exit rerun_file(struct rerun *r, const char *name, struct err *e
                         "%s has no backup yet: it is quantified once it is copied",
                         doc_str(raw, "_id", ""));
     }
-    if (instrument_vendor(r->c, doc_str(raw, "instrument_id", ""), vendor, err) != 0) {
+    if (instrument_vendor(&r->c->ops, doc_str(raw, "instrument_id", ""), vendor, err) != 0) {
         return cli_exit_of(err);
     }
     size_t n = 1;
@@ -153,6 +152,7 @@ static enum cli_exit rerun_file(struct rerun *r, const char *name, struct err *e
                         "no settings speak for %s: --settings, or trawl settings assign",
                         doc_str(raw, "_id", ""));
     }
+    enum cli_exit e = CLI_OK;
     for (size_t i = 0; i < n && e == CLI_OK; i++) {
         e = rerun_task(r, raw, out[i], vendor[0] != '\0' ? vendor : "generic", err);
     }
@@ -199,20 +199,18 @@ enum cli_exit cmd_rerun(struct cli *c, const struct args *a, struct err *err)
     const char *mode = args_get(a, "mode"), *name = args_get(a, "settings");
     AUTO(bson_destroy) bson_t *only = NULL;
     AUTO(json_decref) json_t *done = json_array();
-    struct rerun r = {.c = c,
-                      .args = a,
-                      .mode = mode != NULL ? mode : "add",
-                      .dry = args_get(a, "dry-run") != NULL};
+    struct rerun r = {
+        .c = c, .mode = mode != NULL ? mode : "add", .dry = args_get(a, "dry-run") != NULL};
     enum cli_exit e = check_mode(r.mode, err);
-    if (e == CLI_OK && name != NULL) {
-        e = settings_find(c, name, &only, err);
-    }
     if (e != CLI_OK) {
         return e;
     }
+    if (name != NULL && settings_find(&c->ops, name, &only, err) != 0) {
+        return cli_exit_of(err);
+    }
     r.only = only;
     r.done = TAKE(done);
-    e = settings_book_load(&r.book, c->db, err) == 0 ? rerun_all(&r, a, err) : cli_exit_of(err);
+    e = settings_book_load(&r.book, c->ops.db, err) == 0 ? rerun_all(&r, a, err) : cli_exit_of(err);
     settings_book_clear(&r.book);
     json_decref(r.done);
     return e;

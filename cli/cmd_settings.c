@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "cli/args.h"
 #include "cli/table.h"
 #include "common/base/human.h"
 #include "common/db/doc_json.h"
@@ -40,7 +41,8 @@ static int print_versions(struct cli *c, const struct docs *d, bool all, struct 
         {0},
     };
     AUTO(docs_free)
-    struct docs *assignments = docs_read(c->db, &(struct docs_query){.coll = DB_ASSIGNMENTS}, err);
+    struct docs *assignments =
+        docs_read(c->ops.db, &(struct docs_query){.coll = DB_ASSIGNMENTS}, err);
     AUTO(table_free) struct table *t = assignments != NULL ? table_new(columns, err) : NULL;
     for (size_t i = 0; t != NULL && i < d->n; i++) {
         const bson_t *s = d->items[i];
@@ -67,7 +69,7 @@ static int print_versions(struct cli *c, const struct docs *d, bool all, struct 
 enum cli_exit cmd_settings_ls(struct cli *c, const struct args *a, struct err *err)
 {
     bool all = args_get(a, "all") != NULL;
-    AUTO(docs_free) struct docs *d = settings_versions(c, "", err);
+    AUTO(docs_free) struct docs *d = settings_versions(&c->ops, "", err);
     if (d == NULL) {
         return cli_exit_of(err);
     }
@@ -132,7 +134,8 @@ static void put_files(struct cli *c, const bson_t *doc)
 static struct docs *assignments_of(struct cli *c, const char *id, struct err *err)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("settings", BCON_UTF8(id));
-    return docs_read(c->db, &(struct docs_query){.coll = DB_ASSIGNMENTS, .filter = filter}, err);
+    return docs_read(c->ops.db, &(struct docs_query){.coll = DB_ASSIGNMENTS, .filter = filter},
+                     err);
 }
 
 static void print_settings(struct cli *c, const bson_t *s, const struct docs *uses)
@@ -178,9 +181,8 @@ static void print_settings(struct cli *c, const bson_t *s, const struct docs *us
 enum cli_exit cmd_settings_show(struct cli *c, const struct args *a, struct err *err)
 {
     AUTO(bson_destroy) bson_t *doc = NULL;
-    enum cli_exit e = settings_find(c, a->words[0], &doc, err);
-    if (e != CLI_OK) {
-        return e;
+    if (settings_find(&c->ops, a->words[0], &doc, err) != 0) {
+        return cli_exit_of(err);
     }
     AUTO(docs_free) struct docs *uses = assignments_of(c, doc_str(doc, "_id", ""), err);
     if (uses == NULL) {
@@ -197,15 +199,15 @@ enum cli_exit cmd_settings_show(struct cli *c, const struct args *a, struct err 
 
 /* --- archive --- */
 
-static enum cli_exit set_status(struct cli *c, const struct args *a, const bson_t *doc,
-                                const char *status, struct err *err)
+static enum cli_exit set_status(struct cli *c, const bson_t *doc, const char *status,
+                                struct err *err)
 {
     bool won = false;
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(doc_str(doc, "_id", "")));
     AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", "{", "status", BCON_UTF8(status), "}");
     AUTO(bson_destroy)
     bson_t *before = BCON_NEW("status", BCON_UTF8(doc_str(doc, "status", "active")));
-    const struct act act = {c, a, "settings archive", doc_str(doc, "_id", ""), before};
+    const struct act act = {&c->ops, "settings archive", doc_str(doc, "_id", ""), before};
     if (act_update(&act, DB_SETTINGS, filter, update, &won, err) != 0) {
         return cli_exit_of(err);
     }
@@ -217,8 +219,10 @@ enum cli_exit cmd_settings_archive(struct cli *c, const struct args *a, struct e
     char id[SETTINGS_ID_MAX], said[400];
     AUTO(bson_destroy) bson_t *doc = NULL;
     bool undo = args_get(a, "undo") != NULL;
-    enum cli_exit e = settings_find(c, a->words[0], &doc, err);
-    e = e == CLI_OK ? set_status(c, a, doc, undo ? "active" : "inactive", err) : e;
+    if (settings_find(&c->ops, a->words[0], &doc, err) != 0) {
+        return cli_exit_of(err);
+    }
+    enum cli_exit e = set_status(c, doc, undo ? "active" : "inactive", err);
     if (e != CLI_OK) {
         return e;
     }
@@ -234,5 +238,5 @@ enum cli_exit cmd_settings_archive(struct cli *c, const struct args *a, struct e
                  "<project>",
                  uses->n, id);
     }
-    return settings_say(c, said, NULL, err);
+    return cli_done(c, said, NULL, err);
 }

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "cli/args.h"
 #include "cli/table.h"
 #include "common/base/clock.h"
 #include "common/base/human.h"
@@ -38,7 +39,7 @@ static enum cli_exit check_instrument(struct cli *c, const char *id, const char 
     if (!bson_utf8_validate(id, strlen(id), false) || strlen(id) > 32) {
         return cli_fail(err, CLI_USAGE, "--%s: no instrument is called that", option);
     }
-    if (instrument_vendor(c, id, vendor, err) != 0) {
+    if (instrument_vendor(&c->ops, id, vendor, err) != 0) {
         return cli_exit_of(err);
     }
     return vendor[0] != '\0'
@@ -83,12 +84,12 @@ static int find_taken(struct cli *c, const struct slot *s, bson_t **out, struct 
                               "raw_file_id_filter", BCON_UTF8(s->filter));
     AUTO(docs_free)
     struct docs *d =
-        docs_read(c->db, &(struct docs_query){.coll = DB_ASSIGNMENTS, .filter = filter}, err);
+        docs_read(c->ops.db, &(struct docs_query){.coll = DB_ASSIGNMENTS, .filter = filter}, err);
     *out = NULL;
     for (size_t i = 0; d != NULL && i < d->n && *out == NULL; i++) {
         AUTO(bson_destroy) bson_t *settings = NULL;
         const char *id = doc_str(d->items[i], "settings", "");
-        if (db_find_id(c->db, DB_SETTINGS, id, &settings, err) != 0) {
+        if (db_find_id(c->ops.db, DB_SETTINGS, id, &settings, err) != 0) {
             return -1;
         }
         if (settings != NULL && strcmp(doc_str(settings, "software_type", ""), s->type) == 0) {
@@ -98,7 +99,7 @@ static int find_taken(struct cli *c, const struct slot *s, bson_t **out, struct 
     return d != NULL ? 0 : -1;
 }
 
-static int drop(struct cli *c, const struct args *a, const bson_t *assignment, struct err *err)
+static int drop(struct cli *c, const bson_t *assignment, struct err *err)
 {
     bool won = false;
     bson_iter_t at;
@@ -106,7 +107,7 @@ static int drop(struct cli *c, const struct args *a, const bson_t *assignment, s
     if (bson_iter_init_find(&at, assignment, "_id")) { /* AlphaKraken's are object ids */
         bson_append_iter(&filter, "_id", -1, &at);
     }
-    const struct act act = {c, a, "settings unassign", doc_str(assignment, "settings", ""),
+    const struct act act = {&c->ops, "settings unassign", doc_str(assignment, "settings", ""),
                             assignment};
     int rc = act_delete(&act, DB_ASSIGNMENTS, &filter, &won, err);
     bson_destroy(&filter);
@@ -130,13 +131,13 @@ static enum cli_exit make_room(struct cli *c, const struct args *a, const struct
                         doc_str(taken, "settings", "?"), s->project, s->scope, s->type,
                         s->settings);
     }
-    return drop(c, a, taken, err) == 0 ? CLI_OK : cli_exit_of(err);
+    return drop(c, taken, err) == 0 ? CLI_OK : cli_exit_of(err);
 }
 
-static enum cli_exit store(struct cli *c, const struct args *a, const struct slot *s,
-                           const bson_t *excluded, struct err *err)
+static enum cli_exit store(struct cli *c, const struct slot *s, const bson_t *excluded,
+                           struct err *err)
 {
-    char id[ID_MAX], who[200], said[ID_MAX];
+    char id[ID_MAX], said[ID_MAX];
     const char *settings = s->settings;
     bool won = false;
     snprintf(id, sizeof id, "%s/%s/%s/%s", s->project, s->scope, s->type, s->filter);
@@ -145,8 +146,8 @@ static enum cli_exit store(struct cli *c, const struct args *a, const struct slo
         BCON_NEW("_id", BCON_UTF8(id), "project", BCON_UTF8(s->project), "settings",
                  BCON_UTF8(settings), "scope", BCON_UTF8(s->scope), "excluded",
                  BCON_ARRAY(excluded), "raw_file_id_filter", BCON_UTF8(s->filter), "created_by",
-                 BCON_UTF8(cli_who(who, sizeof who)), "created_at_", BCON_DATE_TIME(wall_ms()));
-    const struct act act = {c, a, "settings assign", settings, NULL};
+                 BCON_UTF8(c->ops.by), "created_at_", BCON_DATE_TIME(wall_ms()));
+    const struct act act = {&c->ops, "settings assign", settings, NULL};
     if (act_insert(&act, DB_ASSIGNMENTS, doc, &won, err) != 0) {
         return cli_exit_of(err);
     }
@@ -154,7 +155,7 @@ static enum cli_exit store(struct cli *c, const struct args *a, const struct slo
         return cli_fail(err, CLI_REFUSED, "somebody else assigned it meanwhile: look again");
     }
     snprintf(said, sizeof said, "%s now quantifies %s, scope %s", settings, s->project, s->scope);
-    return settings_say(c, said, doc, err);
+    return cli_done(c, said, doc, err);
 }
 
 static enum cli_exit assign(struct cli *c, const struct args *a, const bson_t *settings,
@@ -179,7 +180,7 @@ static enum cli_exit assign(struct cli *c, const struct args *a, const bson_t *s
     bson_t excluded = BSON_INITIALIZER;
     e = e == CLI_OK ? read_excluded(c, args_get(a, "exclude"), &excluded, err) : e;
     e = e == CLI_OK ? make_room(c, a, &s, err) : e;
-    e = e == CLI_OK ? store(c, a, &s, &excluded, err) : e;
+    e = e == CLI_OK ? store(c, &s, &excluded, err) : e;
     bson_destroy(&excluded);
     return e;
 }
@@ -188,9 +189,11 @@ enum cli_exit cmd_settings_assign(struct cli *c, const struct args *a, struct er
 {
     AUTO(bson_destroy) bson_t *settings = NULL;
     AUTO(bson_destroy) bson_t *project = NULL;
-    enum cli_exit e = settings_find(c, a->words[0], &settings, err);
-    e = e == CLI_OK ? project_find(c, a->words[1], &project, err) : e;
-    return e == CLI_OK ? assign(c, a, settings, err) : e;
+    if (settings_find(&c->ops, a->words[0], &settings, err) != 0 ||
+        project_find(&c->ops, a->words[1], &project, err) != 0) {
+        return cli_exit_of(err);
+    }
+    return assign(c, a, settings, err);
 }
 
 static struct docs *matching(struct cli *c, const struct args *a, const char *settings,
@@ -205,7 +208,8 @@ static struct docs *matching(struct cli *c, const struct args *a, const char *se
     if (name != NULL) {
         BSON_APPEND_UTF8(filter, "raw_file_id_filter", name);
     }
-    return docs_read(c->db, &(struct docs_query){.coll = DB_ASSIGNMENTS, .filter = filter}, err);
+    return docs_read(c->ops.db, &(struct docs_query){.coll = DB_ASSIGNMENTS, .filter = filter},
+                     err);
 }
 
 enum cli_exit cmd_settings_unassign(struct cli *c, const struct args *a, struct err *err)
@@ -213,10 +217,9 @@ enum cli_exit cmd_settings_unassign(struct cli *c, const struct args *a, struct 
     char said[ID_MAX];
     AUTO(bson_destroy) bson_t *settings = NULL;
     AUTO(bson_destroy) bson_t *project = NULL;
-    enum cli_exit e = settings_find(c, a->words[0], &settings, err);
-    e = e == CLI_OK ? project_find(c, a->words[1], &project, err) : e;
-    if (e != CLI_OK) {
-        return e;
+    if (settings_find(&c->ops, a->words[0], &settings, err) != 0 ||
+        project_find(&c->ops, a->words[1], &project, err) != 0) {
+        return cli_exit_of(err);
     }
     const char *which = doc_str(settings, "_id", "");
     AUTO(docs_free) struct docs *d = matching(c, a, which, err);
@@ -231,12 +234,12 @@ enum cli_exit cmd_settings_unassign(struct cli *c, const struct args *a, struct 
                          "%s is assigned to %s in %zu ways: name one with --scope and --filter",
                          which, a->words[1], d->n);
     }
-    if (drop(c, a, d->items[0], err) != 0) {
+    if (drop(c, d->items[0], err) != 0) {
         return cli_exit_of(err);
     }
     snprintf(said, sizeof said, "%s no longer quantifies %s, scope %s", which, a->words[1],
              doc_str(d->items[0], "scope", "*"));
-    return settings_say(c, said, NULL, err);
+    return cli_done(c, said, NULL, err);
 }
 
 /* --- resolve --- */
@@ -336,12 +339,11 @@ enum cli_exit cmd_settings_resolve(struct cli *c, const struct args *a, struct e
     struct resolved r = {.n = 0};
     struct settings_book b = {0};
     AUTO(bson_destroy) bson_t *raw = NULL;
-    enum cli_exit e = find_raw_file(c, a->words[0], &raw, err);
-    if (e != CLI_OK) {
-        return e;
+    if (find_raw_file(&c->ops, a->words[0], &raw, err) != 0) {
+        return cli_exit_of(err);
     }
-    if (instrument_vendor(c, doc_str(raw, "instrument_id", ""), vendor, err) != 0 ||
-        settings_book_load(&b, c->db, err) != 0) {
+    if (instrument_vendor(&c->ops, doc_str(raw, "instrument_id", ""), vendor, err) != 0 ||
+        settings_book_load(&b, c->ops.db, err) != 0) {
         settings_book_clear(&b);
         return cli_exit_of(err);
     }

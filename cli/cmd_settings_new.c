@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/args.h"
 #include "common/base/clock.h"
 #include "common/base/fs.h"
 #include "common/base/human.h"
@@ -170,7 +171,7 @@ static void auto_sources_fini(struct sources *s)
 static int find_sources(struct cli *c, const struct args *a, const bson_t *last, bson_t *doc,
                         struct sources *out, struct err *err)
 {
-    const char *root = c->cfg->location.settings.worker;
+    const char *root = c->ops.cfg->location.settings.worker;
     for (size_t i = 0; i < FILES_N; i++) {
         const char *given = args_get(a, files[i].option);
         const char *name = given != NULL ? path_base(given) : doc_str(last, files[i].field, "");
@@ -231,13 +232,12 @@ static int make_doc(struct cli *c, const struct args *a, const bson_t *last, bso
 {
     AUTO(sources_fini) struct sources from = {0};
     struct settings_stored stored = {0};
-    char who[200];
     if (append_texts(a, last, doc, err) != 0 || append_columns(a, last, doc, err) != 0 ||
         find_sources(c, a, last, doc, &from, err) != 0 || check(doc, a->words[0], err) != 0) {
         return -1;
     }
     if (from.n > 0) {
-        if (settings_files_store(c->cfg->location.settings.worker, from.list, from.n, &stored,
+        if (settings_files_store(c->ops.cfg->location.settings.worker, from.list, from.n, &stored,
                                  err) != 0) {
             settings_stored_fini(&stored);
             return -1;
@@ -246,7 +246,7 @@ static int make_doc(struct cli *c, const struct args *a, const bson_t *last, bso
         settings_stored_fini(&stored);
     }
     BSON_APPEND_UTF8(doc, "status", "active");
-    BSON_APPEND_UTF8(doc, "created_by", cli_who(who, sizeof who));
+    BSON_APPEND_UTF8(doc, "created_by", c->ops.by);
     BSON_APPEND_DATE_TIME(doc, "created_at_", wall_ms());
     return check(doc, a->words[0], err);
 }
@@ -264,7 +264,7 @@ static int insert(struct cli *c, const struct args *a, int64_t version, const bs
         bson_t *doc =
             BCON_NEW("_id", BCON_UTF8(id), "name", BCON_UTF8(name), "version", BCON_INT64(version));
         bson_concat(doc, fields);
-        const struct act act = {c, a, "settings new", id, NULL};
+        const struct act act = {&c->ops, "settings new", id, NULL};
         if (act_insert(&act, DB_SETTINGS, doc, &won, err) != 0) {
             return -1;
         }
@@ -286,7 +286,7 @@ enum cli_exit cmd_settings_new(struct cli *c, const struct args *a, struct err *
     if (!bson_utf8_validate(name, strlen(name), false)) {
         return cli_fail(err, CLI_USAGE, "the name is no UTF-8");
     }
-    AUTO(docs_free) struct docs *versions = settings_versions(c, name, err);
+    AUTO(docs_free) struct docs *versions = settings_versions(&c->ops, name, err);
     if (versions == NULL) {
         return cli_exit_of(err);
     }
@@ -296,5 +296,5 @@ enum cli_exit cmd_settings_new(struct cli *c, const struct args *a, struct err *
         return cli_exit_of(err);
     }
     snprintf(said, sizeof said, "made %s", doc_str(made, "_id", ""));
-    return settings_say(c, said, made, err);
+    return cli_done(c, said, made, err);
 }

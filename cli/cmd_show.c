@@ -47,14 +47,14 @@ static struct docs *read_results(struct cli *c, const struct docs *tasks, struct
         BSON_APPEND_UTF8(ids, key, id);
     }
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", "{", "$in", BCON_ARRAY(ids), "}");
-    return docs_read(c->db, &(struct docs_query){.coll = DB_AGGREGATES, .filter = filter}, err);
+    return docs_read(c->ops.db, &(struct docs_query){.coll = DB_AGGREGATES, .filter = filter}, err);
 }
 
 static int read_all(struct cli *c, struct shown *s, struct err *err)
 {
     const char *id = doc_str(s->raw, "_id", "");
-    s->tasks = facts_tasks_of(c, id, err);
-    s->metrics = s->tasks != NULL ? facts_metrics_of(c, id, err) : NULL;
+    s->tasks = facts_tasks_of(&c->ops, id, err);
+    s->metrics = s->tasks != NULL ? facts_metrics_of(&c->ops, id, err) : NULL;
     s->results = s->metrics != NULL ? read_results(c, s->tasks, err) : NULL;
     return s->results != NULL ? 0 : -1;
 }
@@ -256,16 +256,16 @@ static int print_text(struct cli *c, const struct shown *s, struct err *err)
 enum cli_exit cmd_show(struct cli *c, const struct args *a, struct err *err)
 {
     struct shown s = {0};
-    enum cli_exit e = find_raw_file(c, a->words[0], &s.raw, err);
-    int rc = e == CLI_OK ? read_all(c, &s, err) : 0;
-    if (e == CLI_OK && rc == 0 && c->json) {
+    int rc = find_raw_file(&c->ops, a->words[0], &s.raw, err);
+    rc = rc == 0 ? read_all(c, &s, err) : rc;
+    if (rc == 0 && c->json) {
         rc = json_print(json_pack("{s:o, s:o, s:o, s:o}", "raw_file", json_of_doc(s.raw), "tasks",
                                   json_of_docs(s.tasks), "metrics", json_of_docs(s.metrics),
                                   "results", json_of_docs(s.results)),
                         c->out, err);
-    } else if (e == CLI_OK && rc == 0) {
+    } else if (rc == 0) {
         rc = print_text(c, &s, err);
     }
     shown_clear(&s);
-    return rc == 0 ? e : cli_exit_of(err);
+    return rc == 0 ? CLI_OK : cli_exit_of(err);
 }

@@ -1,24 +1,15 @@
-/* cmd_status_print.c - trawl status for people and for scripts. */
+/* cmd_status_print.c - trawl status for people. */
 #include <inttypes.h>
 #include <string.h>
 
+#include "cli/cmd_mount_check.h"
+#include "cli/cmd_pool.h"
+#include "cli/cmd_status_print.h"
 #include "cli/table.h"
 #include "common/base/human.h"
 #include "common/db/doc_json.h"
 #include "common/version.h"
 #include "ops/locations.h"
-#include "ops/status.h"
-
-int64_t status_errors(const struct status *s)
-{
-    int64_t n = 0;
-    for (size_t i = 0; s->counts != NULL && i < s->counts->n; i++) {
-        if (style_of_state(doc_str(s->counts->items[i], "_id", "")) == STYLE_BAD) {
-            n += doc_i64(s->counts->items[i], "n", 0);
-        }
-    }
-    return n;
-}
 
 void status_kinds(const bson_t *worker, char *buf, size_t room)
 {
@@ -74,10 +65,10 @@ static void print_servers(struct cli *c, const struct status *s)
 {
     char buf[TEXT_SHORT];
     char text[400];
-    fprintf(c->out, "%-11s %s   trawl %s\n", "environment", c->cfg->trawl.env, TRAWL_VERSION);
+    fprintf(c->out, "%-11s %s   trawl %s\n", "environment", c->ops.cfg->trawl.env, TRAWL_VERSION);
     bool mongo = s->mongo.kind == ERR_NONE;
-    line(c, "MongoDB", mongo, mongo ? c->cfg->mongo.database : s->mongo.msg);
-    line(c, "Kafka", s->kafka, c->cfg->kafka.brokers);
+    line(c, "MongoDB", mongo, mongo ? c->ops.cfg->mongo.database : s->mongo.msg);
+    line(c, "Kafka", s->kafka, c->ops.cfg->kafka.brokers);
     if (!mongo) {
         return;
     }
@@ -237,94 +228,4 @@ int status_print(struct cli *c, const struct status *s, struct err *err)
     print_alerts(c, s);
     print_counts(c, s);
     return 0;
-}
-
-static json_t *server(bool ok, const char *what, const char *value, const char *error)
-{
-    return json_pack("{s:b, s:o, s:o}", "ok", (int)ok, what, json_text(value), "error",
-                     json_text(error));
-}
-
-static json_t *scheduler(const struct status *s)
-{
-    const bson_t *leader = s->facts.alive.leases != NULL ? alive_leader(&s->facts.alive) : NULL;
-    if (leader == NULL) {
-        return json_pack("{s:b, s:n, s:n, s:n}", "ok", 0, "holder", "epoch", "beat_at");
-    }
-    return json_pack("{s:b, s:o, s:I, s:o}", "ok", 1, "holder",
-                     json_text(doc_str(leader, "holder", "")), "epoch",
-                     (json_int_t)doc_i64(leader, "epoch", 0), "beat_at",
-                     json_date(doc_i64(leader, "at", 0)));
-}
-
-/* Append the documents, each with "alive"; -1 when memory is short. */
-static int add_workers(json_t *list, const struct docs *d, bool lives)
-{
-    for (size_t i = 0; d != NULL && i < d->n; i++) {
-        AUTO(json_decref) json_t *w = json_of_doc(d->items[i]);
-        if (w == NULL || json_object_set_new(w, "alive", json_boolean(lives)) != 0 ||
-            json_array_append(list, w) != 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static json_t *workers(const struct status *s)
-{
-    AUTO(json_decref) json_t *list = json_array();
-    if (list == NULL || add_workers(list, s->facts.alive.workers, true) != 0 ||
-        add_workers(list, s->facts.alive.stale, false) != 0) {
-        return NULL;
-    }
-    return TAKE(list);
-}
-
-static json_t *pools(const struct status *s)
-{
-    AUTO(json_decref) json_t *list = json_array();
-    for (size_t i = 0; list != NULL && i < s->n_pools; i++) {
-        if (json_array_append_new(list, pool_json(&s->pools[i])) != 0) {
-            return NULL;
-        }
-    }
-    return TAKE(list);
-}
-
-static json_t *counts(const struct status *s)
-{
-    json_t *out = json_object();
-    for (size_t i = 0; s->counts != NULL && i < s->counts->n; i++) {
-        const bson_t *d = s->counts->items[i];
-        json_object_set_new(out, doc_str(d, "_id", "unknown"), json_integer(doc_i64(d, "n", 0)));
-    }
-    return out;
-}
-
-static json_t *stopped(const struct status *s)
-{
-    const struct stopped none = {0};
-    const struct stopped stop = s->facts.pools != NULL ? pools_stopped(s->facts.pools) : none;
-    return stopped_json(&stop);
-}
-
-static json_t *alerts(const struct status *s)
-{
-    return json_pack("{s:I, s:o}", "open", (json_int_t)s->n_alerts, "newest",
-                     s->alerts != NULL ? json_of_docs(s->alerts) : json_array());
-}
-
-json_t *status_json(const struct cli *c, const struct status *s)
-{
-    bool mongo = s->mongo.kind == ERR_NONE;
-    return json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "environment",
-        c->cfg->trawl.env, "version", TRAWL_VERSION, "mongo",
-        server(mongo, "database", c->cfg->mongo.database, s->mongo.msg), "kafka",
-        server(s->kafka, "brokers", c->cfg->kafka.brokers, s->kafka ? "" : "does not answer"),
-        "scheduler", scheduler(s), "workers", workers(s), "instruments",
-        s->watches != NULL ? json_of_docs(s->watches) : json_array(), "locations",
-        s->mounts != NULL ? json_of_docs(s->mounts) : json_array(), "alerts", alerts(s), "stopped",
-        stopped(s), "pools", pools(s), "raw_files", counts(s), "errors",
-        (json_int_t)status_errors(s));
 }

@@ -31,9 +31,9 @@ static int press(void *ctx, bool *won, bson_t *after, struct err *err)
     const struct pool_order o = {.by = b->by, .why = b->why};
     const char *id = doc_str(b->pool, "_id", "");
     AUTO(bson_destroy) bson_t *now = NULL;
-    int rc = b->stop ? pool_stop(b->c->db, b->pool, &o, won, err)
-                     : pool_resume(b->c->db, b->pool, won, err);
-    if (rc != 0 || db_find_id(b->c->db, DB_POOLS, id, &now, err) != 0) {
+    int rc = b->stop ? pool_stop(b->c->ops.db, b->pool, &o, won, err)
+                     : pool_resume(b->c->ops.db, b->pool, won, err);
+    if (rc != 0 || db_find_id(b->c->ops.db, DB_POOLS, id, &now, err) != 0) {
         return -1;
     }
     if (*won && now != NULL) {
@@ -53,7 +53,7 @@ static int change(struct button *b, bool *won, struct err *err)
                                     .before = before,
                                     .run = press,
                                     .ctx = b};
-    return audit_make(b->c->db, &entry, won, err);
+    return audit_make(b->c->ops.db, &entry, won, err);
 }
 
 /* what: "stopped", "resumed", "kept" (an operator gave it a size meanwhile), "was stopped". */
@@ -108,7 +108,7 @@ static int one_pool(struct button *b, const bson_t *pool, struct err *err)
         }
         bson_destroy(now);
         now = NULL;
-        if (db_find_id(b->c->db, DB_POOLS, doc_str(pool, "_id", ""), &now, err) != 0 ||
+        if (db_find_id(b->c->ops.db, DB_POOLS, doc_str(pool, "_id", ""), &now, err) != 0 ||
             now == NULL) {
             return now == NULL && err->kind == ERR_NONE ? 0 : -1;
         }
@@ -120,14 +120,14 @@ static int one_pool(struct button *b, const bson_t *pool, struct err *err)
 static int all_pools(struct button *b, struct err *err)
 {
     for (size_t i = 0; pool_names[i] != NULL && b->stop; i++) {
-        if (pool_seed(b->c->db, b->c->cfg, pool_names[i], err) != 0) {
+        if (pool_seed(b->c->ops.db, b->c->ops.cfg, pool_names[i], err) != 0) {
             return -1;
         }
     }
     AUTO(bson_destroy) bson_t *sorted = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}");
     AUTO(docs_free)
     struct docs *pools =
-        docs_read(b->c->db, &(struct docs_query){.coll = DB_POOLS, .opts = sorted}, err);
+        docs_read(b->c->ops.db, &(struct docs_query){.coll = DB_POOLS, .opts = sorted}, err);
     for (size_t i = 0; pools != NULL && i < pools->n; i++) {
         if (one_pool(b, pools->items[i], err) != 0) {
             return -1;
@@ -151,17 +151,16 @@ static void say_end(const struct button *b)
 
 static enum cli_exit push(struct cli *c, const struct args *a, bool stop, struct err *err)
 {
-    char who[200];
     struct button b = {.c = c, .verb = a->command->name, .stop = stop};
     if (cli_why(a, stop, &b.why, err) != 0) {
         return CLI_USAGE;
     }
     AUTO(json_decref) json_t *list = json_array();
-    b.by = cli_who(who, sizeof who);
+    b.by = c->ops.by;
     b.list = list;
     int rc = all_pools(&b, err);
     if (b.changed > 0) {
-        cli_event(c, "pool", stop ? "stop" : "resume", NULL);
+        ops_event(&c->ops, "pool", stop ? "stop" : "resume", NULL);
     }
     if (rc != 0) {
         return cli_exit_of(err);

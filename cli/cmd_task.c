@@ -50,7 +50,7 @@ static struct docs *read_tasks(struct cli *c, const struct args *a, struct err *
     AUTO(bson_destroy)
     bson_t *opts = BCON_NEW("limit", BCON_INT64(limit), "sort", "{", "created_at", BCON_INT32(-1),
                             "_id", BCON_INT32(-1), "}");
-    return docs_read(c->db, &(struct docs_query){DB_TASKS, filter, opts}, err);
+    return docs_read(c->ops.db, &(struct docs_query){DB_TASKS, filter, opts}, err);
 }
 
 static int print_table(struct cli *c, const struct docs *tasks, struct err *err)
@@ -120,9 +120,8 @@ static int print_fields(struct cli *c, const bson_t *task, struct err *err)
 enum cli_exit cmd_task_show(struct cli *c, const struct args *a, struct err *err)
 {
     AUTO(bson_destroy) bson_t *task = NULL;
-    enum cli_exit e = find_task(c, a->words[0], &task, err);
-    if (e != CLI_OK) {
-        return e;
+    if (find_task(&c->ops, a->words[0], &task, err) != 0) {
+        return cli_exit_of(err);
     }
     int rc = c->json ? json_print(json_of_doc(task), c->out, err) : print_fields(c, task, err);
     return rc == 0 ? CLI_OK : cli_exit_of(err);

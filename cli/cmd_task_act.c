@@ -1,8 +1,8 @@
 /* cmd_task_act.c - trawl task retry|cancel|skip|ignore. */
 #include "cli/args.h"
+#include "cli/cmd_steer.h"
 #include "ops/facts.h"
 #include "ops/find.h"
-#include "ops/steer.h"
 #include "ops/task_tree.h"
 
 static struct docs *only(const bson_t *task, struct err *err)
@@ -13,7 +13,7 @@ static struct docs *only(const bson_t *task, struct err *err)
 
 static struct docs *tree_of(struct cli *c, enum tree_what what, const bson_t *root, struct err *err)
 {
-    AUTO(docs_free) struct docs *all = facts_tasks_of(c, doc_str(root, "raw_file", ""), err);
+    AUTO(docs_free) struct docs *all = facts_tasks_of(&c->ops, doc_str(root, "raw_file", ""), err);
     return all == NULL ? NULL : tree_select(what, root, all, err);
 }
 
@@ -30,9 +30,8 @@ static enum cli_exit act(struct cli *c, const struct args *a, const struct wish 
     if (cli_why(a, w->needs_why, &why, err) != 0) {
         return CLI_USAGE;
     }
-    enum cli_exit e = find_task(c, a->words[0], &root, err);
-    if (e != CLI_OK) {
-        return e;
+    if (find_task(&c->ops, a->words[0], &root, err) != 0) {
+        return cli_exit_of(err);
     }
     AUTO(docs_free) struct docs *tasks = w->tree ? tree_of(c, w->what, root, err) : only(root, err);
     if (tasks == NULL) {
@@ -47,7 +46,7 @@ static enum cli_exit act(struct cli *c, const struct args *a, const struct wish 
                                .why = why,
                                .root = w->tree ? a->words[0] : NULL,
                                .list = w->tree};
-    return steer_tasks(c, &s, tasks, err);
+    return cmd_steer(c, &s, tasks, err);
 }
 
 enum cli_exit cmd_task_retry(struct cli *c, const struct args *a, struct err *err)

@@ -2,20 +2,20 @@
 #include <string.h>
 
 #include "cli/args.h"
+#include "cli/cmd_top_draw.h"
 #include "cli/screen.h"
 #include "common/db/doc_json.h"
-#include "ops/overview.h"
 
 #define REFRESH_MS 1000
 
 static enum cli_exit once(struct cli *c, struct top *t, struct err *err)
 {
-    top_read(c, t);
+    top_read(&c->ops, t);
     if (t->away.kind != ERR_NONE) {
         *err = t->away;
         return cli_exit_of(err);
     }
-    int rc = c->json ? json_print(top_json(c, t), c->out, err) : top_draw(c, t, err);
+    int rc = c->json ? json_print(top_json(&c->ops, t), c->out, err) : top_draw(c, t, err);
     return rc == 0 ? CLI_OK : cli_exit_of(err);
 }
 
@@ -48,7 +48,7 @@ static enum cli_exit live(struct cli *c, struct top *t, struct err *err)
     while (screen != NULL && e != SCREEN_END) {
         char key = '\0';
         if (e != SCREEN_RESIZED) {
-            top_read(c, t);
+            top_read(&c->ops, t);
         }
         if (redraw(c, t, err) != 0) {
             break;

@@ -3,11 +3,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "cli/cmd_status_print.h"
+#include "cli/cmd_top_draw.h"
 #include "cli/table.h"
 #include "common/base/human.h"
 #include "common/db/doc_json.h"
-#include "ops/overview.h"
-#include "ops/status.h"
 
 #define BAR_WIDTH     20
 #define RUNNING_SHOWN 10
@@ -32,19 +32,11 @@ static int print_table(struct cli *c, const struct table *t, struct err *err)
 
 /* --- the head --- */
 
-static const bson_t *leader_of(const struct cli *c, const struct top *t)
-{
-    const bson_t *lease = docs_by_id(t->leases, "scheduler");
-    bool led = lease != NULL && doc_str(lease, "holder", "")[0] != '\0' &&
-               top_silence_ms(t, lease) <= c->cfg->scheduler.lease_ms;
-    return led ? lease : NULL;
-}
-
 static void print_head(struct cli *c, const struct top *t)
 {
     char when[TEXT_SHORT];
-    const bson_t *leader = leader_of(c, t);
-    fprintf(c->out, "trawl %s  %s UTC  ", c->cfg->trawl.env, text_time(t->now_ms, when));
+    const bson_t *leader = top_leader(&c->ops, t);
+    fprintf(c->out, "trawl %s  %s UTC  ", c->ops.cfg->trawl.env, text_time(t->now_ms, when));
     if (leader != NULL) {
         text_put(c->out, doc_str(leader, "holder", "?"));
         fputs(" leads", c->out);
@@ -72,46 +64,6 @@ static void print_banner(struct cli *c, const struct top *t)
     }
 }
 
-static int64_t bytes_of(const struct top *t)
-{
-    int64_t bytes = 0;
-    for (size_t i = 0; i < t->ended->n; i++) {
-        bytes += doc_i64(t->ended->items[i], "bytes", 0);
-    }
-    return bytes;
-}
-
-struct copying {
-    int64_t copies, bytes_per_s;
-};
-
-/* Each from its start to its worker's last word, both on that worker's clock. */
-static void add_copies(const bson_t *worker, struct copying *sum)
-{
-    bson_t runs, run;
-    bson_iter_t at;
-    for (bool more =
-             doc_sub(worker, "running", &runs) && bson_iter_init(&at, &runs) && bson_iter_next(&at);
-         more; more = bson_iter_next(&at)) {
-        if (!doc_sub(&runs, bson_iter_key(&at), &run) ||
-            strcmp(doc_str(&run, "kind", ""), "copy") != 0) {
-            continue;
-        }
-        int64_t ms = doc_i64(worker, "at", 0) - doc_i64(&run, "started", 0);
-        sum->copies++;
-        sum->bytes_per_s += ms > 0 ? doc_i64(&run, "done", 0) * 1000 / ms : 0;
-    }
-}
-
-static struct copying copying_now(const struct top *t)
-{
-    struct copying sum = {0};
-    for (size_t i = 0; i < t->workers->n; i++) {
-        add_copies(t->workers->items[i], &sum);
-    }
-    return sum;
-}
-
 static void print_rates(struct cli *c, const struct top *t)
 {
     char size[TEXT_SHORT];
@@ -125,8 +77,8 @@ static void print_rates(struct cli *c, const struct top *t)
     if (t->ended->n == 0) {
         fputs("no task ended", c->out);
     }
-    fprintf(c->out, "; %s copied", text_size(bytes_of(t), size));
-    const struct copying now = copying_now(t);
+    fprintf(c->out, "; %s copied", text_size(top_bytes(t), size));
+    const struct top_copying now = top_copying(t);
     if (now.copies > 0) {
         fprintf(c->out, "; now %" PRId64 " cop%s at %s/s", now.copies,
                 now.copies == 1 ? "y" : "ies", text_size(now.bytes_per_s, size));
@@ -209,7 +161,7 @@ static int print_workers(struct cli *c, const struct top *t, struct err *err)
         status_kinds(w, kinds, sizeof kinds);
         table_cell(table, STYLE_PLAIN, doc_str(w, "_id", "?"));
         table_cell(table, STYLE_PLAIN, kinds);
-        table_cell(table, silence > c->cfg->worker.lease_ms ? STYLE_BAD : STYLE_DIM,
+        table_cell(table, silence > c->ops.cfg->worker.lease_ms ? STYLE_BAD : STYLE_DIM,
                    text_age(t->now_ms - silence, t->now_ms, beat));
     }
     if (table == NULL || n == 0) {
@@ -280,39 +232,4 @@ int top_draw(struct cli *c, const struct top *t, struct err *err)
                    print_workers(c, t, err) != 0
                ? -1
                : 0;
-}
-
-/* --- JSON --- */
-
-static json_t *ended_json(const struct top *t)
-{
-    json_t *out = json_object();
-    for (size_t i = 0; i < t->ended->n; i++) {
-        const bson_t *d = t->ended->items[i];
-        json_object_set_new(out, doc_str(d, "_id", "?"), json_integer(doc_i64(d, "n", 0)));
-    }
-    return out;
-}
-
-static json_t *pools_json(const struct top *t)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < t->n_states; i++) {
-        json_array_append_new(list, pool_json(&t->states[i]));
-    }
-    return list;
-}
-
-json_t *top_json(const struct cli *c, const struct top *t)
-{
-    const bson_t *leader = leader_of(c, t);
-    const struct stopped stop = pools_stopped(t->pools);
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:I}", "at",
-                     json_date(t->now_ms), "leader",
-                     json_text(leader != NULL ? doc_str(leader, "holder", "") : ""), "stopped",
-                     stopped_json(&stop), "pools", pools_json(t), "ended_last_minute",
-                     ended_json(t), "bytes_copied_last_minute", (json_int_t)bytes_of(t),
-                     "bytes_copied_per_s", (json_int_t)copying_now(t).bytes_per_s, "workers",
-                     json_of_docs(t->workers), "waits_longest", json_of_docs(t->oldest),
-                     "failed_last", json_of_docs(t->errors), "alerts", (json_int_t)t->n_alerts);
 }

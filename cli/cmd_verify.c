@@ -110,7 +110,7 @@ static int choose_many(struct cli *c, const struct args *a, struct queue *q, str
     AUTO(bson_destroy)
     bson_t *opts = BCON_NEW("projection", "{", "size", BCON_INT32(1), "verified_at", BCON_INT32(1),
                             "original", BCON_INT32(1), "}");
-    if (db_each(c->db, DB_RAW_FILES, filter, opts, queue_add, q, err) != 0) {
+    if (db_each(c->ops.db, DB_RAW_FILES, filter, opts, queue_add, q, err) != 0) {
         return -1;
     }
     if (q->n > 0) {
@@ -124,9 +124,8 @@ static enum cli_exit choose_one(struct scrub *s, const char *name, struct queue 
 {
     AUTO(bson_destroy) bson_t *raw = NULL;
     bool still;
-    enum cli_exit e = find_raw_file(s->c, name, &raw, err);
-    if (e != CLI_OK) {
-        return e;
+    if (find_raw_file(&s->c->ops, name, &raw, err) != 0) {
+        return cli_exit_of(err);
     }
     const char *id = doc_str(raw, "_id", "?");
     bson_t files;
@@ -135,7 +134,7 @@ static enum cli_exit choose_one(struct scrub *s, const char *name, struct queue 
         return cli_fail(err, CLI_REFUSED, "%s has no backup yet (%s); see trawl why %s", id,
                         doc_str(raw, "status", "?"), id);
     }
-    if (scrub_is_still(s->c->db, raw, &still, err) != 0) {
+    if (scrub_is_still(s->c->ops.db, raw, &still, err) != 0) {
         return cli_exit_of(err);
     }
     if (!still) {
@@ -176,8 +175,9 @@ static enum cli_exit choose(struct scrub *s, const struct args *a, struct queue 
 
 static int need_share(struct scrub *s, int64_t max_age_ms, struct err *err)
 {
-    const struct mount_need need = {
-        .location = "backup", .path = s->c->cfg->location.backup.worker, .max_age_ms = max_age_ms};
+    const struct mount_need need = {.location = "backup",
+                                    .path = s->c->ops.cfg->location.backup.worker,
+                                    .max_age_ms = max_age_ms};
     if (need.path[0] == '\0') {
         return ERR(err, ERR_HOLD, 0, "[location.backup] worker is not configured");
     }
@@ -192,8 +192,9 @@ static void note_view(void *ctx, const struct mounts_view *v)
 
 static int look_at_share(struct scrub *s, struct err *err)
 {
-    const struct mount_need need = {
-        .location = "backup", .path = s->c->cfg->location.backup.worker, .max_age_ms = FRESH_MS};
+    const struct mount_need need = {.location = "backup",
+                                    .path = s->c->ops.cfg->location.backup.worker,
+                                    .max_age_ms = FRESH_MS};
     return need_share(s, 0, err) != 0 ? -1 : mounts_look(s->mounts, &need, note_view, s, err);
 }
 
@@ -227,7 +228,7 @@ static int read_backup(struct scrub *s, const bson_t *raw, struct err *err)
     struct record record;
     struct verify_one *one = s->show.one;
     const struct verify_watch watch = {.file = verify_show_file, .ctx = &s->show};
-    AUTO(free) char *folder = record_folder(s->c->cfg, raw, err);
+    AUTO(free) char *folder = record_folder(s->c->ops.cfg, raw, err);
     AUTO(free) char *id = path_unescape(one->id);
     if (folder == NULL || id == NULL) {
         return -1;
@@ -269,9 +270,9 @@ static int mark(void *ctx, bool *won, bson_t *after, struct err *err)
 /* Only a mark that is set or taken away is an entry of the log. */
 static int note_found(struct scrub *s, const struct scrub_found *f, bool *stale, struct err *err)
 {
-    struct marking m = {s->c->db, f, stale};
+    struct marking m = {s->c->ops.db, f, stale};
     if (f->n == 0 && !doc_has(f->raw, "backup_damaged")) {
-        return scrub_note(s->c->db, f, stale, err);
+        return scrub_note(s->c->ops.db, f, stale, err);
     }
     AUTO(bson_destroy)
     bson_t *before = BCON_NEW("damaged_files", BCON_INT64(doc_i64(f->raw, "backup_damaged.n", 0)));
@@ -283,30 +284,27 @@ static int note_found(struct scrub *s, const struct scrub_found *f, bool *stale,
                                     .run = mark,
                                     .ctx = &m};
     bool won;
-    return audit_make(s->c->db, &entry, &won, err);
+    return audit_make(s->c->ops.db, &entry, &won, err);
 }
 
 /* *stale = true: it is being copied again, what was read does not count. */
 static int note(struct scrub *s, const bson_t *raw, bool *stale, struct err *err)
 {
     struct verify_one *one = s->show.one;
-    char by[200], text[500];
+    char text[500];
     bool still = true;
     snprintf(text, sizeof text, "the backup is damaged: %.400s%s", one->first,
              one->damaged > 1 ? " (and more)" : "");
     if (one->damaged > 0 &&
-        (need_share(s, 0, err) != 0 || scrub_is_still(s->c->db, raw, &still, err) != 0)) {
+        (need_share(s, 0, err) != 0 || scrub_is_still(s->c->ops.db, raw, &still, err) != 0)) {
         return -1;
     }
     *stale = !still;
     if (!still || (one->damaged == 0 && one->bad > 0)) {
         return 0;
     }
-    const struct scrub_found found = {.raw = raw,
-                                      .files = &one->files,
-                                      .n = one->damaged,
-                                      .text = text,
-                                      .by = cli_who(by, sizeof by)};
+    const struct scrub_found found = {
+        .raw = raw, .files = &one->files, .n = one->damaged, .text = text, .by = s->c->ops.by};
     if (note_found(s, &found, stale, err) != 0) {
         return -1;
     }
@@ -320,7 +318,8 @@ static int note(struct scrub *s, const bson_t *raw, bool *stale, struct err *err
 static int compare_original(struct scrub *s, const bson_t *raw, bool *skip, struct err *err)
 {
     struct verify_one *one = s->show.one;
-    const struct verify_source v = {.c = s->c, .mounts = s->mounts, .hash = s->hash};
+    const struct verify_source v = {
+        .ops = &s->c->ops, .log = isatty(STDERR_FILENO) != 1, .mounts = s->mounts, .hash = s->hash};
     if (verify_source(&v, raw, one, skip, err) == 0) {
         return 0;
     }
@@ -339,7 +338,7 @@ static int verify_raw(struct scrub *s, const bson_t *raw, bool *skip, struct err
 {
     struct verify_one *one = s->show.one;
     bool still = false;
-    if (scrub_is_still(s->c->db, raw, &still, err) != 0) {
+    if (scrub_is_still(s->c->ops.db, raw, &still, err) != 0) {
         return -1;
     }
     if (still && s->show.originals) {
@@ -373,7 +372,7 @@ static int verify_next(struct scrub *s, const struct waiting *w, struct verify_o
     AUTO(bson_destroy) bson_t *raw = NULL;
     one->list = s->c->json ? json_array() : NULL;
     s->show.one = one;
-    if (db_find_id(s->c->db, DB_RAW_FILES, w->id, &raw, err) != 0 ||
+    if (db_find_id(s->c->ops.db, DB_RAW_FILES, w->id, &raw, err) != 0 ||
         (raw != NULL && verify_raw(s, raw, &skip, err) != 0)) {
         return -1;
     }
@@ -395,11 +394,11 @@ static int64_t fixed_rate(void *ctx)
 static int prepare(struct scrub *s, const struct args *a, struct err *err)
 {
     const struct args_number limit = {
-        .name = "limit", .min = 0, .max = 1000000, .or_else = s->c->cfg->scrub.limit_mib_per_s};
+        .name = "limit", .min = 0, .max = 1000000, .or_else = s->c->ops.cfg->scrub.limit_mib_per_s};
     const struct rehash_hooks hooks = {.read = on_read, .ctx = s};
     int64_t mib;
     if (args_i64(a, &limit, &mib, err) != 0 || (s->hash = rehash_new(&hooks, err)) == NULL ||
-        (s->mounts = mounts_new(s->c->cfg, s->c->db, err)) == NULL) {
+        (s->mounts = mounts_new(s->c->ops.cfg, s->c->ops.db, err)) == NULL) {
         return -1;
     }
     s->rate = mib * MIB;

@@ -15,18 +15,6 @@
 #define NOTED_MAX  100 /* damaged files named in a document */
 #define REASON_MAX 200
 
-void verify_one_init(struct verify_one *one, const char *id)
-{
-    *one = (struct verify_one){.id = id, .start_ms = mono_ms()};
-    bson_init(&one->files);
-}
-
-void verify_one_fini(struct verify_one *one)
-{
-    bson_destroy(&one->files);
-    json_decref(one->list);
-}
-
 /* --- the moving line --- */
 
 static void draw(struct verify_show *s)

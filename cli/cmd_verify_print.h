@@ -8,18 +8,6 @@
 #include "common/db/doc_json.h"
 #include "ops/verify.h"
 
-struct verify_one { /* a raw file under way */
-    const char *id;
-    int64_t n, bad, damaged, bytes, start_ms;
-    bson_t files;         /* of the damaged ones: {path, reason}, at most 100 */
-    char first[400];      /* "<path>: <reason>" of the first */
-    char why[VERIFY_WHY]; /* how the manifests or the original differ, why it was skipped, or "" */
-    const char *state;    /* of an original: "same", "differs", …; NULL: a backup was read */
-    json_t *list;         /* NULL without --json */
-};
-void verify_one_init(struct verify_one *one, const char *id) __attribute__((nonnull));
-void verify_one_fini(struct verify_one *one) __attribute__((nonnull));
-
 struct verify_show {
     struct cli *c;
     bool many;      /* more than one raw file was asked for */

@@ -57,7 +57,7 @@ static enum cli_exit find_target(struct cli *c, const char *name, struct answer 
 {
     if (is_pool_name(name)) {
         x->tasks = docs_new(err);
-        if (x->tasks == NULL || db_find_id(c->db, DB_POOLS, name, &x->pool, err) != 0) {
+        if (x->tasks == NULL || db_find_id(c->ops.db, DB_POOLS, name, &x->pool, err) != 0) {
             return cli_exit_of(err);
         }
         return x->pool != NULL ? CLI_OK
@@ -67,14 +67,13 @@ static enum cli_exit find_target(struct cli *c, const char *name, struct answer 
                                           name);
     }
     if (strchr(name, '/') == NULL) {
-        return find_raw_file(c, name, &x->raw, err);
+        return find_raw_file(&c->ops, name, &x->raw, err) == 0 ? CLI_OK : cli_exit_of(err);
     }
     AUTO(bson_destroy) bson_t *task = NULL;
-    enum cli_exit e = find_task(c, name, &task, err);
-    if (e != CLI_OK) {
-        return e;
+    if (find_task(&c->ops, name, &task, err) != 0) {
+        return cli_exit_of(err);
     }
-    if (db_find_id(c->db, DB_RAW_FILES, doc_str(task, "raw_file", ""), &x->raw, err) != 0) {
+    if (db_find_id(c->ops.db, DB_RAW_FILES, doc_str(task, "raw_file", ""), &x->raw, err) != 0) {
         return cli_exit_of(err);
     }
     x->tasks = docs_new(err);
@@ -109,9 +108,10 @@ static int gather_queue(struct cli *c, struct answer *x, struct err *err)
     }
     int rc = 0;
     if (!bson_empty(&pools)) {
-        x->open = facts_open_tasks(c, &pools, err);
+        x->open = facts_open_tasks(&c->ops, &pools, err);
         rc = x->open != NULL ? 0 : -1;
-        (void)!instruments_each(c->cfg, keep_cap, x, &ignored); /* their caps are then not known */
+        (void)!instruments_each(c->ops.cfg, keep_cap, x,
+                                &ignored); /* their caps are then not known */
     }
     bson_destroy(&pools);
     return rc;
@@ -124,17 +124,17 @@ static int gather_instrument(struct cli *c, struct answer *x, struct err *err)
     if (id[0] == '\0') {
         return 0;
     }
-    x->instrument = facts_instrument(c, id, &no_instrument);
-    return db_find_id(c->db, DB_WATCHES, id, &x->watch, err);
+    x->instrument = facts_instrument(&c->ops, id, &no_instrument);
+    return db_find_id(c->ops.db, DB_WATCHES, id, &x->watch, err);
 }
 
 static int gather(struct cli *c, struct answer *x, struct err *err)
 {
     if (x->tasks == NULL) {
-        x->tasks = facts_tasks_of(c, doc_str(x->raw, "_id", ""), err);
+        x->tasks = facts_tasks_of(&c->ops, doc_str(x->raw, "_id", ""), err);
     }
-    if (x->tasks == NULL || facts_read(c, &x->facts, err) != 0 || gather_queue(c, x, err) != 0 ||
-        gather_instrument(c, x, err) != 0) {
+    if (x->tasks == NULL || facts_read(&c->ops, &x->facts, err) != 0 ||
+        gather_queue(c, x, err) != 0 || gather_instrument(c, x, err) != 0) {
         return -1;
     }
     x->view = (struct why_facts){

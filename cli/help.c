@@ -1,5 +1,6 @@
 /* help.c - what trawl says about itself, from the table of commands. */
 #include "cli/help.h"
+#include "cli/args.h"
 
 #include <string.h>
 

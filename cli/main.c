@@ -1,5 +1,6 @@
 /* main.c - start-up and shutdown of trawl, the operator's command. */
 #include <errno.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,12 +35,29 @@ static int terminal_width(void)
     return 80;
 }
 
+/* "user@host" */
+static const char *who_acts(char *buf, size_t room)
+{
+    char host[128] = "";
+    const char *user = getenv("SUDO_USER");
+    const struct passwd *pw = user == NULL ? getpwuid(getuid()) : NULL;
+    if (user == NULL) {
+        user = pw != NULL ? pw->pw_name : "unknown";
+    }
+    if (gethostname(host, sizeof host - 1) != 0) {
+        host[0] = '\0';
+    }
+    snprintf(buf, room, "%s@%s", user, host);
+    return buf;
+}
+
 static void look_around(struct cli *c, const struct args *a)
 {
     bool tty = isatty(STDOUT_FILENO) == 1;
     c->json = a->json;
     c->quiet = a->quiet;
     c->config_dir = a->config_dir;
+    c->ops.by = who_acts(c->who, sizeof c->who);
     c->out = stdout;
     c->color = tty && colours_wanted(a);
     c->width = tty ? terminal_width() : 0;
@@ -50,12 +68,12 @@ static void look_around(struct cli *c, const struct args *a)
 static enum cli_exit provide(struct cli *c, const struct command *cmd, struct err *err)
 {
     if (cmd->need >= NEED_CONFIG) {
-        c->cfg = config_load(c->config_dir, err);
+        c->ops.cfg = c->cfg = config_load(c->config_dir, err);
     }
-    if (cmd->need >= NEED_DB && c->cfg != NULL) {
-        c->db = db_new(c->cfg, "trawl", err);
+    if (cmd->need >= NEED_DB && c->ops.cfg != NULL) {
+        c->ops.db = db_new(c->ops.cfg, "trawl", err);
     }
-    if (err->kind == ERR_NONE && cmd->destructive && !config_env_is_chosen(c->cfg)) {
+    if (err->kind == ERR_NONE && cmd->destructive && !config_env_is_chosen(c->ops.cfg)) {
         return cli_fail(err, CLI_USAGE,
                         "%s ends or discards work: say in which environment, as in ENV=production, "
                         "or env in [trawl] of trawl.ini",
@@ -72,6 +90,9 @@ static enum cli_exit run(struct cli *c, const struct args *a, struct err *err)
     }
     if (a->command == NULL || a->help) {
         return help_asked(c, a);
+    }
+    if (cli_why(a, false, &c->ops.why, err) != 0) {
+        return CLI_USAGE;
     }
     enum cli_exit e = provide(c, a->command, err);
     return e != CLI_OK ? e : a->command->run(c, a, err);
@@ -117,7 +138,7 @@ int main(int argc, char **argv)
     if (err.kind != ERR_NONE) {
         complain(e, &err);
     }
-    db_free(c.db);
+    db_free(c.ops.db);
     config_free(c.cfg);
     return (int)e;
 }

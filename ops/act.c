@@ -8,19 +8,14 @@ struct write {
 
 int act_run(const struct act *a, audit_fn *run, void *ctx, bool *won, struct err *err)
 {
-    char who[200];
-    const char *why;
-    if (cli_why(a->args, false, &why, err) != 0) {
-        return -1;
-    }
     const struct audit_act act = {.verb = a->verb,
                                   .target = a->target,
-                                  .by = cli_who(who, sizeof who),
-                                  .why = why,
+                                  .by = a->ops->by,
+                                  .why = a->ops->why,
                                   .before = a->before,
                                   .run = run,
                                   .ctx = ctx};
-    return audit_make(a->c->db, &act, won, err);
+    return audit_make(a->ops->db, &act, won, err);
 }
 
 static int insert(void *ctx, bool *won, bson_t *after, struct err *err)
@@ -52,20 +47,20 @@ static int erase(void *ctx, bool *won, bson_t *after, struct err *err)
 
 int act_insert(const struct act *a, const char *coll, const bson_t *doc, bool *won, struct err *err)
 {
-    struct write w = {.db = a->c->db, .coll = coll, .doc = doc};
+    struct write w = {.db = a->ops->db, .coll = coll, .doc = doc};
     return act_run(a, insert, &w, won, err);
 }
 
 int act_update(const struct act *a, const char *coll, const bson_t *filter, const bson_t *change,
                bool *won, struct err *err)
 {
-    struct write w = {.db = a->c->db, .coll = coll, .filter = filter, .doc = change};
+    struct write w = {.db = a->ops->db, .coll = coll, .filter = filter, .doc = change};
     return act_run(a, update, &w, won, err);
 }
 
 int act_delete(const struct act *a, const char *coll, const bson_t *filter, bool *won,
                struct err *err)
 {
-    struct write w = {.db = a->c->db, .coll = coll, .filter = filter};
+    struct write w = {.db = a->ops->db, .coll = coll, .filter = filter};
     return act_run(a, erase, &w, won, err);
 }

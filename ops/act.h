@@ -1,18 +1,16 @@
 /*
  * act.h - one thing that an operator makes, changes or removes, with its entry in the audit
- * (common/task/audit.h): --why of the command is its reason.
+ * (common/task/audit.h).
  */
 #ifndef OPS_ACT_H
 #define OPS_ACT_H
-#include "cli/args.h"
-#include "cli/cli.h"
 #include "common/task/audit.h"
+#include "ops/ops.h"
 
 struct act {
-    struct cli *c;
-    const struct args *args;
+    const struct ops *ops;
     const char *verb, *target;
-    const bson_t *before; /* what stands there; or NULL */
+    const bson_t *before; /* what is there; or NULL */
 };
 /* The result is audit_make's. */
 int act_run(const struct act *a, audit_fn *run, void *ctx, bool *won, struct err *err)

@@ -47,10 +47,10 @@ static bool any_old(const struct docs *d, int64_t silence_ms)
 }
 
 /* Read a collection of beats, twice when a date looks old. */
-static int look_at(struct cli *c, const struct beats *b, struct err *err)
+static int look_at(const struct ops *o, const struct beats *b, struct err *err)
 {
     const struct docs_query q = {.coll = b->coll};
-    AUTO(docs_free) struct docs *before = docs_read(c->db, &q, err);
+    AUTO(docs_free) struct docs *before = docs_read(o->db, &q, err);
     if (before == NULL) {
         return -1;
     }
@@ -61,11 +61,11 @@ static int look_at(struct cli *c, const struct beats *b, struct err *err)
     for (int64_t end = mono_ms() + wait; mono_ms() < end;) {
         mono_sleep_ms(LOOK_MS);
     }
-    AUTO(docs_free) struct docs *now = docs_read(c->db, &q, err);
+    AUTO(docs_free) struct docs *now = docs_read(o->db, &q, err);
     return now == NULL ? -1 : sort_out(b, before, now, err);
 }
 
-int alive_look(struct cli *c, struct alive *out, struct err *err)
+int alive_look(const struct ops *o, struct alive *out, struct err *err)
 {
     *out =
         (struct alive){.workers = docs_new(err), .stale = docs_new(err), .leases = docs_new(err)};
@@ -73,9 +73,9 @@ int alive_look(struct cli *c, struct alive *out, struct err *err)
     if (out->workers == NULL || out->stale == NULL || out->leases == NULL || lost == NULL) {
         return -1;
     }
-    const struct beats leases = {DB_LEASES, c->cfg->scheduler.lease_ms, out->leases, lost};
-    const struct beats workers = {DB_WORKERS, c->cfg->worker.lease_ms, out->workers, out->stale};
-    return look_at(c, &leases, err) != 0 || look_at(c, &workers, err) != 0 ? -1 : 0;
+    const struct beats leases = {DB_LEASES, o->cfg->scheduler.lease_ms, out->leases, lost};
+    const struct beats workers = {DB_WORKERS, o->cfg->worker.lease_ms, out->workers, out->stale};
+    return look_at(o, &leases, err) != 0 || look_at(o, &workers, err) != 0 ? -1 : 0;
 }
 
 void alive_free(struct alive *a)

@@ -4,8 +4,8 @@
  */
 #ifndef OPS_ALIVE_H
 #define OPS_ALIVE_H
-#include "cli/cli.h"
 #include "common/db/docs.h"
+#include "ops/ops.h"
 
 struct alive {
     struct docs *workers; /* those that live */
@@ -14,7 +14,7 @@ struct alive {
 };
 
 /* Look; waits up to 3 s only when a date looks old. Freed with alive_free, also after a failure. */
-int alive_look(struct cli *c, struct alive *out, struct err *err)
+int alive_look(const struct ops *o, struct alive *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 void alive_free(struct alive *a) __attribute__((nonnull));
 /* The lease of the leading scheduler, borrowed; NULL when nobody leads. */

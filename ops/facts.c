@@ -23,22 +23,28 @@ const char *const facts_statuses[] = {"queued_for_monitoring",
                                       "ignored",
                                       NULL};
 
-static struct docs *taken_slots(struct cli *c, struct err *err)
+bool facts_is_error(const char *status)
+{
+    return strcmp(status, "error") == 0 || strcmp(status, "acquisition_failed") == 0 ||
+           strcmp(status, "quanting_failed") == 0;
+}
+
+static struct docs *taken_slots(const struct ops *o, struct err *err)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("task", "{", "$ne", BCON_NULL, "}");
     AUTO(bson_destroy) bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}");
-    return docs_read(c->db, &(struct docs_query){DB_SLOTS, filter, opts}, err);
+    return docs_read(o->db, &(struct docs_query){DB_SLOTS, filter, opts}, err);
 }
 
-int facts_read(struct cli *c, struct facts *out, struct err *err)
+int facts_read(const struct ops *o, struct facts *out, struct err *err)
 {
     AUTO(bson_destroy) bson_t *sorted = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}");
     *out = (struct facts){0};
-    if (alive_look(c, &out->alive, err) != 0) {
+    if (alive_look(o, &out->alive, err) != 0) {
         return -1;
     }
-    out->pools = docs_read(c->db, &(struct docs_query){.coll = DB_POOLS, .opts = sorted}, err);
-    out->slots = out->pools != NULL ? taken_slots(c, err) : NULL;
+    out->pools = docs_read(o->db, &(struct docs_query){.coll = DB_POOLS, .opts = sorted}, err);
+    out->slots = out->pools != NULL ? taken_slots(o, err) : NULL;
     return out->slots != NULL ? 0 : -1;
 }
 
@@ -49,7 +55,7 @@ void facts_free(struct facts *f)
     docs_free(f->slots);
 }
 
-struct docs *facts_open_tasks(struct cli *c, const bson_t *pools, struct err *err)
+struct docs *facts_open_tasks(const struct ops *o, const bson_t *pools, struct err *err)
 {
     bson_t names = BSON_INITIALIZER;
     db_append_keys(&names, pools);
@@ -63,35 +69,35 @@ struct docs *facts_open_tasks(struct cli *c, const bson_t *pools, struct err *er
                             "state", BCON_INT32(1), "priority", BCON_INT32(1), "ready_at",
                             BCON_INT32(1), "not_before", BCON_INT32(1), "wait_ms", BCON_INT32(1),
                             "instrument_id", BCON_INT32(1), "project_id", BCON_INT32(1), "}");
-    return docs_read(c->db, &(struct docs_query){DB_TASKS, filter, opts}, err);
+    return docs_read(o->db, &(struct docs_query){DB_TASKS, filter, opts}, err);
 }
 
-struct docs *facts_tasks_of(struct cli *c, const char *raw_file, struct err *err)
+struct docs *facts_tasks_of(const struct ops *o, const char *raw_file, struct err *err)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("raw_file", BCON_UTF8(raw_file));
     AUTO(bson_destroy)
     bson_t *opts = BCON_NEW("sort", "{", "created_at", BCON_INT32(1), "_id", BCON_INT32(1), "}");
-    return docs_read(c->db, &(struct docs_query){DB_TASKS, filter, opts}, err);
+    return docs_read(o->db, &(struct docs_query){DB_TASKS, filter, opts}, err);
 }
 
-struct docs *facts_metrics_of(struct cli *c, const char *raw_file, struct err *err)
+struct docs *facts_metrics_of(const struct ops *o, const char *raw_file, struct err *err)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("raw_file", BCON_UTF8(raw_file));
     AUTO(bson_destroy)
     bson_t *opts = BCON_NEW("sort", "{", "created_at_", BCON_INT32(-1), "_id", BCON_INT32(-1), "}");
-    return docs_read(c->db, &(struct docs_query){DB_METRICS, filter, opts}, err);
+    return docs_read(o->db, &(struct docs_query){DB_METRICS, filter, opts}, err);
 }
 
-struct instrument *facts_instrument(struct cli *c, const char *id, struct err *err)
+struct instrument *facts_instrument(const struct ops *o, const char *id, struct err *err)
 {
     AUTO(free) char *file = NULL;
     if (strchr(id, '/') != NULL ||
-        asprintf(&file, "%s/%s.ini", c->cfg->scheduler.instruments_dir, id) < 0) {
+        asprintf(&file, "%s/%s.ini", o->cfg->scheduler.instruments_dir, id) < 0) {
         file = NULL;
         (void)ERR(err, ERR_INVALID, 0, "'%s' names no instrument", id);
         return NULL;
     }
-    return instrument_load(c->cfg, file, err);
+    return instrument_load(o->cfg, file, err);
 }
 
 static const char *number_or_text(const bson_t *doc, const char *path, char buf[static 32])

@@ -9,28 +9,30 @@
 /* The statuses that a raw file can have, NULL at the end: AlphaKraken's, of which three are only in
  * databases that it has filled. */
 extern const char *const facts_statuses[];
+/* Whether a status says that a raw file came to no good end. */
+bool facts_is_error(const char *status) __attribute__((nonnull));
 
 struct facts {
     struct alive alive;
     struct docs *pools;
     struct docs *slots; /* those that are taken */
 };
-int facts_read(struct cli *c, struct facts *out, struct err *err)
+int facts_read(const struct ops *o, struct facts *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 void facts_free(struct facts *f) __attribute__((nonnull));
 
 /* The tasks that are ready or hold a slot, of the pools whose names are the keys of pools, as far
  * as queue.h and why_pool need them; docs_free. */
-struct docs *facts_open_tasks(struct cli *c, const bson_t *pools, struct err *err) OWNED
+struct docs *facts_open_tasks(const struct ops *o, const bson_t *pools, struct err *err) OWNED
     __attribute__((nonnull));
 /* The tasks of a raw file in the order of their making; docs_free. */
-struct docs *facts_tasks_of(struct cli *c, const char *raw_file, struct err *err) OWNED
+struct docs *facts_tasks_of(const struct ops *o, const char *raw_file, struct err *err) OWNED
     __attribute__((nonnull));
 /* The metrics of a raw file, newest first; docs_free. */
-struct docs *facts_metrics_of(struct cli *c, const char *raw_file, struct err *err) OWNED
+struct docs *facts_metrics_of(const struct ops *o, const char *raw_file, struct err *err) OWNED
     __attribute__((nonnull));
 /* An instrument by its id; NULL when its file cannot be read (*err says why). instrument_free. */
-struct instrument *facts_instrument(struct cli *c, const char *id, struct err *err) OWNED
+struct instrument *facts_instrument(const struct ops *o, const char *id, struct err *err) OWNED
     __attribute__((nonnull));
 /* The job of a quantification task, as text in buf; "" when there is none yet. */
 const char *facts_job_id(const bson_t *task, char buf[static 32]) __attribute__((nonnull));

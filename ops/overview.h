@@ -4,12 +4,11 @@
  */
 #ifndef OPS_OVERVIEW_H
 #define OPS_OVERVIEW_H
-#include "cli/cli.h"
 #include "common/db/doc_json.h"
+#include "ops/ops.h"
 #include "ops/pools.h"
 
 #define TOP_RATE_MS 60000 /* the time that rates are counted over */
-#define TOP_BAR_MAX 24    /* room for a bar */
 
 /* When a beat was last seen to move, on our own clock. */
 struct top_seen {
@@ -32,16 +31,19 @@ struct top {
     size_t n_seen;
 };
 
-/* Read everything anew. What could not be read stands in t->away. */
-void top_read(struct cli *c, struct top *t) __attribute__((nonnull));
+/* Read everything again. What could not be read is in t->away. */
+void top_read(const struct ops *o, struct top *t) __attribute__((nonnull));
 void top_clear(struct top *t) __attribute__((nonnull));
 /* How long a document with a beat (a worker, a lease) has been silent. */
 int64_t top_silence_ms(const struct top *t, const bson_t *doc) __attribute__((nonnull));
 
-/* "[######....]": how much of size is used; more than size fills it. */
-const char *top_bar(int64_t used, int64_t size, char buf[static TOP_BAR_MAX]);
-/* Write the lines to c->out. */
-int top_draw(struct cli *c, const struct top *t, struct err *err)
-    __attribute__((nonnull, warn_unused_result));
-json_t *top_json(const struct cli *c, const struct top *t) OWNED __attribute__((nonnull));
+/* The lease of the leading scheduler, borrowed; NULL when nobody leads. */
+const bson_t *top_leader(const struct ops *o, const struct top *t) __attribute__((nonnull));
+/* What was copied in the last TOP_RATE_MS. */
+int64_t top_bytes(const struct top *t) __attribute__((nonnull));
+struct top_copying {
+    int64_t copies, bytes_per_s;
+};
+struct top_copying top_copying(const struct top *t) __attribute__((nonnull));
+json_t *top_json(const struct ops *o, const struct top *t) OWNED __attribute__((nonnull));
 #endif

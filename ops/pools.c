@@ -1,29 +1,27 @@
-/* pools.c - the state of the pools, as commands show it. */
+/* pools.c - the state of the pools. */
 #include "ops/pools.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#include "cli/args.h"
-#include "cli/table.h"
 #include "common/base/human.h"
 #include "common/base/suggest.h"
 #include "common/db/doc_json.h"
 #include "ops/facts.h"
 
-static int64_t config_default(const struct cli *c, const char *pool)
+static int64_t config_default(const struct ops *o, const char *pool)
 {
-    int64_t n = config_pool_default(c->cfg, pool);
+    int64_t n = config_pool_default(o->cfg, pool);
     return n < 0 ? 0 : n;
 }
 
-static void state_of(struct cli *c, const struct pool_facts *f, const char *name,
+static void state_of(const struct ops *o, const struct pool_facts *f, const char *name,
                      struct pool_state *out)
 {
     const bson_t *doc = docs_by_id(f->pools, name);
     *out = (struct pool_state){
         .name = name,
-        .slots = config_default(c, name),
+        .slots = config_default(o, name),
         .used = facts_slots_taken(f->slots, name),
         .reason = "",
         .by = "",
@@ -44,29 +42,30 @@ static void state_of(struct cli *c, const struct pool_facts *f, const char *name
     }
 }
 
-struct docs *pool_waiting(struct cli *c, struct err *err)
+struct docs *pool_waiting(const struct ops *o, struct err *err)
 {
     AUTO(docs_free) struct docs *d = docs_new(err);
     AUTO(bson_destroy)
     bson_t *pipeline = BCON_NEW("pipeline", "[", "{", "$match", "{", "state", BCON_UTF8("ready"),
                                 "}", "}", "{", "$group", "{", "_id", BCON_UTF8("$pool"), "n", "{",
                                 "$sum", BCON_INT64(1), "}", "}", "}", "]");
-    if (d == NULL || db_aggregate(c->db, DB_TASKS, pipeline, docs_add, d, err) != 0) {
+    if (d == NULL || db_aggregate(o->db, DB_TASKS, pipeline, docs_add, d, err) != 0) {
         return NULL;
     }
     return TAKE(d);
 }
 
-size_t pool_states(struct cli *c, const struct pool_facts *f, struct pool_state *out, size_t room)
+size_t pool_states(const struct ops *o, const struct pool_facts *f, struct pool_state *out,
+                   size_t room)
 {
     size_t n = 0;
     for (size_t i = 0; pool_names[i] != NULL && n < room; i++) {
-        state_of(c, f, pool_names[i], &out[n++]);
+        state_of(o, f, pool_names[i], &out[n++]);
     }
     for (size_t i = 0; i < f->pools->n && n < room; i++) {
         const char *name = doc_str(f->pools->items[i], "_id", "");
-        if (config_pool_default(c->cfg, name) < 0 && name[0] != '\0') {
-            state_of(c, f, name, &out[n++]);
+        if (config_pool_default(o->cfg, name) < 0 && name[0] != '\0') {
+            state_of(o, f, name, &out[n++]);
         }
     }
     return n;
@@ -79,38 +78,6 @@ json_t *pool_json(const struct pool_state *p)
                      (json_int_t)p->waiting, "reason", json_text(p->reason), "by", json_text(p->by),
                      "at", json_date(p->at_ms), "saved_slots",
                      p->saved >= 0 ? json_integer(p->saved) : json_null());
-}
-
-int pool_table(struct cli *c, const struct pool_state *states, size_t n, struct err *err)
-{
-    static const struct column columns[] = {
-        {.title = "POOL"},
-        {.title = "SLOTS", .right = true},
-        {.title = "USED", .right = true},
-        {.title = "WAITING", .right = true},
-        {.title = "SET BY", .min = 8, .rank = 1},
-        {.title = "AT", .rank = 2},
-        {.title = "REASON", .min = 10},
-        {0},
-    };
-    AUTO(table_free) struct table *t = table_new(columns, err);
-    for (size_t i = 0; t != NULL && i < n; i++) {
-        char buf[TEXT_SHORT];
-        const struct pool_state *p = &states[i];
-        enum style s = p->slots == 0 ? STYLE_BAD : p->used >= p->slots ? STYLE_WAIT : STYLE_PLAIN;
-        table_cell(t, STYLE_PLAIN, p->name);
-        table_cellf(t, s, "%" PRId64, p->slots);
-        table_cellf(t, s, "%" PRId64, p->used);
-        table_cellf(t, STYLE_PLAIN, "%" PRId64, p->waiting);
-        table_cell(t, STYLE_PLAIN, p->by);
-        table_cell(t, STYLE_DIM, p->at_ms > 0 ? text_time(p->at_ms, buf) : "");
-        if (p->saved >= 0) {
-            table_cellf(t, STYLE_BAD, "stopped, was %" PRId64 ": %s", p->saved, p->reason);
-        } else {
-            table_cell(t, STYLE_PLAIN, p->reason);
-        }
-    }
-    return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
 }
 
 struct stopped pools_stopped(const struct docs *pools)
@@ -152,19 +119,19 @@ json_t *stopped_json(const struct stopped *s)
                      (json_int_t)s->of);
 }
 
-enum cli_exit pool_find(struct cli *c, const char *name, bson_t **out, struct err *err)
+int pool_find(const struct ops *o, const char *name, bson_t **out, struct err *err)
 {
     *out = NULL;
     if (bson_utf8_validate(name, strlen(name), false) &&
-        (pool_seed(c->db, c->cfg, name, err) != 0 ||
-         db_find_id(c->db, DB_POOLS, name, out, err) != 0)) {
-        return cli_exit_of(err);
+        (pool_seed(o->db, o->cfg, name, err) != 0 ||
+         db_find_id(o->db, DB_POOLS, name, out, err) != 0)) {
+        return -1;
     }
     char meant[SUGGEST_MAX];
     return *out != NULL
-               ? CLI_OK
-               : cli_fail(err, CLI_MISSING, "there is no pool '%s'%s trawl pool ls lists them",
-                          name, suggest_text(name, pool_names, "", meant));
+               ? 0
+               : ERR(err, ERR_MISSING, 0, "there is no pool '%s'%s trawl pool ls lists them", name,
+                     suggest_text(name, pool_names, "", meant));
 }
 
 void pool_append(bson_t *out, const bson_t *pool)

@@ -1,11 +1,11 @@
 /*
- * pools.h - the state of the pools, for pool ls and for status.
+ * pools.h - the state of the pools.
  */
 #ifndef OPS_POOLS_H
 #define OPS_POOLS_H
-#include "cli/cli.h"
 #include "common/db/doc_json.h"
 #include "common/task/pool.h"
+#include "ops/ops.h"
 
 #define POOLS_MAX 32
 
@@ -33,17 +33,15 @@ void stopped_text(const struct stopped *s, int64_t now_ms, char *buf, size_t roo
 json_t *stopped_json(const struct stopped *s) OWNED __attribute__((nonnull));
 
 /* Ready tasks by pool: {_id: pool, n}. docs_free; NULL with *err set. */
-struct docs *pool_waiting(struct cli *c, struct err *err) OWNED __attribute__((nonnull));
+struct docs *pool_waiting(const struct ops *o, struct err *err) OWNED __attribute__((nonnull));
 /* Returns how many; a pool that is not in the database yet shows its configured size. */
-size_t pool_states(struct cli *c, const struct pool_facts *f, struct pool_state *out, size_t room)
-    __attribute__((nonnull));
+size_t pool_states(const struct ops *o, const struct pool_facts *f, struct pool_state *out,
+                   size_t room) __attribute__((nonnull));
 json_t *pool_json(const struct pool_state *p) OWNED __attribute__((nonnull));
-int pool_table(struct cli *c, const struct pool_state *states, size_t n, struct err *err)
-    __attribute__((nonnull(1, 4), warn_unused_result));
 
-/* The pool's document, made with its configured size if need be; CLI_MISSING when there is no pool
+/* The pool's document, made with its configured size if need be; ERR_MISSING when there is no pool
  * of this name. */
-enum cli_exit pool_find(struct cli *c, const char *name, bson_t **out, struct err *err)
+int pool_find(const struct ops *o, const char *name, bson_t **out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 /* What the audit keeps of a pool. */
 void pool_append(bson_t *out, const bson_t *pool) __attribute__((nonnull));

@@ -4,14 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/args.h"
-#include "common/base/human.h"
 #include "common/base/suggest.h"
 #include "common/db/doc_json.h"
 #include "common/quant/settings.h"
 #include "ops/facts.h"
 
-struct docs *settings_versions(struct cli *c, const char *name, struct err *err)
+struct docs *settings_versions(const struct ops *o, const char *name, struct err *err)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
     AUTO(bson_destroy)
@@ -19,7 +17,7 @@ struct docs *settings_versions(struct cli *c, const char *name, struct err *err)
     if (*name != '\0') {
         BSON_APPEND_UTF8(filter, "name", name);
     }
-    return docs_read(c->db, &(struct docs_query){DB_SETTINGS, filter, opts}, err);
+    return docs_read(o->db, &(struct docs_query){DB_SETTINGS, filter, opts}, err);
 }
 
 /* "<name>-v<n>" -> name and n; n = 0: any. */
@@ -47,60 +45,60 @@ static const bson_t *choose(const struct docs *d, int64_t version)
 
 #define NAMES_MAX 200
 
-static enum cli_exit unknown(struct cli *c, const char *typed, const char *name, struct err *err)
+static int unknown(const struct ops *o, const char *typed, const char *name, struct err *err)
 {
     const char *names[NAMES_MAX + 1] = {0};
     char meant[SUGGEST_MAX];
-    AUTO(docs_free) struct docs *all = settings_versions(c, "", err);
+    AUTO(docs_free) struct docs *all = settings_versions(o, "", err);
     if (all == NULL) {
-        return cli_exit_of(err);
+        return -1;
     }
     for (size_t i = 0; i < all->n && i < NAMES_MAX; i++) {
         names[i] = doc_str(all->items[i], "name", "?");
     }
-    return cli_fail(err, CLI_MISSING, "there are no settings '%s'%s trawl settings ls lists them",
-                    typed, suggest_text(name, names, "", meant));
+    return ERR(err, ERR_MISSING, 0, "there are no settings '%s'%s trawl settings ls lists them",
+               typed, suggest_text(name, names, "", meant));
 }
 
-enum cli_exit settings_find(struct cli *c, const char *name, bson_t **out, struct err *err)
+int settings_find(const struct ops *o, const char *name, bson_t **out, struct err *err)
 {
     char plain[SETTINGS_ID_MAX];
     int64_t version;
     split(name, plain, &version);
     *out = NULL;
     if (!bson_utf8_validate(plain, strlen(plain), false)) {
-        return cli_fail(err, CLI_MISSING, "there are no settings of that name");
+        return ERR(err, ERR_MISSING, 0, "there are no settings of that name");
     }
-    AUTO(docs_free) struct docs *d = settings_versions(c, plain, err);
+    AUTO(docs_free) struct docs *d = settings_versions(o, plain, err);
     if (d == NULL) {
-        return cli_exit_of(err);
+        return -1;
     }
     const bson_t *found = choose(d, version);
     if (*plain == '\0' || found == NULL) {
-        return unknown(c, name, plain, err);
+        return unknown(o, name, plain, err);
     }
     *out = bson_copy(found);
-    return CLI_OK;
+    return 0;
 }
 
-enum cli_exit project_find(struct cli *c, const char *id, bson_t **out, struct err *err)
+int project_find(const struct ops *o, const char *id, bson_t **out, struct err *err)
 {
     *out = NULL;
     if (bson_utf8_validate(id, strlen(id), false) &&
-        db_find_id(c->db, DB_PROJECTS, id, out, err) != 0) {
-        return cli_exit_of(err);
+        db_find_id(o->db, DB_PROJECTS, id, out, err) != 0) {
+        return -1;
     }
-    return *out != NULL ? CLI_OK
-                        : cli_fail(err, CLI_MISSING,
-                                   "there is no project '%s'; trawl project ls lists them", id);
+    return *out != NULL ? 0
+                        : ERR(err, ERR_MISSING, 0,
+                              "there is no project '%s'; trawl project ls lists them", id);
 }
 
-int instrument_vendor(struct cli *c, const char *id, char buf[static 16], struct err *err)
+int instrument_vendor(const struct ops *o, const char *id, char buf[static 16], struct err *err)
 {
     struct err not_here = {0};
-    AUTO(instrument_free) struct instrument *i = facts_instrument(c, id, &not_here);
+    AUTO(instrument_free) struct instrument *i = facts_instrument(o, id, &not_here);
     AUTO(bson_destroy) bson_t *seen = NULL;
-    if (i == NULL && db_find_id(c->db, DB_WATCHES, id, &seen, err) != 0) {
+    if (i == NULL && db_find_id(o->db, DB_WATCHES, id, &seen, err) != 0) {
         return -1;
     }
     snprintf(buf, 16, "%s",
@@ -108,17 +106,4 @@ int instrument_vendor(struct cli *c, const char *id, char buf[static 16], struct
              : seen != NULL ? doc_str(seen, "type", "")
                             : "");
     return 0;
-}
-
-enum cli_exit settings_say(struct cli *c, const char *what, const bson_t *doc, struct err *err)
-{
-    if (c->json) {
-        json_t *answer = doc != NULL ? json_of_doc(doc) : json_pack("{s:s}", "done", what);
-        return json_print(answer, c->out, err) == 0 ? CLI_OK : cli_exit_of(err);
-    }
-    if (!c->quiet) {
-        text_put(c->out, what);
-        fputc('\n', c->out);
-    }
-    return CLI_OK;
 }

@@ -1,5 +1,5 @@
 /*
- * status.h - what trawl status shows, gathered once and printed for people or for scripts.
+ * status.h - what trawl status shows, gathered once.
  */
 #ifndef OPS_STATUS_H
 #define OPS_STATUS_H
@@ -24,10 +24,10 @@ struct status {
 
 /* How many raw files have this status class: "error" and the like. */
 int64_t status_errors(const struct status *s) __attribute__((nonnull));
-/* "copy 1/2 quant 30/30": free of all threads by kind. */
-void status_kinds(const bson_t *worker, char *buf, size_t room) __attribute__((nonnull));
-
-int status_print(struct cli *c, const struct status *s, struct err *err)
+/* Ask every server and read everything. *out is to be cleared also when a server is away: it says
+ * which. -1: there is no memory or no such configuration. */
+int status_read(const struct ops *o, struct status *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
-json_t *status_json(const struct cli *c, const struct status *s) OWNED __attribute__((nonnull));
+void status_clear(struct status *s) __attribute__((nonnull));
+json_t *status_json(const struct ops *o, const struct status *s) OWNED __attribute__((nonnull));
 #endif

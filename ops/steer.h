@@ -3,9 +3,9 @@
  */
 #ifndef OPS_STEER_H
 #define OPS_STEER_H
-#include "cli/cli.h"
 #include "common/db/docs.h"
 #include "common/task/task.h"
+#include "ops/ops.h"
 
 struct steer {
     const char *past; /* what becomes of it: "retried" */
@@ -21,8 +21,19 @@ struct steering {
     const char *root; /* the task whose tree it is; NULL: each for itself */
     bool list;        /* more than one may be meant: one that refuses does not end it */
 };
-/* Steers each of the tasks, as they were read, and says what became of it. CLI_REFUSED when one
- * could not be; wakes the scheduler. */
-enum cli_exit steer_tasks(struct cli *c, const struct steering *s, const struct docs *tasks,
-                          struct err *err) __attribute__((nonnull));
+struct steered {
+    const char *task;
+    char state[32]; /* afterwards */
+    bool done;
+};
+typedef void steered_fn(void *ctx, const struct steered *one);
+
+/* Steer each of the tasks, as they were read, and report each to said. *done: how many it was done
+ * to. ERR_REFUSED when the only one, or the root of a tree, is in no state for it. Who asked calls
+ * steer_wake when it has answered. */
+int steer_tasks(const struct ops *o, const struct steering *s, const struct docs *tasks,
+                steered_fn *said, void *ctx, size_t *done, struct err *err)
+    __attribute__((nonnull(1, 2, 3, 4, 6, 7), warn_unused_result));
+/* Have the scheduler look at these tasks at once. */
+void steer_wake(const struct ops *o, const struct docs *tasks) __attribute__((nonnull));
 #endif

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/fs.h"
 #include "common/base/path.h"
 #include "common/base/smb_name.h"
@@ -220,4 +221,16 @@ int verify_manifests(const char *folder, const char *id, const struct record *re
     }
     return why[0] == '\0' && all_have(record, true) ? check_one(folder, id, record, true, why, err)
                                                     : 0;
+}
+
+void verify_one_init(struct verify_one *one, const char *id)
+{
+    *one = (struct verify_one){.id = id, .start_ms = mono_ms()};
+    bson_init(&one->files);
+}
+
+void verify_one_fini(struct verify_one *one)
+{
+    bson_destroy(&one->files);
+    json_decref(one->list);
 }

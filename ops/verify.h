@@ -9,6 +9,7 @@
 
 #include "common/base/err.h"
 #include "common/base/rehash.h"
+#include "common/db/doc_json.h"
 #include "common/raw/backup_record.h"
 
 enum verify_state {
@@ -46,4 +47,16 @@ int verify_files(struct rehash *r, const char *folder, const struct record *reco
 int verify_manifests(const char *folder, const char *id, const struct record *record,
                      char why[static VERIFY_WHY], struct err *err)
     __attribute__((nonnull, warn_unused_result));
+
+struct verify_one { /* a raw file under way */
+    const char *id;
+    int64_t n, bad, damaged, bytes, start_ms;
+    bson_t files;         /* of the damaged ones: {path, reason}, at most 100 */
+    char first[400];      /* "<path>: <reason>" of the first */
+    char why[VERIFY_WHY]; /* how the manifests or the original differ, why it was skipped, or "" */
+    const char *state;    /* of an original: "same", "differs", …; NULL: a backup was read */
+    json_t *list;         /* NULL without --json */
+};
+void verify_one_init(struct verify_one *one, const char *id) __attribute__((nonnull));
+void verify_one_fini(struct verify_one *one) __attribute__((nonnull));
 #endif

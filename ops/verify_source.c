@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/base/log.h"
 #include "common/base/path.h"
@@ -54,7 +53,7 @@ static int find_names(const bson_t *raw, const struct record *r, struct original
 static int find_place(const struct verify_source *v, const bson_t *raw, const struct record *r,
                       struct place *p, struct err *err)
 {
-    p->instrument = facts_instrument(v->c, doc_str(raw, "instrument_id", ""), err);
+    p->instrument = facts_instrument(v->ops, doc_str(raw, "instrument_id", ""), err);
     if (p->instrument == NULL || find_names(raw, r, &p->names, err) != 0) {
         return -1;
     }
@@ -95,7 +94,7 @@ static int mark(void *ctx, bool *won, bson_t *after, struct err *err)
 static int note(const struct verify_source *v, const bson_t *raw, const struct original_seen *seen,
                 bool *stale, struct err *err)
 {
-    char by[200], text[ORIGINAL_SAID];
+    char text[ORIGINAL_SAID];
     bool differs = seen->state == ORIGINAL_DIFFERS;
     AUTO(free) char *why = path_escape(seen->why); /* may name the file */
     snprintf(text, sizeof text, "its original is not what was backed up: %.300s",
@@ -104,11 +103,11 @@ static int note(const struct verify_source *v, const bson_t *raw, const struct o
                                      .state = original_state_name(seen->state),
                                      .why = why != NULL ? why : "",
                                      .text = text,
-                                     .by = cli_who(by, sizeof by)};
+                                     .by = v->ops->by};
     if (!differs && original_is_safe(raw)) {
-        return scrub_note_original(v->c->db, &f, stale, err);
+        return scrub_note_original(v->ops->db, &f, stale, err);
     }
-    struct marking m = {v->c->db, &f, stale};
+    struct marking m = {v->ops->db, &f, stale};
     AUTO(bson_destroy)
     bson_t *before = BCON_NEW("original", BCON_UTF8(doc_str(raw, "original.state", "")));
     const struct audit_act entry = {.verb = "verify",
@@ -119,10 +118,10 @@ static int note(const struct verify_source *v, const bson_t *raw, const struct o
                                     .run = mark,
                                     .ctx = &m};
     bool won;
-    if (differs && isatty(STDERR_FILENO) != 1) {
+    if (differs && v->log) {
         log_error("original_differs", KV("raw_file", entry.target), KV("why", f.why));
     }
-    return audit_make(v->c->db, &entry, &won, err);
+    return audit_make(v->ops->db, &entry, &won, err);
 }
 
 /* --- one raw file --- */

@@ -4,12 +4,13 @@
  */
 #ifndef OPS_VERIFY_SOURCE_H
 #define OPS_VERIFY_SOURCE_H
-#include "cli/cli.h"
-#include "cli/cmd_verify_print.h"
 #include "common/mount/mount_probe.h"
+#include "ops/ops.h"
+#include "ops/verify.h"
 
 struct verify_source {
-    struct cli *c;
+    const struct ops *ops;
+    bool log; /* that an original differs: no person sees it on a screen */
     struct mounts *mounts;
     struct rehash *hash;
 };

@@ -51,9 +51,10 @@ int err_context(struct err *e, const char *fmt, ...)
 const char *err_kind_name(enum err_kind kind)
 {
     static const char *const names[] = {
-        [ERR_NONE] = "none",           [ERR_INVALID] = "permanent", [ERR_TRANSIENT] = "transient",
-        [ERR_HOLD] = "hold",           [ERR_LOST] = "lost",         [ERR_YIELD] = "yield",
-        [ERR_CANCELLED] = "cancelled", [ERR_FENCED] = "fenced",     [ERR_FATAL] = "fatal",
+        [ERR_NONE] = "none",       [ERR_INVALID] = "permanent",   [ERR_MISSING] = "missing",
+        [ERR_REFUSED] = "refused", [ERR_TRANSIENT] = "transient", [ERR_HOLD] = "hold",
+        [ERR_LOST] = "lost",       [ERR_YIELD] = "yield",         [ERR_CANCELLED] = "cancelled",
+        [ERR_FENCED] = "fenced",   [ERR_FATAL] = "fatal",
     };
     static_assert(sizeof names / sizeof *names == ERR_KIND_COUNT, "a name for every kind");
     return names[kind];

@@ -8,6 +8,8 @@
 enum err_kind {
     ERR_NONE,
     ERR_INVALID,   /* permanent: fail now, with a clear reason */
+    ERR_MISSING,   /* the same: there is no such thing, or more than one */
+    ERR_REFUSED,   /* the same: its state does not allow it */
     ERR_TRANSIENT, /* try again, with back-off */
     ERR_HOLD,      /* a location is not usable: wait for it, the attempt does not count */
     ERR_LOST,      /* node or worker died: try again, the attempt does not count */

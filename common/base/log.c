@@ -180,6 +180,8 @@ static enum log_level level_of(enum err_kind kind)
 {
     switch (kind) {
     case ERR_INVALID:
+    case ERR_MISSING:
+    case ERR_REFUSED:
     case ERR_FATAL:
         return LOG_ERROR;
     case ERR_TRANSIENT:

@@ -109,6 +109,8 @@ static enum task_state verdict(const struct err *why, int64_t attempt, const str
     *counts = true;
     switch (why->kind) {
     case ERR_INVALID:
+    case ERR_MISSING:
+    case ERR_REFUSED:
         return TASK_FAILED;
     case ERR_CANCELLED:
         return TASK_CANCELLED;

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
+#include "cli/cmd_top_draw.h"
 #include "common/db/doc_json.h"
-#include "ops/overview.h"
 
 static void a_bar_shows_how_full_a_pool_is(void **state)
 {
@@ -55,7 +55,7 @@ static void the_rate_is_that_of_running_copies_on_their_workers_clocks(void **st
 {
     (void)state;
     struct err err = {0};
-    struct cli c = {0};
+    const struct ops o = {0};
     AUTO(docs_free) struct docs *none = docs_new(&err);
     AUTO(docs_free) struct docs *workers = docs_new(&err);
     AUTO(bson_destroy)
@@ -71,7 +71,7 @@ static void the_rate_is_that_of_running_copies_on_their_workers_clocks(void **st
                           .ended = none,
                           .oldest = none,
                           .errors = none};
-    AUTO(json_decref) json_t *json = top_json(&c, &t);
+    AUTO(json_decref) json_t *json = top_json(&o, &t);
     assert_non_null(json);
     assert_int_equal(json_integer_value(json_object_get(json, "bytes_copied_per_s")), 2000);
 }
