@@ -12,6 +12,7 @@
 #include "common/base/human.h"
 #include "common/db/doc_json.h"
 #include "common/task/audit.h"
+#include "common/task/kinds.h"
 #include "ops/pools.h"
 
 #define TRIES 5 /* others may change the same pool */

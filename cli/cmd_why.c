@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/human.h"
 #include "common/db/doc_json.h"
+#include "common/task/kinds.h"
 #include "common/task/task.h"
 #include "ops/facts.h"
 #include "ops/find.h"

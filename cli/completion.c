@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "common/task/kinds.h"
 #include "common/task/pool.h"
 #include "common/task/task.h"
 #include "ops/facts.h"

@@ -7,6 +7,7 @@
 #include "common/base/human.h"
 #include "common/base/suggest.h"
 #include "common/db/doc_json.h"
+#include "common/task/kinds.h"
 #include "ops/facts.h"
 
 static int64_t config_default(const struct ops *o, const char *pool)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/own.h"
+#include "common/task/kinds.h"
 #include "common/task/task.h"
 #include "common/task/turn.h"
 
@@ -26,14 +27,17 @@ struct line { /* of one pool */
 
 static const char *share_of(const bson_t *task)
 {
-    return doc_str(
-        task, turn_by_instrument(doc_str(task, "kind", "")) ? "instrument_id" : "project_id", "");
+    return doc_str(task,
+                   task_kind(doc_str(task, "kind", ""))->group == KIND_BY_INSTRUMENT
+                       ? "instrument_id"
+                       : "project_id",
+                   "");
 }
 
 static int64_t cap_of(const struct queue *q, const bson_t *task)
 {
     const char *kind = doc_str(task, "kind", "");
-    if (retire_is_kind(kind)) {
+    if (task_kind(kind)->retires) {
         return 1;
     }
     for (size_t i = 0; i < q->n_caps && strcmp(kind, "copy") == 0; i++) {

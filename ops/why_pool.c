@@ -2,21 +2,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/task/kinds.h"
 #include "common/task/task.h"
 #include "ops/facts.h"
 #include "ops/why.h"
-
-/* The kind of its tasks; the first that has this pool. */
-static const char *kind_of(const char *pool)
-{
-    static const char *const kinds[] = {"copy", "quant", "index", "move", "remove", "upload"};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if (strcmp(task_pool(kinds[i]), pool) == 0) {
-            return kinds[i];
-        }
-    }
-    return "?";
-}
 
 static int64_t count_ready(const struct why_facts *f, const char *pool, bool due)
 {
@@ -49,7 +38,7 @@ void why_pool(const struct why_facts *f, const bson_t *pool, struct why *out)
         }
         return;
     }
-    if (why_nobody_leads(f, out) || why_nobody_runs(f, kind_of(id), out)) {
+    if (why_nobody_leads(f, out) || why_nobody_runs(f, task_kind_of_pool(id), out)) {
         return;
     }
     why_say(out, WHY_QUEUED, "%" PRId64 " of %" PRId64 " slots are taken, %" PRId64 " wait", used,

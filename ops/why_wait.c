@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/human.h"
+#include "common/task/kinds.h"
 #include "common/task/task.h"
 #include "common/task/turn.h"
 #include "ops/pools.h"
@@ -117,7 +118,7 @@ static bool waits_its_time(const struct why_facts *f, const bson_t *task, struct
     text_duration(left > 0 ? left : 0, wait);
     if (held) {
         say_held(f, task, wait, out);
-    } else if (msg[0] == '\0' && retire_is_kind(doc_str(task, "kind", ""))) {
+    } else if (msg[0] == '\0' && task_kind(doc_str(task, "kind", ""))->retires) {
         why_say(out, WHY_NOT_BEFORE, "not before its time, which comes in %s", wait);
         why_next(out, "goes on by itself");
     } else {
@@ -137,7 +138,7 @@ static bool cap_holds(const struct queue_place *place, const bson_t *task, struc
     if (place->held < place->cap) {
         return false;
     }
-    if (retire_is_kind(kind)) {
+    if (task_kind(kind)->retires) {
         why_say(out, WHY_CAPPED, "another %s of %s is under way, and only one runs at a time", kind,
                 instrument);
         why_next(out, "goes on when that has ended");
@@ -170,7 +171,7 @@ static void say_place(const struct queue_place *place, struct why *out)
 void why_ready(const struct why_facts *f, const bson_t *task, struct why *out)
 {
     const char *kind = doc_str(task, "kind", "?");
-    const char *name = doc_str(task, "pool", task_pool(kind));
+    const char *name = doc_str(task, "pool", task_kind(kind)->pool);
     const bson_t *pool = docs_by_id(f->pools, name);
     struct queue_place place;
     if (why_nobody_leads(f, out) || waits_its_time(f, task, out)) {

@@ -3,6 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/task/kinds.h"
 #include "common/task/pool.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/watch/name_rules.h"
@@ -63,7 +64,6 @@ static int seed_settings(struct scheduler *s, struct err *err)
  */
 void seed_topics(struct scheduler *s)
 {
-    static const char *const kinds[] = {"copy", "quant", "index", "move", "remove", NULL};
     static struct log_gate gate;
     uint64_t missed = 0;
     struct bus_stats stats;
@@ -75,7 +75,7 @@ void seed_topics(struct scheduler *s)
     }
     s->unaddressed = false;
     s->topics_seen_ms = mono_ms();
-    s->has_topics = bus_ensure_topics(s->bus, kinds, &err) == 0;
+    s->has_topics = bus_ensure_topics(s->bus, task_kind_names, &err) == 0;
     if (!s->has_topics && log_gate_open(&gate, &missed)) {
         log_err("topics", &err);
     }

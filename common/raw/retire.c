@@ -5,11 +5,6 @@
 
 #include "common/db/db.h"
 
-bool retire_is_kind(const char *kind)
-{
-    return strcmp(kind, "move") == 0 || strcmp(kind, "remove") == 0;
-}
-
 #define DAY_MS   86400000
 #define GB_SHIFT 30
 

@@ -15,9 +15,6 @@
 #define RETIRE_RECHECK_MS   (12 * 3600 * INT64_C(1000)) /* a refused file is left alone so long */
 #define RETIRE_ENV          "production" /* nothing is moved or removed in any other environment */
 
-/* Whether tasks of this kind take a raw file away from its instrument: move, remove. */
-bool retire_is_kind(const char *kind) __attribute__((nonnull));
-
 /* Why the backup cannot stand for the original: not complete, or damaged; NULL when it can. */
 const char *retire_backup_problem(const bson_t *raw) __attribute__((nonnull));
 

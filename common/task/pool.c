@@ -2,9 +2,6 @@
 
 #include "common/base/clock.h"
 
-const char *const pool_names[] = {"file_copy",   "cluster_slots", "index", "file_move",
-                                  "file_remove", "s3_upload",     NULL};
-
 int pool_seed(struct db *db, const struct config *cfg, const char *pool, struct err *err)
 {
     int64_t slots = config_pool_default(cfg, pool);

@@ -8,9 +8,7 @@
 #ifndef COMMON_TASK_POOL_H
 #define COMMON_TASK_POOL_H
 #include "common/db/db.h"
-
-/* Those that the configuration knows; NULL-terminated. */
-extern const char *const pool_names[];
+#include "common/task/kinds.h"
 
 /* Make the pool with its configured size if it is not there; nothing for an unknown name. */
 int pool_seed(struct db *db, const struct config *cfg, const char *pool, struct err *err)

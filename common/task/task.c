@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/task/kinds.h"
 
 static const char *const state_names[] = {
     [TASK_READY] = "ready",     [TASK_ADMITTED] = "admitted",   [TASK_RUNNING] = "running",
@@ -75,22 +76,6 @@ char *task_id(const char *raw_file, const char *kind, const char *settings)
     int n = settings != NULL ? asprintf(&id, "%s/%s/%s", raw_file, kind, settings)
                              : asprintf(&id, "%s/%s", raw_file, kind);
     return n < 0 ? NULL : id;
-}
-
-const char *task_pool(const char *kind)
-{
-    static const struct {
-        const char *kind, *pool;
-    } pools[] = {
-        {"copy", "file_copy"}, {"quant", "cluster_slots"}, {"index", "index"},
-        {"move", "file_move"}, {"remove", "file_remove"},  {"upload", "s3_upload"},
-    };
-    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
-        if (strcmp(kind, pools[i].kind) == 0) {
-            return pools[i].pool;
-        }
-    }
-    return "index";
 }
 
 int64_t task_not_before_ms(const bson_t *task, int64_t now_ms)
@@ -157,7 +142,7 @@ bson_t *task_new_document(const struct task_new *t)
     bson_t empty = BSON_INITIALIZER;
     bson_t *doc = BCON_NEW(
         "_id", BCON_UTF8(id), "v", BCON_INT32(1), "kind", BCON_UTF8(t->kind), "pool",
-        BCON_UTF8(task_pool(t->kind)), "raw_file", BCON_UTF8(t->raw_file), "settings",
+        BCON_UTF8(task_kind(t->kind)->pool), "raw_file", BCON_UTF8(t->raw_file), "settings",
         BCON_UTF8(t->settings != NULL ? t->settings : ""), "instrument_id",
         BCON_UTF8(t->instrument != NULL ? t->instrument : ""), "project_id",
         BCON_UTF8(t->project != NULL ? t->project : ""), "priority", BCON_INT64(t->priority),

@@ -56,9 +56,6 @@ char *task_pointer_encode(const struct task_pointer *p) OWNED __attribute__((non
 char *task_id(const char *raw_file, const char *kind, const char *settings) OWNED
     __attribute__((nonnull(1, 2)));
 
-/* The pool of a kind: copy -> file_copy, quant -> cluster_slots, …; "index" for unknown kinds. */
-const char *task_pool(const char *kind) __attribute__((nonnull, returns_nonnull));
-
 /* When a ready task may be admitted, as a wall time; 0: at once. A back-off that the leader has not
  * dated yet begins now. */
 int64_t task_not_before_ms(const bson_t *task, int64_t now_ms) __attribute__((nonnull));

@@ -2,18 +2,15 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/task/kinds.h"
 #include "common/task/task.h"
 
 #define BIT(s) (1u << (s))
 
 bool task_is_below(const char *kind, const char *above)
 {
-    static const struct {
-        const char *above, *kind;
-    } pairs[] = {{"copy", "quant"},  {"copy", "index"},  {"copy", "move"},
-                 {"copy", "remove"}, {"quant", "index"}, {"move", "remove"}};
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        if (strcmp(above, pairs[i].above) == 0 && strcmp(kind, pairs[i].kind) == 0) {
+    for (const char *const *one = task_kind(kind)->above; *one != NULL; one++) {
+        if (strcmp(above, *one) == 0) {
             return true;
         }
     }

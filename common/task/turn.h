@@ -8,9 +8,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
-
-#include "common/raw/retire.h"
 
 /* The tasks of one pool and one instrument or project. */
 struct turn_group {
@@ -32,11 +29,5 @@ static inline bool turn_is_before(const struct turn *a, const struct turn *b)
         return a->group.held < b->group.held;
     }
     return a->ready_ms < b->ready_ms;
-}
-
-/* Whether instruments share the pool of this kind (true), or projects. */
-static inline bool turn_by_instrument(const char *kind)
-{
-    return strcmp(kind, "copy") == 0 || retire_is_kind(kind);
 }
 #endif

@@ -10,20 +10,21 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/task/kinds.h"
 #include "scheduler/scheduler.h"
 
 /* --- whose turn --- */
 
 static const char *share_of(const struct open_task *t)
 {
-    return turn_by_instrument(t->kind) ? t->instrument : t->project;
+    return task_kind(t->kind)->group == KIND_BY_INSTRUMENT ? t->instrument : t->project;
 }
 
 /* How many slots the group may hold at the same time: an instrument's copies, and one move and one
  * removal. */
 static int64_t cap_of(struct scheduler *s, const struct open_task *t)
 {
-    if (retire_is_kind(t->kind)) {
+    if (task_kind(t->kind)->retires) {
         return 1;
     }
     struct instrument_facts f = {.known = false};

@@ -13,6 +13,7 @@
 #include "common/base/path.h"
 #include "common/raw/original.h"
 #include "common/task/alert.h"
+#include "common/task/kinds.h"
 #include "scheduler/plan/outcome.h"
 #include "scheduler/plan/plan.h"
 #include "scheduler/watch/watch_reopen.h"
@@ -255,7 +256,7 @@ static size_t collect_tasks(const struct plan *p, const bson_t *rf, struct outco
          more; more = bson_iter_next(&at)) {
         const bson_t *t = docset_find(&p->tasks, bson_iter_utf8(&at, NULL));
         const char *kind = t != NULL ? doc_str(t, "kind", "") : "";
-        bool outdated = t != NULL && !retire_is_kind(kind) && is_outdated(t, rf);
+        bool outdated = t != NULL && !task_kind(kind)->retires && is_outdated(t, rf);
         if (outdated) {
             continue;
         }
@@ -382,7 +383,7 @@ static int unsettle(struct plan *p, struct err *err)
     size_t n = 0;
     for (size_t i = 0; i < p->s->n_open; i++) {
         const struct open_task *t = &p->s->open[i];
-        if (docset_find(files, t->raw_file) == NULL && !retire_is_kind(t->kind)) {
+        if (docset_find(files, t->raw_file) == NULL && !task_kind(t->kind)->retires) {
             changes[n++] = (struct db_change){
                 .filter = BCON_NEW("_id", BCON_UTF8(t->raw_file), "settled", BCON_BOOL(true)),
                 .update = BCON_NEW("$set", "{", "settled", BCON_BOOL(false), "}")};

@@ -18,6 +18,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/raw/retire.h"
+#include "common/task/kinds.h"
 #include "scheduler/docset.h"
 #include "scheduler/scheduler.h"
 
@@ -84,7 +85,7 @@ static void count_open(struct retiring *r)
 {
     for (size_t i = 0; i < r->s->n_open; i++) {
         const struct open_task *t = &r->s->open[i];
-        struct site *site = retire_is_kind(t->kind) ? find_site(r, t->instrument) : NULL;
+        struct site *site = task_kind(t->kind)->retires ? find_site(r, t->instrument) : NULL;
         if (site != NULL) {
             site->moves += strcmp(t->kind, "move") == 0;
             site->removes += strcmp(t->kind, "remove") == 0;
@@ -128,7 +129,7 @@ static int compare_marks(struct retiring *r, struct err *err)
     int rc = 0;
     for (size_t i = 0; i < r->s->n_open && rc == 0; i++) {
         const struct open_task *t = &r->s->open[i];
-        if (!retire_is_kind(t->kind)) {
+        if (!task_kind(t->kind)->retires) {
             continue;
         }
         BSON_APPEND_BOOL(&open, t->raw_file, true);
