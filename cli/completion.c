@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "common/raw/raw_file.h"
 #include "common/task/kinds.h"
 #include "common/task/pool.h"
 #include "common/task/task.h"
@@ -88,7 +89,7 @@ static const struct {
 
 static void put_statuses(FILE *out)
 {
-    for (const char *const *name = facts_statuses; *name != NULL; name++) {
+    for (const char *const *name = raw_file_statuses; *name != NULL; name++) {
         put_candidate(out, *name, strlen(*name), "");
     }
 }

@@ -103,7 +103,7 @@ static void complain(enum cli_exit e, const struct err *err)
 {
     fputs("trawl: ", stderr);
     text_put(stderr, err->msg);
-    if (e == CLI_AWAY && strncmp(err->msg, "MongoDB", 7) == 0) {
+    if (e == CLI_AWAY && err->code == ERR_CODE_DATABASE) {
         fputs(": is it running? See [mongo] uri (trawl config show)", stderr);
     }
     fputc('\n', stderr);

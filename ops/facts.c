@@ -6,29 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const facts_statuses[] = {"queued_for_monitoring",
-                                      "monitoring_acquisition",
-                                      "monitoring_done",
-                                      "checksumming",
-                                      "checksumming_done",
-                                      "copying",
-                                      "copying_done",
-                                      "queued_for_quanting",
-                                      "quanting",
-                                      "done",
-                                      "done_not_quanted",
-                                      "error",
-                                      "quanting_failed",
-                                      "acquisition_failed",
-                                      "ignored",
-                                      NULL};
-
-bool facts_is_error(const char *status)
-{
-    return strcmp(status, "error") == 0 || strcmp(status, "acquisition_failed") == 0 ||
-           strcmp(status, "quanting_failed") == 0;
-}
-
 static struct docs *taken_slots(const struct ops *o, struct err *err)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("task", "{", "$ne", BCON_NULL, "}");

@@ -6,12 +6,6 @@
 #include "ops/alive.h"
 #include "ops/why.h"
 
-/* The statuses that a raw file can have, NULL at the end: AlphaKraken's, of which three are only in
- * databases that it has filled. */
-extern const char *const facts_statuses[];
-/* Whether a status says that a raw file came to no good end. */
-bool facts_is_error(const char *status) __attribute__((nonnull));
-
 struct facts {
     struct alive alive;
     struct docs *pools;

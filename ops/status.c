@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "common/bus/bus.h"
 #include "common/db/doc_json.h"
+#include "common/raw/raw_file.h"
 #include "common/version.h"
 
 #define MOUNTS_LATELY_MS (15 * 60 * 1000)
@@ -106,7 +107,7 @@ int64_t status_errors(const struct status *s)
 {
     int64_t n = 0;
     for (size_t i = 0; s->counts != NULL && i < s->counts->n; i++) {
-        if (facts_is_error(doc_str(s->counts->items[i], "_id", ""))) {
+        if (raw_file_is_error(doc_str(s->counts->items[i], "_id", ""))) {
             n += doc_i64(s->counts->items[i], "n", 0);
         }
     }

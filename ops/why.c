@@ -11,6 +11,7 @@
 
 #include "common/base/human.h"
 #include "common/raw/original.h"
+#include "common/raw/raw_file.h"
 #include "common/task/task.h"
 
 const char *why_reason_name(enum why_reason r)
@@ -335,19 +336,13 @@ static bool is_acquiring(const char *status)
            strcmp(status, "monitoring_acquisition") == 0;
 }
 
-static bool is_error(const char *status)
-{
-    return strcmp(status, "error") == 0 || strcmp(status, "acquisition_failed") == 0 ||
-           strcmp(status, "quanting_failed") == 0;
-}
-
 static void why_ended_raw_file(const bson_t *raw, const struct docs *tasks, struct why *out)
 {
     const char *status = doc_str(raw, "status", "?");
     const char *details = doc_str(raw, "status_details", "");
     if (strcmp(status, "ignored") == 0) {
         why_say(out, WHY_IGNORED, "ignored%s%s", details[0] != '\0' ? ": " : "", details);
-    } else if (is_error(status)) {
+    } else if (raw_file_is_error(status)) {
         why_say(out, WHY_FAILED, "%s%s%s", status, details[0] != '\0' ? ": " : "", details);
         why_next(out, "%s",
                  count_tasks(tasks, false) > 0 ? "retry the task that failed or was cancelled"
@@ -393,7 +388,7 @@ void why_raw_file(const struct why_facts *f, const bson_t *raw, const struct doc
     } else if (open > 0) {
         why_say(out, WHY_TASKS_OPEN, "%s: %zu task%s open", status, open,
                 open > 1 ? "s are" : " is");
-    } else if (done || is_error(status) || strcmp(status, "ignored") == 0) {
+    } else if (done || raw_file_is_error(status) || strcmp(status, "ignored") == 0) {
         why_ended_raw_file(raw, tasks, out);
     } else if (!why_nobody_leads(f, out)) {
         why_say(out, WHY_PLANNING, "%s: the scheduler has not planned what comes next", status);

@@ -79,7 +79,7 @@ bool why_pool_holds(const struct why_facts *f, const bson_t *pool, struct why *o
 /* What holds a task back: its locations, or, when it is to be submitted, the cluster. */
 static const char *held_by(const bson_t *task)
 {
-    bool location = strncmp(doc_str(task, "error.msg", ""), "location ", 9) == 0;
+    bool location = strcmp(doc_str(task, "error.code", ""), "location") == 0;
     bool submits = strcmp(doc_str(task, "kind", ""), "quant") == 0 &&
                    strcmp(doc_str(task, "error.step", ""), "submit") == 0;
     return submits && !location ? "the cluster" : "a location";

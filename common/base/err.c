@@ -65,5 +65,7 @@ const char *err_code_name(int code)
     return code == ERR_CODE_SOURCE_CHANGED     ? "source_changed"
            : code == ERR_CODE_SOURCE_BUSY      ? "source_busy"
            : code == ERR_CODE_ORIGINAL_DIFFERS ? "original_differs"
+           : code == ERR_CODE_DATABASE         ? "database"
+           : code <= ERR_CODE_LOCATION         ? "location"
                                                : "";
 }

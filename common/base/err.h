@@ -25,8 +25,10 @@ enum err_kind {
 #define ERR_CODE_SOURCE_CHANGED (-1001) /* the source is not what was listed, or was backed up */
 #define ERR_CODE_SOURCE_BUSY    (-1002) /* its share does not give it now: passes by itself */
 #define ERR_CODE_ORIGINAL_DIFFERS                                                                  \
-    (-1003) /* what is in the instrument's Backup is not what is in                                \
-               the pool: a person decides */
+    (-1003)                       /* what is in the instrument's Backup is not what is in          \
+                                     the pool: a person decides */
+#define ERR_CODE_DATABASE (-1004) /* MongoDB does not answer, or refuses; the kind says which */
+#define ERR_CODE_LOCATION (-1100) /* less an enum mount_status: what is wrong with a location */
 
 struct err {
     enum err_kind kind;
@@ -45,7 +47,8 @@ int err_context(struct err *e, const char *fmt, ...)
 
 /* The kind's name as it is stored and shown: "transient", "permanent", ... Never NULL. */
 const char *err_kind_name(enum err_kind kind) __attribute__((returns_nonnull));
-/* "source_changed", "source_busy", "original_differs"; "" for what is no code of ours. */
+/* "source_changed", "source_busy", "original_differs", "database", "location"; "" for what is no
+ * code of ours. */
 const char *err_code_name(int code) __attribute__((returns_nonnull));
 
 #define ERR(e, kind, code, ...) err_set((e), (kind), (code), __func__, __VA_ARGS__)

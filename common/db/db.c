@@ -50,16 +50,16 @@ static bool is_refusal(const bson_error_t *e)
 int db_error(const struct db *db, const bson_error_t *e, struct err *err)
 {
     if (is_login_error(e) || is_refusal(e)) {
-        return ERR(err, ERR_INVALID, (int)e->code,
+        return ERR(err, ERR_INVALID, ERR_CODE_DATABASE,
                    "MongoDB at %s refused the login or the right: check user and password in "
                    "[mongo] uri (%s)",
                    db->hosts, e->message);
     }
     if (e->domain == MONGOC_ERROR_SERVER_SELECTION || e->domain == MONGOC_ERROR_STREAM) {
-        return ERR(err, ERR_TRANSIENT, (int)e->code, "MongoDB at %s does not answer: %s", db->hosts,
-                   e->message);
+        return ERR(err, ERR_TRANSIENT, ERR_CODE_DATABASE, "MongoDB at %s does not answer: %s",
+                   db->hosts, e->message);
     }
-    return ERR(err, ERR_TRANSIENT, (int)e->code, "MongoDB at %s: %s", db->hosts, e->message);
+    return ERR(err, ERR_TRANSIENT, ERR_CODE_DATABASE, "MongoDB at %s: %s", db->hosts, e->message);
 }
 
 static void log_mongoc(mongoc_log_level_t level, const char *domain, const char *msg, void *ctx)

@@ -265,6 +265,6 @@ int mount_refuse(enum mount_status s, const struct mount_need *n, const char *de
 {
     char what_helps[160];
     remedy(s, n, what_helps);
-    return ERR(err, ERR_HOLD, (int)s, "location %s at %.80s: %s: %s; %s", n->location, n->path,
-               mount_status_name(s), detail, what_helps);
+    return ERR(err, ERR_HOLD, ERR_CODE_LOCATION - (int)s, "location %s at %.80s: %s: %s; %s",
+               n->location, n->path, mount_status_name(s), detail, what_helps);
 }

@@ -60,15 +60,16 @@ static const char *status_of(const struct err *why, bool unproven)
     if (!unproven) {
         return why->kind == ERR_NONE ? "ok" : "error";
     }
-    return why->code > MOUNT_OK && why->code < MOUNT_STATUS_COUNT
-               ? mount_status_name((enum mount_status)why->code)
+    int status = ERR_CODE_LOCATION - why->code;
+    return status > MOUNT_OK && status < MOUNT_STATUS_COUNT
+               ? mount_status_name((enum mount_status)status)
                : "error";
 }
 
 void watch_judge(struct watch *w, const struct err *why, bool unproven)
 {
     static const struct err nothing = {0};
-    bool share = why->kind != ERR_NONE && strstr(why->msg, "MongoDB at ") == NULL;
+    bool share = why->kind != ERR_NONE && why->code != ERR_CODE_DATABASE;
     const char *status = status_of(share ? why : &nothing, share && unproven);
     bool was_hung = atomic_exchange(&w->hung, false);
     bool changed = was_hung || w->status == NULL || strcmp(w->status, status) != 0;

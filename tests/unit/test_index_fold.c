@@ -1,4 +1,5 @@
 /* The sums of projects and instruments; no server. */
+#include "common/raw/raw_file.h"
 #include "test.h"
 #include "workers/index/fold.h"
 
@@ -7,7 +8,7 @@ static void add(struct fold *f, const char *status, int64_t size, int64_t create
     struct err err = {0};
     AUTO(bson_destroy)
     bson_t *contents = BCON_NEW("status", BCON_UTF8(status), "size", BCON_INT64(size), "error",
-                                BCON_INT64(status_is_error(status)), "metrics", BCON_INT64(2));
+                                BCON_INT64(raw_file_is_error(status)), "metrics", BCON_INT64(2));
     if (created != 0) {
         BSON_APPEND_DATE_TIME(contents, "created_at", created);
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/raw/original.h"
+#include "common/raw/raw_file.h"
 #include "workers/index/contribution.h"
 
 static const char *const raw_fields[] = {
@@ -31,12 +32,6 @@ static const char *const task_fields[] = {
     "raw_file", "settings",   "instrument_id", "project_id", "state", "attempt",
     "error",    "started_at", "ended_at",      "result",     NULL,
 };
-
-bool status_is_error(const char *status)
-{
-    return strcmp(status, "error") == 0 || strcmp(status, "acquisition_failed") == 0 ||
-           strcmp(status, "quanting_failed") == 0;
-}
 
 static void copy_fields(bson_t *out, const bson_t *from, const char *const *fields)
 {
@@ -219,7 +214,7 @@ bson_t *contents_member(const struct contribution_sources *src)
     BSON_APPEND_UTF8(out, "status", status);
     int64_t size = doc_i64(src->raw, "size", 0);
     BSON_APPEND_INT64(out, "size", size > 0 ? size : 0); /* -1 stands for not known yet */
-    BSON_APPEND_INT64(out, "error", status_is_error(status) ? 1 : 0);
+    BSON_APPEND_INT64(out, "error", raw_file_is_error(status) ? 1 : 0);
     BSON_APPEND_INT64(out, "metrics", (int64_t)src->metrics->n);
     if (doc_has(src->raw, "created_at")) {
         BSON_APPEND_DATE_TIME(out, "created_at", doc_i64(src->raw, "created_at", 0));

@@ -87,7 +87,4 @@ bson_t *contents_result(const struct contribution_sources *src, const bson_t *ta
     __attribute__((nonnull));
 /* The same for the project and the instrument: one line of their sums. */
 bson_t *contents_member(const struct contribution_sources *src) OWNED __attribute__((nonnull));
-
-/* Statuses that count as errors (reference/ingest.md §2.1). */
-bool status_is_error(const char *status) __attribute__((nonnull));
 #endif
