@@ -14,7 +14,8 @@
 
 const struct command *command_find(const char *name)
 {
-    for (const struct command *c = commands; c->name != NULL; c++) {
+    for (const struct command *const *at = commands; *at != NULL; at++) {
+        const struct command *c = *at;
         if (strcmp(c->name, name) == 0) {
             return c;
         }
@@ -38,7 +39,8 @@ static bool takes_value(const char *arg)
 {
     size_t len = strlen(arg);
     const struct cli_option *o = option_in(global_options, arg, len);
-    for (const struct command *c = commands; o == NULL && c->name != NULL; c++) {
+    for (const struct command *const *at = commands; o == NULL && *at != NULL; at++) {
+        const struct command *c = *at;
         o = option_in(c->options, arg, len);
     }
     return o != NULL && o->value != NULL;
@@ -64,7 +66,8 @@ static size_t find_words(int argc, char *const *argv, const char **words, size_t
 static size_t first_words(const char *first, const char **names)
 {
     size_t n = 0;
-    for (const struct command *c = commands; c->name != NULL && n + 1 < NAMES_MAX; c++) {
+    for (const struct command *const *at = commands; *at != NULL && n + 1 < NAMES_MAX; at++) {
+        const struct command *c = *at;
         size_t len = strcspn(c->name, " ");
         if (first == NULL) {
             names[n++] = c->name;

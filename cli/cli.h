@@ -1,9 +1,9 @@
 /*
  * cli.h - what every command of trawl gets, and the one table that describes them all.
  *
- * Parsing, --help and "did you mean" read the table in commands.c; man pages and shell completion
- * can be made from it. A command returns its exit code; when that is not CLI_OK or CLI_NO, *err
- * holds the one line that main.c prints.
+ * Parsing, --help and "did you mean" read commands[], whose rows are in cmd_*.c; man pages and
+ * shell completion can be made from it. A command returns its exit code; when that is not CLI_OK or
+ * CLI_NO, *err holds the one line that main.c prints.
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
@@ -55,9 +55,10 @@ struct command {
     bool destructive; /* ends or discards work: somebody must have said in which environment */
     enum cli_exit (*run)(struct cli *c, const struct args *a, struct err *err);
 };
-extern const struct command commands[];          /* ends with {0} */
+extern const struct command *const commands[];   /* ends with NULL */
 extern const struct cli_option global_options[]; /* ends with {0} */
 
+extern const struct cli_option why_option[];
 /* Set *err and return e. */
 enum cli_exit cli_fail(struct err *err, enum cli_exit e, const char *fmt, ...)
     __attribute__((nonnull, format(printf, 3, 4), cold));
@@ -72,51 +73,4 @@ int cli_why(const struct args *a, bool needed, const char **out, struct err *err
 /* A line for people about what was done ("made alphadia_a-v2"), or with --json the document. */
 enum cli_exit cli_done(struct cli *c, const char *what, const bson_t *doc, struct err *err)
     __attribute__((nonnull(1, 2, 4), warn_unused_result));
-
-/* The commands; each is described in commands.c. */
-enum cli_exit cmd_status(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_ls(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_show(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_why(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_verify(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_remove(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_pool_ls(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_pool_set(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_task_ls(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_task_show(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_task_retry(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_task_cancel(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_task_skip(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_task_ignore(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_dead_ls(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_dead_show(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_dead_retry(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_dead_drop(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_stop(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_resume(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_top(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_log(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_settings_ls(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_settings_show(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_settings_new(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_settings_archive(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_settings_assign(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_settings_unassign(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_settings_resolve(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_project_ls(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_project_new(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_project_set(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_rerun(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_cluster_trust(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_cluster_strays(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_cluster_cancel(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_config_show(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_config_check(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_config_template(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_mount_init(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_mount_check(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_mount_status(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_mount_commands(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_completion(struct cli *c, const struct args *a, struct err *err);
-enum cli_exit cmd_help(struct cli *c, const struct args *a, struct err *err);
 #endif

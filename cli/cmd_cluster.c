@@ -107,7 +107,7 @@ static enum cli_exit take_keys(const struct taking *t, struct ssh_host_key *keys
     return CLI_OK;
 }
 
-enum cli_exit cmd_cluster_trust(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_cluster_trust(struct cli *c, const struct args *a, struct err *err)
 {
     struct ssh_host host;
     struct ssh_host_key keys[SSH_HOST_KEYS];
@@ -148,6 +148,29 @@ enum cli_exit cmd_cluster_trust(struct cli *c, const struct args *a, struct err 
                           a->words[0]);
 }
 
+static const struct cli_option cluster_trust_options[] = {
+    {"fingerprint", "SHA256:…", "take the host's key when it has this fingerprint"},
+    {"first-use", NULL, "take whatever keys the host shows now"},
+    {"replace", NULL, "in the place of another key that is known"},
+    {"why", "TEXT", "kept in the log"},
+    {0},
+};
+
+const struct command command_cluster_trust = {
+    .name = "cluster trust",
+    .args = "<host>[:port]",
+    .brief = "note a head node's key in [ssh] known_hosts; alone: show it",
+    .help =
+        "Nothing else ever adds a key. Compare the fingerprint with what the host itself says:\n"
+        "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub. Exit 1 when it is not trusted. A key "
+        "that\n"
+        "known_hosts marks @revoked is never taken.",
+    .options = cluster_trust_options,
+    .min_words = 1,
+    .max_words = 1,
+    .need = NEED_DB,
+    .run = cmd_cluster_trust};
+
 /* --- jobs of nobody --- */
 
 static struct docs *strays(struct cli *c, int64_t job, struct err *err)
@@ -181,7 +204,7 @@ static int print_strays(struct cli *c, const struct docs *d, struct err *err)
     return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
 }
 
-enum cli_exit cmd_cluster_strays(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_cluster_strays(struct cli *c, const struct args *a, struct err *err)
 {
     (void)a;
     AUTO(docs_free) struct docs *d = strays(c, 0, err);
@@ -192,7 +215,15 @@ enum cli_exit cmd_cluster_strays(struct cli *c, const struct args *a, struct err
     return rc != 0 ? cli_exit_of(err) : d->n > 0 ? CLI_NO : CLI_OK;
 }
 
-enum cli_exit cmd_cluster_cancel(struct cli *c, const struct args *a, struct err *err)
+const struct command command_cluster_strays = {
+    .name = "cluster strays",
+    .args = "",
+    .brief = "jobs on the cluster that no task knows",
+    .help = "As the workers' last look found them. Exit 1 when there are any.",
+    .need = NEED_DB,
+    .run = cmd_cluster_strays};
+
+static enum cli_exit cmd_cluster_cancel(struct cli *c, const struct args *a, struct err *err)
 {
     int64_t job = 0;
     bool won = false;
@@ -235,3 +266,15 @@ enum cli_exit cmd_cluster_cancel(struct cli *c, const struct args *a, struct err
     }
     return CLI_OK;
 }
+
+const struct command command_cluster_cancel = {
+    .name = "cluster cancel",
+    .args = "<job>",
+    .brief = "stop a job that no task knows",
+    .help = "The worker that watches the cluster does it at its next look.",
+    .options = why_option,
+    .min_words = 1,
+    .max_words = 1,
+    .need = NEED_DB,
+    .destructive = true,
+    .run = cmd_cluster_cancel};

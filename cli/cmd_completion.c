@@ -32,13 +32,14 @@ static void print_script(FILE *out, const unsigned char *own, size_t len)
     fwrite(own, 1, len, out);
 }
 
-enum cli_exit cmd_completion(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_completion(struct cli *c, const struct args *a, struct err *err)
 {
     if (strcmp(a->words[0], "instruments") == 0) {
         return print_instruments(c, err);
     }
     if (strcmp(a->words[0], "commands") == 0) {
-        for (const struct command *cmd = commands; cmd->name != NULL; cmd++) {
+        for (const struct command *const *at = commands; *at != NULL; at++) {
+            const struct command *cmd = *at;
             fprintf(c->out, "%s\n", cmd->name);
         }
         return CLI_OK;
@@ -54,3 +55,16 @@ enum cli_exit cmd_completion(struct cli *c, const struct args *a, struct err *er
     }
     return cli_fail(err, CLI_USAGE, "completion is for bash or zsh, not '%s'", a->words[0]);
 }
+
+const struct command command_completion = {
+    .name = "completion",
+    .args = "bash|zsh|instruments|commands",
+    .brief = "what a shell needs to complete trawl's words",
+    .help =
+        "make install puts it where bash and zsh look. By hand: source <(trawl completion bash),\n"
+        "or for zsh after compinit: source <(trawl completion zsh). The scripts ask for the\n"
+        "configured instruments' names.",
+    .min_words = 1,
+    .max_words = 1,
+    .need = NEED_NOTHING,
+    .run = cmd_completion};

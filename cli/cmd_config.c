@@ -8,14 +8,26 @@
 #include "common/db/doc_json.h"
 #include "ops/instruments.h"
 
-enum cli_exit cmd_config_show(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_config_show(struct cli *c, const struct args *a, struct err *err)
 {
     (void)err;
     config_show(c->ops.cfg, args_get(a, "origin") != NULL, c->json, c->out);
     return CLI_OK;
 }
 
-enum cli_exit cmd_config_template(struct cli *c, const struct args *a, struct err *err)
+static const struct cli_option config_show_options[] = {
+    {"origin", NULL, "with the file and line, or the variable, that each value comes from"},
+    {0},
+};
+
+const struct command command_config_show = {.name = "config show",
+                                            .args = "",
+                                            .brief = "the configuration in force, secrets masked",
+                                            .options = config_show_options,
+                                            .need = NEED_CONFIG,
+                                            .run = cmd_config_show};
+
+static enum cli_exit cmd_config_template(struct cli *c, const struct args *a, struct err *err)
 {
     (void)err;
     if (args_get(a, "instrument") != NULL) {
@@ -25,6 +37,19 @@ enum cli_exit cmd_config_template(struct cli *c, const struct args *a, struct er
     }
     return CLI_OK;
 }
+
+static const struct cli_option config_template_options[] = {
+    {"instrument", NULL, "an instrument's file instead of trawl.ini"},
+    {0},
+};
+
+const struct command command_config_template = {
+    .name = "config template",
+    .args = "",
+    .brief = "a trawl.ini with every key, meaning and default",
+    .options = config_template_options,
+    .need = NEED_NOTHING,
+    .run = cmd_config_template};
 
 struct check {
     struct cli *c;
@@ -67,7 +92,7 @@ static int check_instrument(void *ctx, const char *id, const struct instrument *
     return 0;
 }
 
-enum cli_exit cmd_config_check(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_config_check(struct cli *c, const struct args *a, struct err *err)
 {
     AUTO(json_decref) json_t *list = json_array();
     struct check k = {.c = c, .list = list};
@@ -86,3 +111,16 @@ enum cli_exit cmd_config_check(struct cli *c, const struct args *a, struct err *
     }
     return c->ops.cfg == NULL ? CLI_USAGE : k.bad > 0 ? CLI_NO : CLI_OK;
 }
+
+static const struct cli_option config_check_options[] = {
+    {"instruments", NULL,
+     "also every file of the instruments' folder, and that the shares are there"},
+    {0},
+};
+
+const struct command command_config_check = {.name = "config check",
+                                             .args = "",
+                                             .brief = "whether the configuration can be used",
+                                             .options = config_check_options,
+                                             .need = NEED_NOTHING,
+                                             .run = cmd_config_check};

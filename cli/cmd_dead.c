@@ -115,7 +115,7 @@ static int show_groups(struct cli *c, const struct dead_groups *g, struct err *e
     return json_print(TAKE(list), c->out, err);
 }
 
-enum cli_exit cmd_dead_ls(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_dead_ls(struct cli *c, const struct args *a, struct err *err)
 {
     (void)a;
     struct dead_groups groups = {0};
@@ -129,6 +129,17 @@ enum cli_exit cmd_dead_ls(struct cli *c, const struct args *a, struct err *err)
     dead_groups_fini(&groups);
     return rc == 0 ? CLI_OK : cli_exit_of(err);
 }
+
+const struct command command_dead_ls = {
+    .name = "dead ls",
+    .args = "",
+    .brief = "dead letters: tasks that failed for good, by what went wrong",
+    .help =
+        "Tasks in the states failed (a permanent error) and dead (no try left). Those whose\n"
+        "messages differ only in names, paths and numbers are one group. Next: trawl dead show\n"
+        "<group>, then trawl dead retry or trawl dead drop.",
+    .need = NEED_DB,
+    .run = cmd_dead_ls};
 
 /* --- show --- */
 
@@ -213,7 +224,7 @@ static int members_table(struct cli *c, const struct docs *tasks, struct err *er
     return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
 }
 
-enum cli_exit cmd_dead_show(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_dead_show(struct cli *c, const struct args *a, struct err *err)
 {
     if (strchr(a->words[0], '/') != NULL) {
         return show_task(c, a->words[0], err);
@@ -226,6 +237,15 @@ enum cli_exit cmd_dead_show(struct cli *c, const struct args *a, struct err *err
     int rc = c->json ? json_print(json_of_docs(tasks), c->out, err) : members_table(c, tasks, err);
     return rc == 0 ? CLI_OK : cli_exit_of(err);
 }
+
+const struct command command_dead_show = {
+    .name = "dead show",
+    .args = "<task>|<group>",
+    .brief = "one dead letter with the end of its log, or all of a group",
+    .min_words = 1,
+    .max_words = 1,
+    .need = NEED_DB,
+    .run = cmd_dead_show};
 
 /* --- retry and drop --- */
 
@@ -287,14 +307,52 @@ static enum cli_exit steer(struct cli *c, const struct args *a, struct steering 
     return cmd_steer(c, s, tasks, err);
 }
 
-enum cli_exit cmd_dead_retry(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_dead_retry(struct cli *c, const struct args *a, struct err *err)
 {
     struct steering s = {.steer = &steer_retry};
     return steer(c, a, &s, false, err);
 }
 
-enum cli_exit cmd_dead_drop(struct cli *c, const struct args *a, struct err *err)
+static const struct cli_option dead_retry_options[] = {
+    {"group", "ID", "every task of this group of trawl dead ls"},
+    {"all", NULL, "every dead letter"},
+    {"why", "TEXT", "kept in the log"},
+    {0},
+};
+
+const struct command command_dead_retry = {
+    .name = "dead retry",
+    .args = "[<task>…]",
+    .brief = "try dead letters again",
+    .help = "Exit 5 when one of them is none any more; the others are tried all the same.\n\n"
+            "  trawl dead retry --group 5f1c02aa --why \"the share is back\"",
+    .options = dead_retry_options,
+    .max_words = 8,
+    .need = NEED_DB,
+    .run = cmd_dead_retry};
+
+static enum cli_exit cmd_dead_drop(struct cli *c, const struct args *a, struct err *err)
 {
     struct steering s = {.steer = &steer_ignore};
     return steer(c, a, &s, true, err);
 }
+
+static const struct cli_option dead_drop_options[] = {
+    {"group", "ID", "every task of this group of trawl dead ls"},
+    {"all", NULL, "every dead letter"},
+    {"why", "TEXT", "needed: kept with each task and in the log"},
+    {0},
+};
+
+const struct command command_dead_drop = {
+    .name = "dead drop",
+    .args = "[<task>…]",
+    .brief = "accept that they failed: trawl task ignore for many",
+    .help = "The tasks get the state ignored, their errors and the reason stay. trawl task retry\n"
+            "takes one up again.\n\n"
+            "  trawl dead drop --group 5f1c02aa --why \"test files of the vendor\"",
+    .options = dead_drop_options,
+    .max_words = 8,
+    .need = NEED_DB,
+    .destructive = true,
+    .run = cmd_dead_drop};

@@ -257,7 +257,7 @@ static enum cli_exit show_all(const struct reading *r, struct err *err)
     return !r->c->json || json_print(TAKE(list), r->c->out, err) == 0 ? CLI_OK : cli_exit_of(err);
 }
 
-enum cli_exit cmd_log(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_log(struct cli *c, const struct args *a, struct err *err)
 {
     static const struct args_number limits = {"limit", 0, INT_MAX, DEFAULT_LIMIT};
     const char *since = args_get(a, "since");
@@ -274,3 +274,24 @@ enum cli_exit cmd_log(struct cli *c, const struct args *a, struct err *err)
     }
     return args_get(a, "follow") != NULL ? follow(&r, err) : show_all(&r, err);
 }
+
+static const struct cli_option log_options[] = {
+    {"since", "WHEN", "only since 30m, 2h, 3d, 1w ago, or 2026-11-21[T02:40]"},
+    {"who", "USER", "only by this user, or user@host"},
+    {"target", "ID", "only on this pool, location, task, or any task of this raw file"},
+    {"limit", "N", "the newest N (100; 0: all)"},
+    {"follow", NULL, "go on and show each new entry; with --json one a line"},
+    {0},
+};
+
+const struct command command_log = {
+    .name = "log",
+    .args = "",
+    .brief = "what operators did: who, when, what, why; newest last",
+    .help = "An entry is made before the action and completed after it. One that stays intended\n"
+            "was cut off in between: look at its target.\n\n"
+            "  trawl log --since 2h --target file_copy\n"
+            "  trawl log --follow --json",
+    .options = log_options,
+    .need = NEED_DB,
+    .run = cmd_log};

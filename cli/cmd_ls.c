@@ -358,7 +358,7 @@ static int print_json(struct cli *c, const struct listing *l, struct err *err)
     return json_print(TAKE(list), c->out, err);
 }
 
-enum cli_exit cmd_ls(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_ls(struct cli *c, const struct args *a, struct err *err)
 {
     struct listing l = {0};
     int rc = read_all(c, a, &l, err);
@@ -374,3 +374,19 @@ enum cli_exit cmd_ls(struct cli *c, const struct args *a, struct err *err)
     listing_clear(&l);
     return rc == 0 ? CLI_OK : cli_exit_of(err);
 }
+
+static const struct cli_option ls_options[] = {
+    {"instrument", "ID", "only of this instrument"},
+    {"status", "STATUS", "only with this status (copying, done, error, …)"},
+    {"project", "ID", "only of this project"},
+    {"since", "WHEN", "created since 30m, 2h, 3d, 1w ago, or 2026-11-21[T02:40]"},
+    {"limit", "N", "the newest N (100; 0: all)"},
+    {0},
+};
+
+const struct command command_ls = {.name = "ls",
+                                   .args = "",
+                                   .brief = "raw files, newest first, with live progress",
+                                   .options = ls_options,
+                                   .need = NEED_DB,
+                                   .run = cmd_ls};

@@ -65,7 +65,7 @@ static int print_locations(struct printing *p)
     return 0;
 }
 
-enum cli_exit cmd_mount_commands(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_mount_commands(struct cli *c, const struct args *a, struct err *err)
 {
     AUTO(json_decref) json_t *list = json_array();
     struct printing p = {.c = c, .wanted = a->n > 0 ? a->words[0] : NULL, .list = list};
@@ -91,3 +91,14 @@ enum cli_exit cmd_mount_commands(struct cli *c, const struct args *a, struct err
     }
     return json_print(TAKE(list), c->out, err) == 0 ? CLI_OK : cli_exit_of(err);
 }
+
+const struct command command_mount_commands = {
+    .name = "mount commands",
+    .args = "[<location>|<instrument>]",
+    .brief = "commands and fstab lines that mount the shares",
+    .help = "Only printed: mounting is the operator's. HOST and SHARE are to be filled in; user "
+            "name and\n"
+            "password go into the credentials file, which only root can read.",
+    .max_words = 1,
+    .need = NEED_CONFIG,
+    .run = cmd_mount_commands};

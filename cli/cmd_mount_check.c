@@ -131,7 +131,7 @@ void print_left_out(const char *instrument, const struct err *why)
     fprintf(stderr, "trawl: instrument %s is left out: %s\n", instrument, why->msg);
 }
 
-enum cli_exit cmd_mount_check(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_mount_check(struct cli *c, const struct args *a, struct err *err)
 {
     AUTO(docs_free) struct docs *seen = docs_new(err);
     AUTO(mounts_free) struct mounts *mounts = mounts_new(c->ops.cfg, c->ops.db, err);
@@ -146,6 +146,19 @@ enum cli_exit cmd_mount_check(struct cli *c, const struct args *a, struct err *e
     rc = rc == 0 ? locations_each(&c->ops, &walk, err) : rc;
     return rc == 0 ? print(c, seen, err) : cli_exit_of(err);
 }
+
+const struct command command_mount_check = {
+    .name = "mount check",
+    .args = "[<location>|<instrument>…]",
+    .brief = "prove the locations from this host, now",
+    .help = "Exit 1 when one is not ok: missing, empty (no identity), wrong (another share), "
+            "read_only, stale,\n"
+            "hangs, full, or uninitialised where [mount] require is set. Below the table: mount "
+            "options that hurt,\n"
+            "and what to mount with (--json: warnings); they do not change the exit code.",
+    .max_words = 8,
+    .need = NEED_DB,
+    .run = cmd_mount_check};
 
 /* --- status --- */
 
@@ -208,7 +221,7 @@ static int by_location(const void *a, const void *b)
     return order != 0 ? order : strcmp(doc_str(x, "host", ""), doc_str(y, "host", ""));
 }
 
-enum cli_exit cmd_mount_status(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_mount_status(struct cli *c, const struct args *a, struct err *err)
 {
     (void)a;
     AUTO(bson_destroy) bson_t *all = bson_new();
@@ -228,3 +241,13 @@ enum cli_exit cmd_mount_status(struct cli *c, const struct args *a, struct err *
     }
     return print(c, d, err);
 }
+
+const struct command command_mount_status = {
+    .name = "mount status",
+    .args = "",
+    .brief = "how every host sees the locations",
+    .help = "Workers look every [mount] check_s and before each step of a task; the scheduler "
+            "before each\n"
+            "poll of an instrument. Exit 1 when one is not ok.",
+    .need = NEED_DB,
+    .run = cmd_mount_status};

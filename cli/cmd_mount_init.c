@@ -103,7 +103,7 @@ static int make(void *ctx, const struct mount_need *need, struct err *err)
     return print_made(m, need, &m->made);
 }
 
-enum cli_exit cmd_mount_init(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_mount_init(struct cli *c, const struct args *a, struct err *err)
 {
     char host[64];
     bool all = args_get(a, "all") != NULL;
@@ -136,3 +136,26 @@ enum cli_exit cmd_mount_init(struct cli *c, const struct args *a, struct err *er
     }
     return json_print(TAKE(list), c->out, err) == 0 ? CLI_OK : cli_exit_of(err);
 }
+
+static const struct cli_option mount_init_options[] = {
+    {"all", NULL, "the backup, the output and every instrument"},
+    {"why", "TEXT", "kept with the identity and in the log"},
+    {"replace", NULL, "this share takes the place of the one that was known"},
+    {0},
+};
+
+const struct command command_mount_init = {
+    .name = "mount init",
+    .args = "<location>|<instrument>…",
+    .brief = "give a share its identity, and demand it from now on",
+    .help = "Writes .trawl-location into the share's root, once: run it when the right share is "
+            "mounted.\n"
+            "From then on nothing is read from or written to the location unless that identity is "
+            "there and,\n"
+            "on this host, the same file system is mounted. Again on another host, or after the "
+            "server was\n"
+            "renamed: notes how it is mounted there. A share of another location is refused.",
+    .options = mount_init_options,
+    .max_words = 8,
+    .need = NEED_DB,
+    .run = cmd_mount_init};

@@ -54,7 +54,7 @@ static struct docs *taken(struct cli *c, struct err *err)
     return docs_read(c->ops.db, &(struct docs_query){.coll = DB_SLOTS, .filter = filter}, err);
 }
 
-enum cli_exit cmd_pool_ls(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_pool_ls(struct cli *c, const struct args *a, struct err *err)
 {
     (void)a;
     struct pool_state states[POOLS_MAX];
@@ -78,6 +78,12 @@ enum cli_exit cmd_pool_ls(struct cli *c, const struct args *a, struct err *err)
     }
     return json_print(TAKE(list), c->out, err) == 0 ? CLI_OK : cli_exit_of(err);
 }
+
+const struct command command_pool_ls = {.name = "pool ls",
+                                        .args = "",
+                                        .brief = "pools: slots, taken, waiting, by whom and why",
+                                        .need = NEED_DB,
+                                        .run = cmd_pool_ls};
 
 struct resize {
     struct cli *c;
@@ -223,7 +229,7 @@ static enum cli_exit read_resize(const struct args *a, struct resize *r, struct 
                : CLI_OK;
 }
 
-enum cli_exit cmd_pool_set(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_pool_set(struct cli *c, const struct args *a, struct err *err)
 {
     struct resize r = {.c = c};
     enum cli_exit e = read_resize(a, &r, err);
@@ -244,3 +250,22 @@ enum cli_exit cmd_pool_set(struct cli *c, const struct args *a, struct err *err)
     }
     return e;
 }
+
+static const struct cli_option pool_set_options[] = {
+    {"why", "TEXT", "shown by pool ls and why, and kept in the log"},
+    {"wait", NULL, "wait until no more than <n> slots are taken"},
+    {"timeout", "S", "with --wait: exit 1 after so many seconds"},
+    {0},
+};
+
+const struct command command_pool_set = {
+    .name = "pool set",
+    .args = "<pool> <n>",
+    .brief = "change a pool's size now; 0 drains it",
+    .help = "Lowering ends nothing that runs: slots above the size are not taken again.\n\n"
+            "  trawl pool set file_copy 0 --why \"the switch is replaced\" --wait",
+    .options = pool_set_options,
+    .min_words = 2,
+    .max_words = 2,
+    .need = NEED_DB,
+    .run = cmd_pool_set};

@@ -58,7 +58,7 @@ static int print_projects(struct cli *c, const struct docs *d, bool all, struct 
     return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
 }
 
-enum cli_exit cmd_project_ls(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_project_ls(struct cli *c, const struct args *a, struct err *err)
 {
     AUTO(docs_free) struct docs *d = all_of(c, DB_PROJECTS, err);
     if (d == NULL) {
@@ -68,6 +68,18 @@ enum cli_exit cmd_project_ls(struct cli *c, const struct args *a, struct err *er
                      : print_projects(c, d, args_get(a, "all") != NULL, err);
     return rc == 0 ? CLI_OK : cli_exit_of(err);
 }
+
+static const struct cli_option project_ls_options[] = {
+    {"all", NULL, "also those that are inactive"},
+    {0},
+};
+
+const struct command command_project_ls = {.name = "project ls",
+                                           .args = "",
+                                           .brief = "projects and their settings",
+                                           .options = project_ls_options,
+                                           .need = NEED_DB,
+                                           .run = cmd_project_ls};
 
 /* 4 to 16 of A-Z 0-9, not only digits: it stands as a token in raw files' names. */
 static enum cli_exit check_id(const char *id, struct err *err)
@@ -95,7 +107,7 @@ static enum cli_exit append_text(const struct args *a, const char *option, size_
     return CLI_OK;
 }
 
-enum cli_exit cmd_project_new(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_project_new(struct cli *c, const struct args *a, struct err *err)
 {
     const char *id = a->words[0];
     char said[64];
@@ -128,7 +140,24 @@ enum cli_exit cmd_project_new(struct cli *c, const struct args *a, struct err *e
     return cli_done(c, said, doc, err);
 }
 
-enum cli_exit cmd_project_set(struct cli *c, const struct args *a, struct err *err)
+static const struct cli_option project_new_options[] = {
+    {"name", "TEXT", "for people"},
+    {"description", "TEXT", "for people"},
+    {"why", "TEXT", "kept in the log"},
+    {0},
+};
+
+const struct command command_project_new = {
+    .name = "project new",
+    .args = "<id>",
+    .brief = "make a project: of the files that have its id as a token of their name",
+    .options = project_new_options,
+    .min_words = 1,
+    .max_words = 1,
+    .need = NEED_DB,
+    .run = cmd_project_new};
+
+static enum cli_exit cmd_project_set(struct cli *c, const struct args *a, struct err *err)
 {
     char said[64];
     bool won = false;
@@ -162,3 +191,21 @@ enum cli_exit cmd_project_set(struct cli *c, const struct args *a, struct err *e
     snprintf(said, sizeof said, "changed project %s", doc_str(project, "_id", ""));
     return cli_done(c, said, NULL, err);
 }
+
+static const struct cli_option project_set_options[] = {
+    {"name", "TEXT", "for people"},
+    {"description", "TEXT", "for people"},
+    {"status", "STATUS", "active, or inactive: not listed any more"},
+    {"why", "TEXT", "kept in the log"},
+    {0},
+};
+
+const struct command command_project_set = {.name = "project set",
+                                            .args = "<id>",
+                                            .brief =
+                                                "change a project's name, description or status",
+                                            .options = project_set_options,
+                                            .min_words = 1,
+                                            .max_words = 1,
+                                            .need = NEED_DB,
+                                            .run = cmd_project_set};

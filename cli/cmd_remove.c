@@ -334,7 +334,7 @@ static enum cli_exit run(struct dry_run *d, struct err *err)
                              : cli_fail(err, d->exit, "not every instrument could be looked at");
 }
 
-enum cli_exit cmd_remove(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_remove(struct cli *c, const struct args *a, struct err *err)
 {
     AUTO(bson_destroy) bson_t *file = NULL;
     AUTO(json_decref) json_t *instruments = json_array();
@@ -364,3 +364,23 @@ enum cli_exit cmd_remove(struct cli *c, const struct args *a, struct err *err)
     clear_line(&d);
     return e;
 }
+
+static const struct cli_option remove_options[] = {
+    {"dry-run", NULL, "show what would go; the only form of this command"},
+    {"instrument", "ID", "only of this instrument"},
+    {"quick", NULL, "compare names and sizes only, read no file"},
+    {0},
+};
+
+const struct command command_remove = {
+    .name = "remove",
+    .args = "[<file>]",
+    .brief = "what would leave the instruments' Backup, and why the rest stays",
+    .help = "Decides as the scheduler does and reads as the worker does: every file on the\n"
+            "instrument and its copy in the pool, which may take long (--quick). With <file> only\n"
+            "that one, whether or not room is needed. Nothing is changed.",
+    .options = remove_options,
+    .max_words = 1,
+    .need = NEED_DB,
+    .destructive = true,
+    .run = cmd_remove};

@@ -194,7 +194,7 @@ static enum cli_exit check_mode(const char *mode, struct err *err)
                     suggest_text(mode, modes, "", meant));
 }
 
-enum cli_exit cmd_rerun(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_rerun(struct cli *c, const struct args *a, struct err *err)
 {
     const char *mode = args_get(a, "mode"), *name = args_get(a, "settings");
     AUTO(bson_destroy) bson_t *only = NULL;
@@ -215,3 +215,26 @@ enum cli_exit cmd_rerun(struct cli *c, const struct args *a, struct err *err)
     json_decref(r.done);
     return e;
 }
+
+static const struct cli_option rerun_options[] = {
+    {"settings", "SETTINGS", "with these and no others; else with those that speak for the file"},
+    {"mode", "MODE", "where output of before is: raise, overwrite, associate or add (add)"},
+    {"dry-run", NULL, "show what would run"},
+    {"why", "TEXT", "kept in the log"},
+    {0},
+};
+
+const struct command command_rerun = {
+    .name = "rerun",
+    .args = "<file>…",
+    .brief = "quantify raw files again, after all new ones",
+    .help =
+        "Output of an earlier run: add writes beside it (.run2, …), overwrite takes its folder, "
+        "associate\n"
+        "takes over the job that wrote it, raise fails. Metrics of earlier runs stay; the newest "
+        "speak.",
+    .options = rerun_options,
+    .min_words = 1,
+    .max_words = 8,
+    .need = NEED_DB,
+    .run = cmd_rerun};

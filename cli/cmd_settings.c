@@ -66,7 +66,7 @@ static int print_versions(struct cli *c, const struct docs *d, bool all, struct 
     return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
 }
 
-enum cli_exit cmd_settings_ls(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_settings_ls(struct cli *c, const struct args *a, struct err *err)
 {
     bool all = args_get(a, "all") != NULL;
     AUTO(docs_free) struct docs *d = settings_versions(&c->ops, "", err);
@@ -85,6 +85,19 @@ enum cli_exit cmd_settings_ls(struct cli *c, const struct args *a, struct err *e
     }
     return json_print(TAKE(list), c->out, err) == 0 ? CLI_OK : cli_exit_of(err);
 }
+
+static const struct cli_option settings_ls_options[] = {
+    {"all", NULL, "also those that are archived"},
+    {0},
+};
+
+const struct command command_settings_ls = {
+    .name = "settings ls",
+    .args = "",
+    .brief = "how files are quantified: every version of all settings",
+    .options = settings_ls_options,
+    .need = NEED_DB,
+    .run = cmd_settings_ls};
 
 /* --- show --- */
 
@@ -178,7 +191,7 @@ static void print_settings(struct cli *c, const bson_t *s, const struct docs *us
     }
 }
 
-enum cli_exit cmd_settings_show(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_settings_show(struct cli *c, const struct args *a, struct err *err)
 {
     AUTO(bson_destroy) bson_t *doc = NULL;
     if (settings_find(&c->ops, a->words[0], &doc, err) != 0) {
@@ -197,6 +210,16 @@ enum cli_exit cmd_settings_show(struct cli *c, const struct args *a, struct err 
     return json_print(answer, c->out, err) == 0 ? CLI_OK : cli_exit_of(err);
 }
 
+const struct command command_settings_show = {
+    .name = "settings show",
+    .args = "<settings>",
+    .brief = "one version with its files and what it is assigned to",
+    .help = "<settings> is a name, which means its newest version, or <name>-v<number>.",
+    .min_words = 1,
+    .max_words = 1,
+    .need = NEED_DB,
+    .run = cmd_settings_show};
+
 /* --- archive --- */
 
 static enum cli_exit set_status(struct cli *c, const bson_t *doc, const char *status,
@@ -214,7 +237,7 @@ static enum cli_exit set_status(struct cli *c, const bson_t *doc, const char *st
     return won ? CLI_OK : cli_fail(err, CLI_MISSING, "they are gone meanwhile");
 }
 
-enum cli_exit cmd_settings_archive(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_settings_archive(struct cli *c, const struct args *a, struct err *err)
 {
     char id[SETTINGS_ID_MAX], said[400];
     AUTO(bson_destroy) bson_t *doc = NULL;
@@ -240,3 +263,19 @@ enum cli_exit cmd_settings_archive(struct cli *c, const struct args *a, struct e
     }
     return cli_done(c, said, NULL, err);
 }
+
+static const struct cli_option settings_archive_options[] = {
+    {"undo", NULL, "make it active again"},
+    {"why", "TEXT", "kept in the log"},
+    {0},
+};
+
+const struct command command_settings_archive = {
+    .name = "settings archive",
+    .args = "<settings>",
+    .brief = "hide a version; what it is assigned to goes on",
+    .options = settings_archive_options,
+    .min_words = 1,
+    .max_words = 1,
+    .need = NEED_DB,
+    .run = cmd_settings_archive};

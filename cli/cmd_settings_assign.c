@@ -185,7 +185,7 @@ static enum cli_exit assign(struct cli *c, const struct args *a, const bson_t *s
     return e;
 }
 
-enum cli_exit cmd_settings_assign(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_settings_assign(struct cli *c, const struct args *a, struct err *err)
 {
     AUTO(bson_destroy) bson_t *settings = NULL;
     AUTO(bson_destroy) bson_t *project = NULL;
@@ -195,6 +195,31 @@ enum cli_exit cmd_settings_assign(struct cli *c, const struct args *a, struct er
     }
     return assign(c, a, settings, err);
 }
+
+static const struct cli_option settings_assign_options[] = {
+    {"scope", "SCOPE", "* (all), a vendor (thermo, bruker, sciex, generic) or an instrument"},
+    {"exclude", "IDS", "not for these instruments, separated by commas"},
+    {"filter", "TEXT", "only for raw files whose id holds TEXT"},
+    {"replace", NULL, "take the place of what is assigned there"},
+    {"why", "TEXT", "kept in the log"},
+    {0},
+};
+
+const struct command command_settings_assign = {
+    .name = "settings assign",
+    .args = "<settings> <project>",
+    .brief = "quantify a project's files with this version",
+    .help =
+        "Of all that speak for a file the most specific one runs: an instrument before a vendor "
+        "before *,\n"
+        "then the longest --filter; one for each software type, side by side. A project without "
+        "any is\n"
+        "quantified as _FALLBACK is. New files only: trawl rerun is for those of before.",
+    .options = settings_assign_options,
+    .min_words = 2,
+    .max_words = 2,
+    .need = NEED_DB,
+    .run = cmd_settings_assign};
 
 static struct docs *matching(struct cli *c, const struct args *a, const char *settings,
                              struct err *err)
@@ -212,7 +237,7 @@ static struct docs *matching(struct cli *c, const struct args *a, const char *se
                      err);
 }
 
-enum cli_exit cmd_settings_unassign(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_settings_unassign(struct cli *c, const struct args *a, struct err *err)
 {
     char said[ID_MAX];
     AUTO(bson_destroy) bson_t *settings = NULL;
@@ -241,6 +266,23 @@ enum cli_exit cmd_settings_unassign(struct cli *c, const struct args *a, struct 
              doc_str(d->items[0], "scope", "*"));
     return cli_done(c, said, NULL, err);
 }
+
+static const struct cli_option settings_unassign_options[] = {
+    {"scope", "SCOPE", "the one with this scope"},
+    {"filter", "TEXT", "the one with this filter"},
+    {"why", "TEXT", "kept in the log"},
+    {0},
+};
+
+const struct command command_settings_unassign = {
+    .name = "settings unassign",
+    .args = "<settings> <project>",
+    .brief = "no longer quantify a project's files with this version",
+    .options = settings_unassign_options,
+    .min_words = 2,
+    .max_words = 2,
+    .need = NEED_DB,
+    .run = cmd_settings_unassign};
 
 /* --- resolve --- */
 
@@ -333,7 +375,7 @@ static int resolve_json(struct cli *c, const struct settings_book *b, const stru
                       c->out, err);
 }
 
-enum cli_exit cmd_settings_resolve(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_settings_resolve(struct cli *c, const struct args *a, struct err *err)
 {
     char vendor[16];
     struct resolved r = {.n = 0};
@@ -355,3 +397,12 @@ enum cli_exit cmd_settings_resolve(struct cli *c, const struct args *a, struct e
     settings_book_clear(&b);
     return rc == 0 ? CLI_OK : cli_exit_of(err);
 }
+
+const struct command command_settings_resolve = {
+    .name = "settings resolve",
+    .args = "<file>",
+    .brief = "which settings quantify a raw file, and why not the others",
+    .min_words = 1,
+    .max_words = 1,
+    .need = NEED_DB,
+    .run = cmd_settings_resolve};

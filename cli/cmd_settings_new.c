@@ -276,7 +276,7 @@ static int insert(struct cli *c, const struct args *a, int64_t version, const bs
     return ERR(err, ERR_TRANSIENT, 0, "many others make versions of %s now: try again", name);
 }
 
-enum cli_exit cmd_settings_new(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_settings_new(struct cli *c, const struct args *a, struct err *err)
 {
     const char *name = a->words[0];
     char said[SETTINGS_ID_MAX + 16];
@@ -298,3 +298,43 @@ enum cli_exit cmd_settings_new(struct cli *c, const struct args *a, struct err *
     snprintf(said, sizeof said, "made %s", doc_str(made, "_id", ""));
     return cli_done(c, said, made, err);
 }
+
+static const struct cli_option settings_new_options[] = {
+    {"type", "TYPE", "software type: alphadia, diann, msqc, skyline, custom"},
+    {"software", "NAME", "program below the software location; alphadia: its conda environment"},
+    {"params", "TEXT", "parameters of the command line, quoted as for a shell"},
+    {"fasta", "FILE", "keep this file with the version"},
+    {"speclib", "FILE", "keep this file with the version"},
+    {"config-file", "FILE", "keep this file with the version"},
+    {"cpus", "N", "CPUs of the job"},
+    {"threads", "N", "NUM_THREADS of the software (as --cpus)"},
+    {"mem", "SIZE", "memory of the job: 62G"},
+    {"time", "TIME", "longest run: HH:MM:SS or D-HH:MM:SS"},
+    {"metrics", "TYPE", "with --type custom: whose result files it writes, or custom"},
+    {"columns", "FILE", "with --metrics custom: lines 'file column metric [how]'"},
+    {"engine", "ENGINE", "slurm, local or file; not given: [quant] engine"},
+    {"description", "TEXT", "for people"},
+    {"why", "TEXT", "kept in the log"},
+    {0},
+};
+
+const struct command command_settings_new = {
+    .name = "settings new",
+    .args = "<name>",
+    .brief = "make a version; what is not given is as in the newest one",
+    .help =
+        "A version is never changed. Its files are copied to [location.settings], into a folder "
+        "that is\n"
+        "named by their content; a job runs only while they are what they were. Placeholders in "
+        "--params:\n"
+        "RAW_FILE_PATH RELATIVE_RAW_FILE_PATH RAW_FILE_ID SETTINGS_PATH OUTPUT_PATH\n"
+        "RELATIVE_OUTPUT_PATH NUM_THREADS PROJECT_ID; each stays one word, whatever it holds.\n"
+        "The lines of --columns name a result file (.csv: commas, else tabs), a column, the "
+        "metric and how\n"
+        "its rows become one value: mean (not given), median, std, sum, min, max, text (of the "
+        "first row).",
+    .options = settings_new_options,
+    .min_words = 1,
+    .max_words = 1,
+    .need = NEED_DB,
+    .run = cmd_settings_new};

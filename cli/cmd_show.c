@@ -253,7 +253,7 @@ static int print_text(struct cli *c, const struct shown *s, struct err *err)
     return 0;
 }
 
-enum cli_exit cmd_show(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_show(struct cli *c, const struct args *a, struct err *err)
 {
     struct shown s = {0};
     int rc = find_raw_file(&c->ops, a->words[0], &s.raw, err);
@@ -269,3 +269,11 @@ enum cli_exit cmd_show(struct cli *c, const struct args *a, struct err *err)
     shown_clear(&s);
     return rc == 0 ? CLI_OK : cli_exit_of(err);
 }
+
+const struct command command_show = {.name = "show",
+                                     .args = "<file>",
+                                     .brief = "all that is known of a raw file",
+                                     .min_words = 1,
+                                     .max_words = 1,
+                                     .need = NEED_DB,
+                                     .run = cmd_show};

@@ -24,7 +24,7 @@ static enum cli_exit show(struct cli *c, const struct status *s, struct err *err
     return rc == 0 ? judge(c, s, err) : cli_exit_of(err);
 }
 
-enum cli_exit cmd_status(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_status(struct cli *c, const struct args *a, struct err *err)
 {
     (void)a;
     struct status s;
@@ -32,3 +32,11 @@ enum cli_exit cmd_status(struct cli *c, const struct args *a, struct err *err)
     status_clear(&s);
     return e;
 }
+
+const struct command command_status = {
+    .name = "status",
+    .args = "",
+    .brief = "servers, scheduler, workers, instruments, pools, counts",
+    .help = "Exit 4 when MongoDB or Kafka is away, 1 when no scheduler leads or no worker lives.",
+    .need = NEED_DB,
+    .run = cmd_status};

@@ -170,7 +170,7 @@ static enum cli_exit push(struct cli *c, const struct args *a, bool stop, struct
     return !c->json || json_print(TAKE(list), c->out, err) == 0 ? CLI_OK : cli_exit_of(err);
 }
 
-enum cli_exit cmd_stop(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_stop(struct cli *c, const struct args *a, struct err *err)
 {
     if (args_get(a, "all") == NULL) {
         return cli_fail(err, CLI_USAGE,
@@ -179,7 +179,36 @@ enum cli_exit cmd_stop(struct cli *c, const struct args *a, struct err *err)
     return push(c, a, true, err);
 }
 
-enum cli_exit cmd_resume(struct cli *c, const struct args *a, struct err *err)
+static const struct cli_option stop_options[] = {
+    {"all", NULL, "every pool; the only form of this command"},
+    {"why", "TEXT", "needed: shown by status, why and top, and kept in the log"},
+    {0},
+};
+
+const struct command command_stop = {
+    .name = "stop",
+    .args = "",
+    .brief = "the big red button: every pool to 0",
+    .help =
+        "No task starts any more; what runs goes on to its end. Sizes are kept, also when it is\n"
+        "pressed twice, until trawl resume. A pool that is set meanwhile keeps that size.\n\n"
+        "  trawl stop --all --why \"smoke in room 4\"",
+    .options = stop_options,
+    .need = NEED_DB,
+    .destructive = true,
+    .run = cmd_stop};
+
+static enum cli_exit cmd_resume(struct cli *c, const struct args *a, struct err *err)
 {
     return push(c, a, false, err);
 }
+
+const struct command command_resume = {
+    .name = "resume",
+    .args = "",
+    .brief = "undo trawl stop: every pool gets its size back",
+    .help = "Pools that were given a size since the stop keep that one, and are named.\n\n"
+            "  trawl resume --why \"false alarm\"",
+    .options = why_option,
+    .need = NEED_DB,
+    .run = cmd_resume};

@@ -81,7 +81,7 @@ static int print_table(struct cli *c, const struct docs *tasks, struct err *err)
     return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
 }
 
-enum cli_exit cmd_task_ls(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_task_ls(struct cli *c, const struct args *a, struct err *err)
 {
     AUTO(docs_free) struct docs *tasks = read_tasks(c, a, err);
     if (tasks == NULL) {
@@ -93,6 +93,21 @@ enum cli_exit cmd_task_ls(struct cli *c, const struct args *a, struct err *err)
     }
     return rc == 0 ? CLI_OK : cli_exit_of(err);
 }
+
+static const struct cli_option task_ls_options[] = {
+    {"kind", "KIND", "only copy, quant, index, …"},
+    {"state", "STATE", "only ready, admitted, running, parked, done, failed, …"},
+    {"raw-file", "ID", "only of this raw file"},
+    {"limit", "N", "the newest N (100; 0: all)"},
+    {0},
+};
+
+const struct command command_task_ls = {.name = "task ls",
+                                        .args = "",
+                                        .brief = "tasks, newest first",
+                                        .options = task_ls_options,
+                                        .need = NEED_DB,
+                                        .run = cmd_task_ls};
 
 /* For people: "key: value" a line, nested documents as JSON on one line. */
 static int print_fields(struct cli *c, const bson_t *task, struct err *err)
@@ -117,7 +132,7 @@ static int print_fields(struct cli *c, const bson_t *task, struct err *err)
     return 0;
 }
 
-enum cli_exit cmd_task_show(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_task_show(struct cli *c, const struct args *a, struct err *err)
 {
     AUTO(bson_destroy) bson_t *task = NULL;
     if (find_task(&c->ops, a->words[0], &task, err) != 0) {
@@ -126,3 +141,11 @@ enum cli_exit cmd_task_show(struct cli *c, const struct args *a, struct err *err
     int rc = c->json ? json_print(json_of_doc(task), c->out, err) : print_fields(c, task, err);
     return rc == 0 ? CLI_OK : cli_exit_of(err);
 }
+
+const struct command command_task_show = {.name = "task show",
+                                          .args = "<task>",
+                                          .brief = "one task's document",
+                                          .min_words = 1,
+                                          .max_words = 1,
+                                          .need = NEED_DB,
+                                          .run = cmd_task_show};

@@ -49,27 +49,96 @@ static enum cli_exit act(struct cli *c, const struct args *a, const struct wish 
     return cmd_steer(c, &s, tasks, err);
 }
 
-enum cli_exit cmd_task_retry(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_task_retry(struct cli *c, const struct args *a, struct err *err)
 {
     const struct wish w = {.steer = &steer_retry, .tree = args_get(a, "tree") != NULL};
     return act(c, a, &w, err);
 }
 
-enum cli_exit cmd_task_cancel(struct cli *c, const struct args *a, struct err *err)
+static const struct cli_option task_retry_options[] = {
+    {"tree", NULL, "also what comes after it and failed or was set aside"},
+    {"why", "TEXT", "kept in the log"},
+    {0},
+};
+
+const struct command command_task_retry = {
+    .name = "task retry",
+    .args = "<task>",
+    .brief = "try a task again that failed, died or was set aside",
+    .help =
+        "With --tree also what comes after it (copy, then quant, index, move; move, then\n"
+        "remove): what failed or was cancelled or skipped is ready again as soon as it has all\n"
+        "that it needs. A task that is done is not done again, only what is below it.\n\n"
+        "  trawl task retry run7.d/copy --tree --why \"the switch is back\"",
+    .options = task_retry_options,
+    .min_words = 1,
+    .max_words = 1,
+    .need = NEED_DB,
+    .run = cmd_task_retry};
+
+static enum cli_exit cmd_task_cancel(struct cli *c, const struct args *a, struct err *err)
 {
     const struct wish w = {.steer = &steer_cancel};
     return act(c, a, &w, err);
 }
 
-enum cli_exit cmd_task_skip(struct cli *c, const struct args *a, struct err *err)
+const struct command command_task_cancel = {
+    .name = "task cancel",
+    .args = "<task>",
+    .brief = "stop a task",
+    .help = "A waiting task is cancelled at once; a running one when its worker next looks.",
+    .options = why_option,
+    .min_words = 1,
+    .max_words = 1,
+    .need = NEED_DB,
+    .destructive = true,
+    .run = cmd_task_cancel};
+
+static enum cli_exit cmd_task_skip(struct cli *c, const struct args *a, struct err *err)
 {
     const struct wish w = {
         .steer = &steer_skip, .tree = true, .needs_why = true, .what = TREE_SKIP};
     return act(c, a, &w, err);
 }
 
-enum cli_exit cmd_task_ignore(struct cli *c, const struct args *a, struct err *err)
+static const struct cli_option why_needed_option[] = {
+    {"why", "TEXT", "needed: kept with the task and in the log"},
+    {0},
+};
+
+const struct command command_task_skip = {
+    .name = "task skip",
+    .args = "<task>",
+    .brief = "leave a task out, and what comes after it",
+    .help = "For a task that waits or has failed; cancel one that runs first. A raw file\n"
+            "whose copy is skipped gets the status ignored; without its jobs it is\n"
+            "done_not_quanted. trawl task retry takes it up again.\n\n"
+            "  trawl task skip run7.d/quant/msqc-v1 --why \"a blank\"",
+    .options = why_needed_option,
+    .min_words = 1,
+    .max_words = 1,
+    .need = NEED_DB,
+    .destructive = true,
+    .run = cmd_task_skip};
+
+static enum cli_exit cmd_task_ignore(struct cli *c, const struct args *a, struct err *err)
 {
     const struct wish w = {.steer = &steer_ignore, .needs_why = true};
     return act(c, a, &w, err);
 }
+
+const struct command command_task_ignore = {
+    .name = "task ignore",
+    .args = "<task>",
+    .brief = "accept that a task has failed",
+    .help =
+        "The raw file goes on as if it had not been asked for: a failed job no longer makes it\n"
+        "an error. A raw file whose copy has failed has no backup: it gets the status ignored,\n"
+        "and nothing is moved or removed. The error and the reason stay in its details.\n\n"
+        "  trawl task ignore run7.d/quant/diann-v2 --why \"too few spectra\"",
+    .options = why_needed_option,
+    .min_words = 1,
+    .max_words = 1,
+    .need = NEED_DB,
+    .destructive = true,
+    .run = cmd_task_ignore};

@@ -59,7 +59,7 @@ static enum cli_exit live(struct cli *c, struct top *t, struct err *err)
     return err->kind == ERR_NONE ? CLI_OK : cli_exit_of(err);
 }
 
-enum cli_exit cmd_top(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_top(struct cli *c, const struct args *a, struct err *err)
 {
     struct top t = {0};
     bool plain = c->json || c->width == 0 || args_get(a, "once") != NULL;
@@ -67,3 +67,17 @@ enum cli_exit cmd_top(struct cli *c, const struct args *a, struct err *err)
     top_clear(&t);
     return e;
 }
+
+static const struct cli_option top_options[] = {
+    {"once", NULL, "print it once, as lines; so it is without a terminal and with --json"},
+    {0},
+};
+
+const struct command command_top = {
+    .name = "top",
+    .args = "",
+    .brief = "a live screen: pools, workers, rates, what waits, what failed",
+    .help = "Drawn anew each second; q ends it.",
+    .options = top_options,
+    .need = NEED_DB,
+    .run = cmd_top};

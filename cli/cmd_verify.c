@@ -443,7 +443,7 @@ static enum cli_exit go(struct scrub *s, const struct queue *q, struct err *err)
     return verify_show_end(&s->show, err);
 }
 
-enum cli_exit cmd_verify(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_verify(struct cli *c, const struct args *a, struct err *err)
 {
     struct scrub s = {.c = c, .show = {.c = c}};
     struct queue q = {0};
@@ -453,3 +453,40 @@ enum cli_exit cmd_verify(struct cli *c, const struct args *a, struct err *err)
     finish(&s);
     return e;
 }
+
+static const struct cli_option verify_options[] = {
+    {"all", NULL, "every backup; with --source every original that is left"},
+    {"instrument", "ID", "every backup (original) of this instrument"},
+    {"source", NULL, "compare the originals at the instruments with what was backed up"},
+    {"since", "WHEN", "of these, the raw files created since 30m, 2h, 3d, 1w ago, or 2026-11-21"},
+    {"limit", "MIB", "read no faster, MiB/s; 0: no limit ([scrub] limit_mib_per_s)"},
+    {0},
+};
+
+const struct command command_verify = {
+    .name = "verify",
+    .args = "[<file>]",
+    .brief = "read backups again and compare their hashes",
+    .help =
+        "Reads every file of a backup from the disk and compares size and hashes with what the "
+        "copy\n"
+        "recorded, and the manifests beside it. With --all or --instrument the backup whose last\n"
+        "verification is the oldest goes first, so a run that was cut off is taken up by the "
+        "next.\n"
+        "A damaged backup is marked: it stands in trawl status, and its original is not removed,\n"
+        "until it verifies again. Exit 1 when one is not as recorded.\n\n"
+        "With --source the originals are read instead, where they are now (the instrument's "
+        "folder, or\n"
+        "its Backup), and compared with what was backed up: names, sizes, content. One that "
+        "differs is\n"
+        "no longer shown as safe: while it is where it was acquired, Trawl acquires and copies it "
+        "again;\n"
+        "in Backup Trawl never removes it, and trawl status lists it. What is gone already is no "
+        "difference.\n"
+        "Exit 1 when one differs or cannot be read. It needs the instruments' shares.\n\n"
+        "  trawl verify --source 20261121_P123_0001.raw\n"
+        "  trawl verify --source --instrument tims1 --since 2d",
+    .options = verify_options,
+    .max_words = 1,
+    .need = NEED_DB,
+    .run = cmd_verify};

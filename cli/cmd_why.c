@@ -281,7 +281,7 @@ static json_t *to_json(const struct answer *x, bool whole)
     return json_pack("{s:o, s:o}", "raw_file", raw, "tasks", TAKE(tasks));
 }
 
-enum cli_exit cmd_why(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_why(struct cli *c, const struct args *a, struct err *err)
 {
     struct answer x = {0};
     bool whole = strchr(a->words[0], '/') == NULL;
@@ -300,3 +300,24 @@ enum cli_exit cmd_why(struct cli *c, const struct args *a, struct err *err)
     answer_clear(&x);
     return e;
 }
+
+const struct command command_why = {
+    .name = "why",
+    .args = "<file>|<task>|<pool>",
+    .brief = "what it waits for, and what would move it",
+    .help =
+        "For a raw file: how its acquisition is judged and each task that is not done. For a "
+        "pool:\n"
+        "who has its slots. The JSON form has a stable word for each reason: acquiring, "
+        "planning,\n"
+        "no_leader, stopped, pool_closed, pool_full, capped (its instrument has as many copies\n"
+        "under way as it may), not_before, held (a share is not there or not proven, others have\n"
+        "its original open, or the cluster does not answer), no_worker, workers_busy, queued,\n"
+        "unclaimed, running, cancelling, parked (a SLURM job), tasks_open, failed, cancelled,\n"
+        "skipped, ignored, done.\n\n"
+        "  trawl why file_copy\n"
+        "  trawl why run7.d/quant/msqc-v1",
+    .min_words = 1,
+    .max_words = 1,
+    .need = NEED_DB,
+    .run = cmd_why};

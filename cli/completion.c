@@ -149,19 +149,21 @@ static size_t first_word(const char *name)
     return strcspn(name, " ");
 }
 
-static bool begins_group(const struct command *c)
+static bool begins_group(const struct command *const *at)
 {
-    return c == commands || first_word(c[-1].name) != first_word(c->name) ||
-           strncmp(c[-1].name, c->name, first_word(c->name)) != 0;
+    size_t len = first_word(at[0]->name);
+    return at == commands || first_word(at[-1]->name) != len ||
+           strncmp(at[-1]->name, at[0]->name, len) != 0;
 }
 
 /* first "": the words that commands begin with; else the second ones of its group. */
 static void put_first_words(FILE *out, const char *first)
 {
     size_t len = strlen(first);
-    for (const struct command *c = commands; c->name != NULL; c++) {
+    for (const struct command *const *at = commands; *at != NULL; at++) {
+        const struct command *c = *at;
         size_t own = first_word(c->name);
-        if (len == 0 && begins_group(c)) {
+        if (len == 0 && begins_group(at)) {
             put_candidate(out, c->name, own, c->name[own] == '\0' ? c->brief : "");
         } else if (len > 0 && own == len && strncmp(c->name, first, len) == 0) {
             put_candidate(out, c->name + len + 1, strlen(c->name + len + 1), c->brief);
@@ -209,9 +211,10 @@ void completion_data(FILE *out)
     put_first_words(out, "");
     key_end(out);
     one_command(out, "", NULL, "");
-    for (const struct command *c = commands; c->name != NULL; c++) {
+    for (const struct command *const *at = commands; *at != NULL; at++) {
+        const struct command *c = *at;
         size_t len = first_word(c->name);
-        if (c->name[len] == ' ' && begins_group(c)) {
+        if (c->name[len] == ' ' && begins_group(at)) {
             char group[32];
             snprintf(group, sizeof group, "%.*s", (int)len, c->name);
             key_begin(out, "commands", group, NULL);

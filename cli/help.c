@@ -37,7 +37,8 @@ static void print_exit_codes(FILE *out)
 
 static void print_list(FILE *out, const char *first)
 {
-    for (const struct command *c = commands; c->name != NULL; c++) {
+    for (const struct command *const *at = commands; *at != NULL; at++) {
+        const struct command *c = *at;
         size_t len = strlen(first);
         if (len > 0 && (strncmp(c->name, first, len) != 0 || c->name[len] != ' ')) {
             continue;
@@ -82,7 +83,8 @@ static void print_command(FILE *out, const struct command *c)
 static bool is_first_word(const char *word)
 {
     size_t len = strlen(word);
-    for (const struct command *c = commands; c->name != NULL; c++) {
+    for (const struct command *const *at = commands; *at != NULL; at++) {
+        const struct command *c = *at;
         if (strncmp(c->name, word, len) == 0 && c->name[len] == ' ') {
             return true;
         }
@@ -121,7 +123,7 @@ enum cli_exit help_asked(struct cli *c, const struct args *a)
     return a->help && a->n == 0 ? CLI_OK : CLI_USAGE;
 }
 
-enum cli_exit cmd_help(struct cli *c, const struct args *a, struct err *err)
+static enum cli_exit cmd_help(struct cli *c, const struct args *a, struct err *err)
 {
     if (a->n == 0) {
         print_all(c->out);
@@ -133,3 +135,10 @@ enum cli_exit cmd_help(struct cli *c, const struct args *a, struct err *err)
     return cli_fail(err, CLI_USAGE, "there is no command '%s'; trawl --help lists all",
                     a->words[0]);
 }
+
+const struct command command_help = {.name = "help",
+                                     .args = "[<command>]",
+                                     .brief = "more on a command",
+                                     .max_words = 2,
+                                     .need = NEED_NOTHING,
+                                     .run = cmd_help};

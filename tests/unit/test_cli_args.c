@@ -135,7 +135,8 @@ static void every_command_has_what_help_shows(void **state)
 {
     (void)state;
     size_t n = 0;
-    for (const struct command *c = commands; c->name != NULL; c++, n++) {
+    for (const struct command *const *at = commands; *at != NULL; at++, n++) {
+        const struct command *c = *at;
         size_t options = 0;
         assert_non_null(c->args);
         assert_true(c->brief != NULL && strlen(c->brief) <= 70);
