@@ -161,7 +161,7 @@ static int print_line(struct cli *c, const bson_t *e, struct err *err)
 {
     AUTO(json_decref) json_t *doc = json_of_doc(e);
     if (doc == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     (void)json_dumpf(doc, c->out, JSON_COMPACT);
     fputc('\n', c->out);

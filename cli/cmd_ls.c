@@ -225,7 +225,7 @@ static int make_rows(struct listing *l, struct err *err)
     l->rows = calloc(l->raws->n + 1, sizeof *l->rows);
     l->by_id = calloc(l->raws->n + 1, sizeof(struct row *));
     if (l->rows == NULL || l->by_id == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     for (size_t i = 0; i < l->raws->n; i++) {
         l->rows[i].raw = l->raws->items[i];
@@ -352,7 +352,7 @@ static int print_json(struct cli *c, const struct listing *l, struct err *err)
     AUTO(json_decref) json_t *list = json_array();
     for (size_t i = 0; list != NULL && i < l->raws->n; i++) {
         if (json_array_append_new(list, json_of_row(&l->rows[i])) != 0) {
-            return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+            return err_no_memory(err);
         }
     }
     return json_print(TAKE(list), c->out, err);

@@ -280,8 +280,7 @@ static int of_instrument(struct dry_run *d, const struct instrument *i, struct e
     d->chosen = 0;
     d->going = d->staying = 0;
     show_head(d, i, free_gb, rule.wanted_bytes);
-    int rc =
-        files == NULL ? ERR(err, ERR_TRANSIENT, 0, "out of memory") : files_of(d, i, &rule, err);
+    int rc = files == NULL ? err_no_memory(err) : files_of(d, i, &rule, err);
     if (rc == 0) {
         show_foot(d, i, free_gb, rule.wanted_bytes);
     }

@@ -190,7 +190,7 @@ static int find_sources(struct cli *c, const struct args *a, const bson_t *last,
                               : asprintf(&out->paths[i], "%s/%s/%s", root, set, name);
         if (n < 0) {
             out->paths[i] = NULL;
-            return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+            return err_no_memory(err);
         }
         out->list[out->n++] = out->paths[i];
     }

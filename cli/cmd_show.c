@@ -40,7 +40,7 @@ static struct docs *read_results(struct cli *c, const struct docs *tasks, struct
         const char *key;
         if (asprintf(&id, "results/%s", doc_str(tasks->items[i], "_id", "")) < 0) {
             id = NULL;
-            (void)ERR(err, ERR_TRANSIENT, 0, "out of memory");
+            (void)err_no_memory(err);
             return NULL;
         }
         bson_uint32_to_string(n++, &key, room, sizeof room);

@@ -116,7 +116,7 @@ static int print_fields(struct cli *c, const bson_t *task, struct err *err)
     const char *key;
     json_t *value;
     if (doc == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     json_object_foreach(doc, key, value)
     {

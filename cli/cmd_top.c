@@ -26,14 +26,14 @@ static int redraw(struct cli *c, const struct top *t, struct err *err)
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);
     if (out == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     struct cli into = *c;
     into.out = out;
     into.width = screen_size().columns;
     int rc = top_draw(&into, t, err);
     if (fclose(out) != 0 || text == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     if (rc == 0) {
         screen_show(text);

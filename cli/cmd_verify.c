@@ -73,7 +73,7 @@ static int queue_add(void *ctx, const bson_t *raw, struct err *err)
     }
     if (more == NULL || id == NULL) {
         free(id);
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     const char *when = q->originals ? "original.at" : "verified_at";
     q->at[q->n++] = (struct waiting){

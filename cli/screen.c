@@ -80,7 +80,7 @@ struct screen *screen_new(struct err *err)
     }
     struct screen *s = calloc(1, sizeof *s);
     if (s == NULL) {
-        (void)ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        (void)err_no_memory(err);
         return NULL;
     }
     atomic_store(&ended, 0);

@@ -28,7 +28,7 @@ struct table *table_new(const struct column *columns, struct err *err)
 {
     struct table *t = calloc(1, sizeof *t);
     if (t == NULL) {
-        ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     t->columns = columns;
@@ -272,7 +272,7 @@ int table_print(const struct table *t, const struct table_look *look, FILE *out,
 {
     size_t widths[COLUMNS_MAX] = {0};
     if (t->failed) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     measure(t, widths);
     if (look->width > 0) {
@@ -283,5 +283,5 @@ int table_print(const struct table *t, const struct table_look *look, FILE *out,
     for (size_t i = 0; rc == 0 && i + t->n_columns <= t->n; i += t->n_columns) {
         rc = print_line(&l, &t->cells[i]);
     }
-    return rc == 0 ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    return rc == 0 ? 0 : err_no_memory(err);
 }

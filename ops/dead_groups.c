@@ -108,7 +108,7 @@ static int make_id(const bson_t *task, const char *pattern, char id[static DEAD_
                                          doc_str(task, "error.step", ""), pattern);
     if (len < 0) {
         key = NULL;
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     snprintf(id, DEAD_ID_MAX, "%08x", (unsigned)(XXH3_64bits(key, (size_t)len) & 0xffffffffU));
     return 0;
@@ -134,7 +134,7 @@ static struct dead_group *add_group(struct dead_groups *g, const char *id, struc
 {
     struct dead_group *more = reallocarray(g->at, g->n + 1, sizeof *more);
     if (more == NULL) {
-        (void)ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        (void)err_no_memory(err);
         return NULL;
     }
     g->at = more;

@@ -64,7 +64,7 @@ static int look_up(const struct search *s, const char *name, bson_t **out, struc
     AUTO(free) char *end = NULL;
     if (asprintf(&end, "%s" LAST_CHAR, name) < 0) {
         end = NULL;
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     bson_t *filters[] = {
         BCON_NEW("_id", BCON_UTF8(name)),

@@ -30,11 +30,11 @@ static int keep_name(void *ctx, const char *name, struct err *err)
     }
     char **items = reallocarray(l->items, l->n + 1, sizeof *items);
     if (items == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     l->items = items;
     items[l->n] = strdup(name);
-    return items[l->n] == NULL ? ERR(err, ERR_TRANSIENT, 0, "out of memory") : (l->n++, 0);
+    return items[l->n] == NULL ? err_no_memory(err) : (l->n++, 0);
 }
 
 static int by_name(const void *a, const void *b)

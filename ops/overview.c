@@ -37,7 +37,7 @@ static int note_beat(struct top *t, const bson_t *doc, struct err *err)
     }
     struct top_seen *more = reallocarray(t->seen, t->n_seen + 1, sizeof *more);
     if (more == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     t->seen = more;
     seen = &more[t->n_seen++];

@@ -158,7 +158,7 @@ int scrub_is_still(struct db *db, const bson_t *raw, bool *still, struct err *er
     AUTO(bson_destroy) bson_t *task = NULL;
     *still = false;
     if (id == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     if (!is_copied(raw)) {
         return 0;

@@ -37,7 +37,7 @@ static int use_names_of_backup(struct original *o, struct err *err)
         free(o->members[i].from);
         o->members[i].from = strdup(o->members[i].to);
         if (o->members[i].from == NULL) {
-            return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+            return err_no_memory(err);
         }
     }
     return 0;
@@ -59,7 +59,7 @@ static int find_place(const struct verify_source *v, const bson_t *raw, const st
     }
     p->folder = is_moved(raw) ? path_join(p->instrument->path, RETIRE_FOLDER, err)
                               : strdup(p->instrument->path);
-    return p->folder != NULL ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    return p->folder != NULL ? 0 : err_no_memory(err);
 }
 
 /* An absent share looks like originals that are gone. */

@@ -9,7 +9,7 @@ int docset_add(void *ctx, const bson_t *doc, struct err *err)
     if (d->n % 64 == 0) {
         bson_t **more = realloc(d->at, (d->n + 64) * sizeof(bson_t *));
         if (more == NULL) {
-            return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+            return err_no_memory(err);
         }
         d->at = more;
     }

@@ -258,7 +258,7 @@ static void run_claimed(struct run *run)
     struct settlement s = {.outcome = OUTCOME_FAILED, .doc = BSON_INITIALIZER};
     void *job = calloc(1, run->kind->job_size);
     if (job == NULL) {
-        ERR(&s.why, ERR_TRANSIENT, 0, "out of memory");
+        err_no_memory(&s.why);
     } else {
         carry_out(run, job, &s);
         run->kind->destroy(job);

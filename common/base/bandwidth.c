@@ -142,7 +142,7 @@ struct bandwidth *bandwidth_new(bandwidth_rate_fn *rate, void *ctx, struct err *
 {
     struct bandwidth *l = calloc(1, sizeof *l);
     if (l == NULL) {
-        ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     mono_cond_init(&l->changed);
@@ -165,7 +165,7 @@ struct bandwidth_share *bandwidth_share_new(struct bandwidth *l, struct err *err
 {
     struct bandwidth_share *s = calloc(1, sizeof *s);
     if (s == NULL) {
-        ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     s->limit = l;

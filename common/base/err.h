@@ -3,6 +3,7 @@
  */
 #ifndef COMMON_BASE_ERR_H
 #define COMMON_BASE_ERR_H
+#include <errno.h>
 
 /* The kind decides the fate; the runner maps it in one place. */
 enum err_kind {
@@ -52,4 +53,5 @@ const char *err_kind_name(enum err_kind kind) __attribute__((returns_nonnull));
 const char *err_code_name(int code) __attribute__((returns_nonnull));
 
 #define ERR(e, kind, code, ...) err_set((e), (kind), (code), __func__, __VA_ARGS__)
+#define err_no_memory(e)        err_set((e), ERR_TRANSIENT, ENOMEM, __func__, "out of memory")
 #endif

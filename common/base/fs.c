@@ -123,7 +123,7 @@ int fs_mkdirs(const char *path, struct err *err)
     }
     AUTO(free) char *part = strdup(path);
     if (part == NULL) {
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     for (char *at = strchr(part + 1, '/'); at != NULL; at = strchr(at + 1, '/')) {
         *at = '\0';
@@ -175,7 +175,7 @@ static char *read_fd(int fd, const char *path, size_t max, size_t *used, struct 
     for (;;) { /* one byte more than max tells "too large" from "just fits"; one for the NUL */
         char *more = realloc(buf, room + 2);
         if (more == NULL) {
-            ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+            err_no_memory(err);
             return NULL;
         }
         buf = more;
@@ -332,7 +332,7 @@ static int listing_add(struct listing *l, const char *name, const struct stat *s
         size_t room = l->room == 0 ? 16 : 2 * l->room;
         struct entry *more = realloc(l->entries, room * sizeof *more);
         if (more == NULL) {
-            return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+            return err_no_memory(err);
         }
         l->entries = more;
         l->room = room;
@@ -340,7 +340,7 @@ static int listing_add(struct listing *l, const char *name, const struct stat *s
     struct entry *e = &l->entries[l->n];
     *e = (struct entry){.is_dir = S_ISDIR(st->st_mode), .size = st->st_size};
     if (asprintf(&e->name, "%s%s", name, e->is_dir ? "/" : "") < 0) {
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     l->n++;
     return 0;
@@ -388,7 +388,7 @@ static int walk_entry(const struct walk *w, DIR *dir, const char *path, const st
     }
     AUTO(free) char *name = strndup(e->name, strlen(e->name) - 1);
     if (name == NULL) {
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     int fd = openat(dirfd(dir), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
@@ -414,7 +414,7 @@ static int walk_dir(const struct walk *w, int fd, const char *prefix, int depth,
     for (size_t i = 0; rc == 0 && i < l.n; i++) {
         char *path = NULL;
         if (asprintf(&path, "%s%s", prefix, l.entries[i].name) < 0) {
-            rc = ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+            rc = err_no_memory(err);
         } else {
             rc = walk_entry(w, dir, path, &l.entries[i], depth, err);
             free(path);

@@ -99,7 +99,7 @@ static struct parts *parts_new(int64_t bytes, struct err *err)
 {
     AUTO(parts_free) struct parts *p = calloc(1, sizeof *p);
     if (p == NULL || (p->one = EVP_MD_CTX_new()) == NULL || (p->all = EVP_MD_CTX_new()) == NULL) {
-        ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     if (EVP_DigestInit_ex(p->one, EVP_md5(), NULL) != 1) {
@@ -165,7 +165,7 @@ struct hasher *hasher_new_etag(enum hash_digest digest, int64_t part_bytes, stru
     AUTO(hasher_free) struct hasher *h = calloc(1, sizeof *h);
     if (h == NULL || (h->xxh = XXH3_createState()) == NULL ||
         (digest != HASH_NONE && (h->md = EVP_MD_CTX_new()) == NULL)) {
-        ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     if (digest != HASH_NONE && EVP_DigestInit_ex(h->md, digest_md(digest), NULL) != 1) {

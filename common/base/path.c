@@ -36,7 +36,7 @@ char *path_join(const char *root, const char *relative, struct err *err)
     char *path;
     const char *slash = root[strlen(root) - 1] == '/' ? "" : "/";
     if (asprintf(&path, "%s%s%s", root, slash, relative) < 0) {
-        ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     return path;

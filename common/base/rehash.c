@@ -24,7 +24,7 @@ struct rehash *rehash_new(const struct rehash_hooks *hooks, struct err *err)
     AUTO(rehash_free) struct rehash *r = calloc(1, sizeof *r);
     void *buf = NULL;
     if (r == NULL || posix_memalign(&buf, ALIGN, BLOCK) != 0) {
-        ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     r->buf = buf;

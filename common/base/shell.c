@@ -10,14 +10,14 @@ int text_open(struct text *t, struct err *err)
 {
     *t = (struct text){0};
     t->out = open_memstream(&t->data, &t->len);
-    return t->out != NULL ? 0 : ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    return t->out != NULL ? 0 : err_no_memory(err);
 }
 
 int text_close(struct text *t, struct err *err)
 {
     bool bad = ferror(t->out) != 0;
     if (fclose(TAKE(t->out)) != 0 || bad || t->data == NULL) {
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     return 0;
 }
@@ -83,7 +83,7 @@ int shell_words(const char *line, shell_word_fn *fn, void *ctx, struct err *err)
 {
     AUTO(free) char *word = malloc(strlen(line) + 1);
     if (word == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     for (const char *at = line + strspn(line, blanks); *at != '\0'; at += strspn(at, blanks)) {
         if (!take_word(&at, word)) {

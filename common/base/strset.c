@@ -12,7 +12,7 @@ int strset_begin(struct strset *k, size_t room, struct err *err)
 {
     strset_clear(k);
     k->at = calloc(room + 1, sizeof *k->at);
-    return k->at != NULL ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    return k->at != NULL ? 0 : err_no_memory(err);
 }
 
 void strset_add(struct strset *k, const char *key)

@@ -56,7 +56,7 @@ static struct tree_entry *append(struct tree *t, const char *path, const struct 
         size_t room = t->room == 0 ? 16 : 2 * t->room;
         struct tree_entry *more = reallocarray(t->entries, room, sizeof *more);
         if (more == NULL) {
-            ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+            err_no_memory(err);
             return NULL;
         }
         t->entries = more;
@@ -74,7 +74,7 @@ static struct tree_entry *append(struct tree *t, const char *path, const struct 
         .ctime_ns = ns_of(&st->st_ctim),
     };
     if (e->path == NULL) {
-        ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     t->n++;
@@ -109,7 +109,7 @@ static int names_read(struct names *l, DIR *dir, const char *path, struct err *e
         char *name = strdup(d->d_name);
         if (more == NULL || name == NULL) {
             free(name);
-            return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+            return err_no_memory(err);
         }
         l->at = more;
         l->at[l->n++] = name;
@@ -134,7 +134,7 @@ static int add_names(struct tree *t, DIR *dir, const char *path, int depth, stru
     for (size_t i = 0; rc == 0 && i < l.n; i++) {
         char *below = NULL;
         if (asprintf(&below, "%s/%s", path, l.at[i]) < 0) {
-            rc = ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+            rc = err_no_memory(err);
             break;
         }
         rc = add(t, (struct spot){dirfd(dir), l.at[i], depth}, below, err);

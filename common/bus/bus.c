@@ -169,7 +169,7 @@ struct bus *bus_new(const struct config *c, const char *client_id, struct err *e
 {
     struct bus *b = calloc(1, sizeof *b);
     if (b == NULL) {
-        (void)ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        (void)err_no_memory(err);
         return NULL;
     }
     pthread_rwlock_init(&b->swap, NULL);
@@ -180,7 +180,7 @@ struct bus *bus_new(const struct config *c, const char *client_id, struct err *e
     b->partitions = (int32_t)c->kafka.partitions;
     b->session_ms = c->kafka.session_ms;
     if (b->env == NULL || b->brokers == NULL || b->client_id == NULL) {
-        (void)ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        (void)err_no_memory(err);
         bus_release(b);
         return NULL;
     }

@@ -197,7 +197,7 @@ static struct bus_opaque *opaque_new(struct bus *b, struct bus_consumer *consume
 {
     struct bus_opaque *o = calloc(1, sizeof *o);
     if (o == NULL) {
-        (void)ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        (void)err_no_memory(err);
         return NULL;
     }
     pthread_mutex_init(&o->lock, NULL);

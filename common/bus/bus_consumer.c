@@ -359,7 +359,7 @@ static struct bus_consumer *consumer_new(struct bus *b, bus_msg_fn *on_msg, void
 {
     struct bus_consumer *c = calloc(1, sizeof *c);
     if (c == NULL) {
-        (void)ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        (void)err_no_memory(err);
         return NULL;
     }
     c->bus = b;

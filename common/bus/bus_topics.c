@@ -163,7 +163,7 @@ int bus_topics_make(struct bus *b, struct err *err)
 {
     struct wanted *w = calloc(1, sizeof *w);
     if (w == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     int rc = list_wanted(b, w, err);
     if (rc == 0) {
@@ -191,7 +191,7 @@ static int remember_kind(struct bus *b, const char *kind, struct err *err)
     }
     char *copy = strdup(kind);
     if (copy == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     b->kinds[b->kind_count++] = copy;
     return 0;

@@ -81,7 +81,7 @@ struct bus_track *bus_track_new(bus_track_store_fn *store, void *ctx, struct err
 {
     struct bus_track *t = calloc(1, sizeof *t);
     if (t == NULL) {
-        (void)ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        (void)err_no_memory(err);
         return NULL;
     }
     pthread_mutex_init(&t->lock, NULL);

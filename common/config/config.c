@@ -48,7 +48,7 @@ static struct config_origin *origin_of(struct config_box *box, const char *secti
 
 static int out_of_memory(struct err *err)
 {
-    return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+    return err_no_memory(err);
 }
 
 /* A name that becomes part of a topic, and of a file's name. */

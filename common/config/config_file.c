@@ -84,7 +84,7 @@ static char *next_line(char *str, int num, void *stream)
 
 static int out_of_memory(struct err *err)
 {
-    return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+    return err_no_memory(err);
 }
 
 static int add_entry(struct source *s, const char *section, const char *name, const char *value)

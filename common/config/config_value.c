@@ -78,7 +78,7 @@ static int set_text(char **to, const struct config_key *k, const char *text, str
     }
     char *copy = strdup(text);
     if (copy == NULL) {
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     free(*to);
     *to = copy;

@@ -44,7 +44,7 @@ static int take_id(struct instrument *i, const char *file, struct err *err)
                    file);
     }
     i->id = strndup(base, id_len);
-    return i->id == NULL ? ERR(err, ERR_TRANSIENT, 0, "out of memory") : 0;
+    return i->id == NULL ? err_no_memory(err) : 0;
 }
 
 static bool is_set(const struct config_origin *origin, const char *name)
@@ -113,7 +113,7 @@ struct instrument *instrument_load(const struct config *c, const char *file, str
 {
     AUTO(instrument_free) struct instrument *i = calloc(1, sizeof *i);
     if (i == NULL) {
-        ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     if (take_id(i, file, err) != 0 || config_set_defaults(i, &instrument_keys, err) != 0 ||

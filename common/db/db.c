@@ -131,7 +131,7 @@ struct db *db_new(const struct config *c, const char *appname, struct err *err)
     }
     if (db == NULL || (db->database = strdup(c->mongo.database)) == NULL) {
         mongoc_uri_destroy(uri);
-        ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     remember_hosts(db, uri);

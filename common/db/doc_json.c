@@ -123,7 +123,7 @@ int json_print(json_t *root, FILE *out, struct err *err)
 {
     AUTO(json_decref) json_t *own = root;
     if (own == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     /* A write error shows in ferror(out), which main.c looks at. */
     (void)json_dumpf(own, out, JSON_INDENT(2) | JSON_ENCODE_ANY);

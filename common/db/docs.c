@@ -8,7 +8,7 @@ struct docs *docs_new(struct err *err)
 {
     struct docs *d = calloc(1, sizeof *d);
     if (d == NULL) {
-        ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        err_no_memory(err);
     }
     return d;
 }
@@ -32,7 +32,7 @@ int docs_add(void *ctx, const bson_t *doc, struct err *err)
         size_t room = d->room > 0 ? d->room * 2 : 16;
         bson_t **items = reallocarray(d->items, room, sizeof *items);
         if (items == NULL) {
-            return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+            return err_no_memory(err);
         }
         d->items = items;
         d->room = room;

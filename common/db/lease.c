@@ -22,7 +22,7 @@ struct lease *lease_new(struct db *db, const char *id, const char *holder, int64
 {
     AUTO(lease_free) struct lease *l = calloc(1, sizeof *l);
     if (l == NULL || (l->id = strdup(id)) == NULL || (l->holder = strdup(holder)) == NULL) {
-        ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     l->db = db;

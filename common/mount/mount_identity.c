@@ -103,7 +103,7 @@ int mount_identity_write(const char *path, const struct mount_identity *id, stru
     AUTO(free) char *text = root != NULL ? json_dumps(root, JSON_COMPACT) : NULL;
     AUTO(free) char *line = NULL;
     if (text == NULL || asprintf(&line, "%s\n", text) < 0) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     return fs_write(file, line, strlen(line), err);
 }

@@ -175,7 +175,7 @@ static struct place *place_of(struct mounts *m, const struct mount_need *need, s
     }
     pthread_mutex_unlock(&m->lock);
     if (p == NULL) {
-        ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        err_no_memory(err);
     }
     return p;
 }

@@ -75,7 +75,7 @@ static int take_text(const bson_t *doc, const char *field, size_t max, char **ou
         return ERR(err, ERR_INVALID, 0, "%s is longer than %zu bytes", field, max);
     }
     *out = strdup(text);
-    return *out != NULL ? 0 : ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    return *out != NULL ? 0 : err_no_memory(err);
 }
 
 /* The same for a name below a folder, which it must not leave. */
@@ -203,7 +203,7 @@ int settings_decode(const bson_t *doc, struct settings *out, struct err *err)
     out->files = calloc(SETTINGS_FILES_MAX, sizeof *out->files);
     out->columns = calloc(SETTINGS_COLUMNS_MAX, sizeof *out->columns);
     if (out->files == NULL || out->columns == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     if (decode_texts(doc, out, err) != 0 || decode_resources(doc, out, err) != 0 ||
         each(doc, "files", SETTINGS_FILES_MAX, decode_file, out, err) != 0 ||

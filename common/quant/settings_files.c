@@ -30,7 +30,7 @@ static int copy_bytes(int from, int to, struct settings_file *f, struct err *err
     AUTO(hasher_free) struct hasher *h = hasher_new(HASH_NONE, err);
     AUTO(free) char *block = malloc(BLOCK);
     if (h == NULL || block == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     for (;;) {
         ssize_t n = read(from, block, BLOCK);
@@ -128,7 +128,7 @@ static int copy_all(const char *folder, const char *const *paths, size_t n,
         struct settings_file *f = &out->files[out->n++];
         f->name = strdup(path_base(paths[i]));
         if (f->name == NULL) {
-            return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+            return err_no_memory(err);
         }
         if (copy_one(paths[i], folder, f, err) != 0) {
             return -1;
@@ -153,7 +153,7 @@ static void drop(const char *folder, const struct settings_stored *s)
 static int check_there(const char *root, const struct settings_stored *s, struct err *err)
 {
     struct settings now = {.name = (char[]){"the new version"}, .set = strdup(s->set)};
-    int rc = now.set != NULL ? 0 : ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    int rc = now.set != NULL ? 0 : err_no_memory(err);
     for (size_t i = 0; rc == 0 && i < s->n; i++) {
         rc = settings_file_check(root, &now, &s->files[i], err);
     }
@@ -188,7 +188,7 @@ int settings_files_store(const char *root, const char *const *paths, size_t n,
     AUTO(free) char *made = NULL;
     if (asprintf(&made, "%s/.new-XXXXXX", root) < 0) {
         made = NULL;
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     if (mkdtemp(made) == NULL) {
         return ERR(err, ERR_INVALID, errno,

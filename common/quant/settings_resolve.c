@@ -7,7 +7,7 @@ static int add_doc(bson_t ***list, size_t *n, const bson_t *doc, struct err *err
 {
     bson_t **more = realloc(*list, (*n + 1) * sizeof(bson_t *));
     if (more == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     *list = more;
     more[(*n)++] = bson_copy(doc);
@@ -31,7 +31,7 @@ static int add_project(void *ctx, const bson_t *doc, struct err *err)
     struct settings_book *b = ctx;
     char **more = realloc(b->projects, (b->n_projects + 2) * sizeof(char *));
     if (more == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     b->projects = more;
     more[b->n_projects++] = strdup(doc_str(doc, "_id", ""));
@@ -45,7 +45,7 @@ int settings_book_load(struct settings_book *b, struct db *db, struct err *err)
     settings_book_clear(b);
     b->projects = calloc(1, sizeof(char *));
     if (b->projects == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     return db_each(db, DB_SETTINGS, &all, NULL, add_settings, b, err) != 0 ||
                    db_each(db, DB_ASSIGNMENTS, &all, NULL, add_assignment, b, err) != 0 ||

@@ -8,7 +8,7 @@
 
 static int no_memory(struct err *err)
 {
-    return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    return err_no_memory(err);
 }
 
 void record_fini(struct record *r)

@@ -52,7 +52,7 @@ static bool unescape(char *path)
 
 static int no_memory(struct err *err)
 {
-    return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+    return err_no_memory(err);
 }
 
 static struct manifest_line *add(struct manifest *m, struct err *err)

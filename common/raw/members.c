@@ -205,13 +205,13 @@ int members_see(struct members *m, const struct members_rule *r, const char *mai
         size_t room = m->room == 0 ? 8 : 2 * m->room;
         char **more = reallocarray(m->names, room, sizeof *more);
         if (more == NULL) {
-            return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+            return err_no_memory(err);
         }
         m->names = more;
         m->room = room;
     }
     m->names[m->n] = strdup(name);
-    return m->names[m->n] != NULL ? (m->n++, 0) : ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+    return m->names[m->n] != NULL ? (m->n++, 0) : err_no_memory(err);
 }
 
 void members_settle(struct members *m, const struct members_rule *r, const char *main)

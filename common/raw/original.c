@@ -28,7 +28,7 @@ static char *name_of(const bson_t *member, const char *field, struct err *err)
     const char *text = doc_str(member, field, "");
     AUTO(free) char *name = path_unescape(text);
     if (name == NULL) {
-        ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     if (!path_is_safe(name) || strchr(name, '/') != NULL) {
@@ -43,7 +43,7 @@ int original_load(struct original *o, const bson_t *members, struct err *err)
     bson_iter_t at;
     *o = (struct original){.members = calloc(bson_count_keys(members) + 1, sizeof *o->members)};
     if (o->members == NULL) {
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     for (bool more = bson_iter_init(&at, members) && bson_iter_next(&at); more;
          more = bson_iter_next(&at)) {
@@ -152,7 +152,7 @@ static int find_recorded(const struct original_look *l, const char *path,
         }
         if (asprintf(&name, "%s%s", m->to, path + strlen(m->from)) < 0) {
             name = NULL;
-            return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+            return err_no_memory(err);
         }
         *found = record_find(l->record, name);
         return 0;

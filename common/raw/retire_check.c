@@ -248,7 +248,7 @@ int retire_check_run(struct retire_check *c, const struct record *r, const struc
     }
     c->why = calloc(c->tree.n > 0 ? c->tree.n : 1, sizeof *c->why);
     if (c->why == NULL) {
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     for (size_t i = 0; i < c->tree.n; i++) {
         look_at(&k, i);

@@ -222,7 +222,7 @@ int ssh_host_trust(const struct ssh_login *login, const struct ssh_host_key *key
     AUTO(free) char *others = known_hosts_without(before != NULL ? before : "", &ask);
     if (others == NULL || asprintf(&all, "%s%s\n", others, key->line) < 0) {
         all = NULL;
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     return fs_write(path, all, strlen(all), err);
 }

@@ -136,7 +136,7 @@ static struct ssh *shake_hands(const struct ssh_login *login, enum host_key fami
 {
     AUTO(ssh_close) struct ssh *s = calloc(1, sizeof *s);
     if (s == NULL) {
-        ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     s->deadline = mono_ms() + login->connect_ms;
@@ -147,7 +147,7 @@ static struct ssh *shake_hands(const struct ssh_login *login, enum host_key fami
     }
     s->session = libssh2_session_init();
     if (s->session == NULL) {
-        ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     libssh2_session_set_blocking(s->session, 0);

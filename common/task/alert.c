@@ -9,7 +9,7 @@ static char *id_of(const struct alert *a, struct err *err)
 {
     char *id;
     if (asprintf(&id, "%s/%s", a->kind, a->raw_file) < 0) {
-        ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     return id;

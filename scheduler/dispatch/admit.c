@@ -44,7 +44,7 @@ static int find_group(struct scheduler *s, const struct open_task *t, size_t *ou
     }
     struct task_group *more = realloc(s->groups, (s->n_groups + 1) * sizeof *more);
     if (more == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     s->groups = more;
     s->groups[s->n_groups++] =
@@ -76,7 +76,7 @@ static int group_tasks(struct scheduler *s, struct queue *q, struct err *err)
     s->n_groups = 0;
     q->at = calloc(s->n_open + 1, sizeof *q->at);
     if (q->at == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     for (size_t i = 0; i < s->n_open; i++) {
         struct open_task *t = &s->open[i];
@@ -183,7 +183,7 @@ static int change_all(struct scheduler *s, const char *coll, struct picks *picks
 {
     AUTO(free) struct db_change *changes = calloc(picks->n + 1, sizeof *changes);
     if (changes == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     for (size_t i = 0; i < picks->n; i++) {
         changes[i] = picks->at[i].change; /* borrowed */
@@ -269,7 +269,7 @@ static int note_admitted(const struct pick *p, struct err *err)
     t->fence++;
     t->attempt++;
     p->slot->landed = true;
-    return t->slot != NULL ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    return t->slot != NULL ? 0 : err_no_memory(err);
 }
 
 /* model: admit */
@@ -281,7 +281,7 @@ static int fill_pools(struct scheduler *s, const struct queue *q, struct err *er
     }
     AUTO(free) struct pick *at = calloc(room, sizeof *at);
     if (at == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     struct picks picks = {.at = at};
     for (size_t i = 0; i < s->n_pools; i++) {
@@ -360,7 +360,7 @@ static int date_waits(struct scheduler *s, struct err *err)
         room += is_to_be_dated(&s->open[i]);
     }
     AUTO(free) struct db_change *changes = calloc(room + 1, sizeof *changes);
-    int rc = changes != NULL ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    int rc = changes != NULL ? 0 : err_no_memory(err);
     for (size_t i = 0; i < s->n_open && n < room && rc == 0; i++) {
         if (is_to_be_dated(&s->open[i])) {
             rc = date_one(s, &s->open[i], &changes[n++], err);

@@ -18,7 +18,7 @@ static int send_letter(struct scheduler *s, const bson_t *task, struct err *err)
                            BCON_UTF8(doc_str(task, "error.msg", "")));
     AUTO(free) char *json = bson_as_relaxed_extended_json(doc, NULL);
     return json != NULL ? bus_send_dead(s->bus, doc_str(task, "_id", ""), json, err)
-                        : ERR(err, ERR_TRANSIENT, 0, "out of memory");
+                        : err_no_memory(err);
 }
 
 static int send_letters(struct scheduler *s, const struct docset *dead, struct err *err)
@@ -36,7 +36,7 @@ static int note_told(struct scheduler *s, const struct docset *dead, struct err 
 {
     AUTO(free) struct db_change *changes = calloc(dead->n + 1, sizeof *changes);
     if (changes == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     for (size_t i = 0; i < dead->n; i++) {
         changes[i] = (struct db_change){

@@ -28,7 +28,7 @@ static int remember(struct scheduler *s, const struct open_task *t, const char *
     if (p == NULL) {
         struct published *more = realloc(s->published, (s->n_published + 1) * sizeof *more);
         if (more == NULL) {
-            return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+            return err_no_memory(err);
         }
         s->published = more;
         p = &s->published[s->n_published++];

@@ -41,7 +41,7 @@ static int add_open(void *ctx, const bson_t *doc, struct err *err)
         size_t room = s->open_room + 256;
         struct open_task *more = realloc(s->open, room * sizeof *more);
         if (more == NULL) {
-            return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+            return err_no_memory(err);
         }
         s->open = more;
         s->open_room = room;
@@ -108,7 +108,7 @@ static int drop_repeated(struct scheduler *s, struct err *err)
     AUTO(free) struct open_task **by_id = calloc(s->n_open + 1, sizeof *by_id);
     size_t kept = 0;
     if (by_id == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     for (size_t i = 0; i < s->n_open; i++) {
         by_id[i] = &s->open[i];

@@ -29,7 +29,7 @@ static struct worker_seen *add_worker(struct scheduler *s, const char *id, struc
 {
     struct worker_seen *more = realloc(s->workers, (s->n_workers + 1) * sizeof *more);
     if (more == NULL) {
-        ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     s->workers = more;

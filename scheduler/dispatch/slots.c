@@ -65,7 +65,7 @@ static int pool_reach(struct pool *p, int64_t n_slots, struct err *err)
     }
     struct slot *more = realloc(p->slots, (size_t)n_slots * sizeof *more);
     if (more == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     memset(more + p->n_slots, 0, (size_t)(n_slots - p->n_slots) * sizeof *more);
     p->slots = more;
@@ -77,7 +77,7 @@ static struct pool *add_pool(struct scheduler *s, const char *name, struct err *
 {
     struct pool *more = realloc(s->pools, (s->n_pools + 1) * sizeof *more);
     if (more == NULL) {
-        ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     s->pools = more;
@@ -123,7 +123,7 @@ static int see_slot(void *ctx, const bson_t *doc, struct err *err)
     slot->fence = fence;
     free(slot->task);
     slot->task = task[0] != '\0' ? strdup(task) : NULL;
-    return task[0] == '\0' || slot->task != NULL ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    return task[0] == '\0' || slot->task != NULL ? 0 : err_no_memory(err);
 }
 
 static bson_t *new_slot(const struct pool *p, int64_t n, int64_t epoch)
@@ -140,7 +140,7 @@ static int make_missing(struct scheduler *s, struct pool *p, struct err *err)
     AUTO(free) bson_t **docs = calloc((size_t)p->size + 1, sizeof *docs);
     AUTO(free) bool *made = calloc((size_t)p->size + 1, sizeof *made);
     if (docs == NULL || made == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     size_t n = 0;
     for (int64_t i = 0; i < p->size; i++) {
@@ -277,7 +277,7 @@ int slots_stamp(struct scheduler *s, struct err *err)
     }
     AUTO(free) struct db_change *changes = calloc(room, sizeof *changes);
     if (changes == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     for (size_t i = 0; i < s->n_pools; i++) {
         for (int64_t k = 0; k < s->pools[i].n_slots; k++) {
@@ -308,7 +308,7 @@ int slot_changed(struct scheduler *s, struct slot *slot, const char *task, int64
     slot->fence = fence;
     slot->landed = false;
     slot->held = task != NULL;
-    return task == NULL || slot->task != NULL ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    return task == NULL || slot->task != NULL ? 0 : err_no_memory(err);
 }
 
 /* --- slots that no task names back --- */
@@ -335,7 +335,7 @@ static int collect_doubts(const struct scheduler *s, struct doubts *d, struct er
             }
             struct doubtful *more = realloc(d->at, (d->n + 1) * sizeof *more);
             if (more == NULL) {
-                return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+                return err_no_memory(err);
             }
             d->at = more;
             d->at[d->n] = (struct doubtful){.s = s, .slot = slot};
@@ -368,7 +368,7 @@ static int change_doubtful(struct scheduler *s, const char *coll, const struct d
 {
     AUTO(free) struct db_change *changes = calloc(d->n, sizeof *changes);
     if (changes == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     size_t n = 0;
     for (size_t i = 0; i < d->n; i++) {

@@ -73,7 +73,7 @@ static int withdraw_from(struct scheduler *s, const struct pool *p, struct err *
     AUTO(free) struct open_task **tasks = calloc(s->n_open + 1, sizeof *tasks);
     AUTO(free) struct db_change *changes = calloc((size_t)surplus, sizeof *changes);
     if (tasks == NULL || changes == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     size_t found = 0;
     for (size_t i = 0; i < s->n_open; i++) {

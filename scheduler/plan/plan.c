@@ -378,7 +378,7 @@ static int unsettle(struct plan *p, struct err *err)
     struct docset *files = &p->files;
     AUTO(free) struct db_change *changes = calloc(p->s->n_open + 1, sizeof *changes);
     if (changes == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     size_t n = 0;
     for (size_t i = 0; i < p->s->n_open; i++) {

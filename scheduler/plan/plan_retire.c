@@ -71,7 +71,7 @@ static int add_site(void *ctx, const bson_t *doc, struct err *err)
     }
     struct site *more = reallocarray(r->sites, r->n_sites + 1, sizeof *more);
     if (more == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     r->sites = more;
     struct site *site = &r->sites[r->n_sites++];
@@ -284,7 +284,7 @@ static struct retire_seen *seen_of(struct retiring *r, const struct site *site, 
     }
     struct retire_seen *more = reallocarray(s->retire, s->n_retire + 1, sizeof *more);
     if (more == NULL) {
-        ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     s->retire = more;

@@ -88,7 +88,7 @@ int plan_quant(struct plan *p, const bson_t *rf, const bson_t *settings, bson_t 
                                                     .exists_mode = "raise",
                                                     .run = 1});
     if (input == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     struct task_new t = task_for(rf, "quant", settings_id(settings, name));
     t.input = input;

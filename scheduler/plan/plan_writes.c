@@ -28,13 +28,13 @@ int ledger_begin(struct ledger *l, const char *raw_file, struct err *err)
         size_t room = l->room + 64;
         struct ledger_line *more = realloc(l->lines, room * sizeof *more);
         if (more == NULL) {
-            return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+            return err_no_memory(err);
         }
         l->lines = more;
         l->room = room;
     }
     l->lines[l->n++] = (struct ledger_line){.raw_file = strdup(raw_file), .first_task = l->n_tasks};
-    return last(l)->raw_file != NULL ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    return last(l)->raw_file != NULL ? 0 : err_no_memory(err);
 }
 
 static int make_room(struct ledger *l, struct err *err)
@@ -48,7 +48,7 @@ static int make_room(struct ledger *l, struct err *err)
     struct db_change *reopen = realloc(l->reopen, room * sizeof *reopen);
     l->reopen = reopen != NULL ? reopen : l->reopen;
     if (tasks == NULL || reopen == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     l->tasks_room = room;
     return 0;
@@ -82,7 +82,7 @@ int ledger_raw_file(struct ledger *l, const struct ledger_update *u, struct err 
     bool whole = (u->status == NULL || line->status != NULL) &&
                  (u->details == NULL || line->details != NULL) &&
                  (u->instrument == NULL || line->instrument != NULL);
-    return whole ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    return whole ? 0 : err_no_memory(err);
 }
 
 /* --- writing --- */
@@ -93,7 +93,7 @@ static int write_tasks(const struct ledger *l, struct db *db, size_t first, size
     AUTO(free) bool *inserted = calloc(n + 1, sizeof *inserted);
     AUTO(free) struct db_change *reopen = calloc(n + 1, sizeof *reopen);
     if (inserted == NULL || reopen == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     if (db_insert_all(db, DB_TASKS, l->tasks + first, n, inserted, err) != 0) {
         return -1;
@@ -111,7 +111,7 @@ static int write_raw_files(struct ledger *l, struct db *db, size_t from, size_t 
 {
     AUTO(free) struct db_change *changes = calloc(to - from + 1, sizeof *changes);
     if (changes == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     size_t n = 0;
     for (size_t i = from; i < to; i++) {

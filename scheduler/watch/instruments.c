@@ -100,7 +100,7 @@ static struct watch *watch_new(struct scheduler *s, const char *file, const stru
             free(w->file);
         }
         free(w);
-        ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     w->s = s;

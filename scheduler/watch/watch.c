@@ -76,7 +76,7 @@ static int name_new(const struct watch *w, struct entry *e, const char *name, bo
     AUTO(free) char *target = names_target(prefix, name, members_stem(w->cfg, name));
     AUTO(free) char *id = target != NULL ? path_escape(target) : NULL;
     if (id == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     return entry_name(e, name, prefix, id, err);
 }
@@ -167,7 +167,7 @@ static int append_member(const struct watch *w, const struct entry *e, const cha
     AUTO(free) char *target = names_target(e->prefix, name, members_stem(w->cfg, e->name));
     AUTO(free) char *to = target != NULL ? path_escape(target) : NULL;
     if (from == NULL || to == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     char key[16];
     snprintf(key, sizeof key, "%u", bson_count_keys(out));

@@ -24,7 +24,7 @@ static int add_name(void *ctx, const char *name, struct err *err)
         size_t room = (l->room + len) * 2;
         char *more = realloc(l->names, room);
         if (more == NULL) {
-            return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+            return err_no_memory(err);
         }
         l->names = more;
         l->room = room;
@@ -151,7 +151,7 @@ int listing_sort(struct watch *w, struct err *err)
     }
     char **sorted = reallocarray(l->sorted, l->n, sizeof *sorted);
     if (sorted == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     l->sorted = sorted;
     l->n_sorted = 0;

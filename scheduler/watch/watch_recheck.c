@@ -40,7 +40,7 @@ static int note(struct watch *w, const struct entry *e, bson_t *set, const char 
     struct db_change *more = reallocarray(w->notes, w->n_notes + 1, sizeof *more);
     if (more == NULL) {
         bson_destroy(set);
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     w->notes = more;
     bson_t *update = bson_new();

@@ -66,14 +66,14 @@ struct reread *reread_new(const char *folder, const char *name, const struct sig
 {
     struct reread *r = calloc(1, sizeof *r);
     if (r == NULL) {
-        ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     r->folder = strdup(folder);
     r->name = strdup(name);
     r->end = (struct reread_end){.name = r->name, .sig = *sig};
     if (r->folder == NULL || r->name == NULL) {
-        ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        err_no_memory(err);
     } else if (record_load(&r->record, raw, err) == 0 &&
                original_load_of(&r->original, raw, &r->record, err) == 0) {
         if (pthread_create(&r->thread, NULL, reread_main, r) == 0) {

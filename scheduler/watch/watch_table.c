@@ -17,7 +17,7 @@ int entry_name(struct entry *e, const char *name, const char *prefix, const char
     bool same = strcmp(name, id) == 0;
     char *block = malloc(n + p + (same ? 0 : strlen(id) + 1));
     if (block == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     free(e->name);
     e->name = memcpy(block, name, n);
@@ -118,7 +118,7 @@ int watch_put(struct watch *w, struct entry *e, struct err *err)
     }
     if (grow(w) != 0) {
         entry_fini(e);
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     w->entries[w->n] = *e;
     index_entry(w, w->n++);
@@ -169,7 +169,7 @@ static int load_entry(void *ctx, const bson_t *doc, struct err *err)
     e.members = doc_sub(doc, "watch.members", &members) ? bson_count_keys(&members) : 0;
     AUTO(free) char *name = path_unescape(doc_str(doc, "original_name", ""));
     if (name == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     return entry_name(&e, name, doc_str(doc, "collision_flag", ""), doc_str(doc, "_id", ""), err) !=
                    0

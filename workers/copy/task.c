@@ -10,7 +10,7 @@
 
 static int no_memory(struct err *err)
 {
-    return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    return err_no_memory(err);
 }
 
 static int take_text(const bson_t *doc, const char *path, char **out, struct err *err)

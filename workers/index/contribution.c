@@ -40,7 +40,7 @@ int doc_list_add(void *ctx, const bson_t *doc, struct err *err)
     struct doc_list *l = ctx;
     bson_t **items = reallocarray(l->items, l->n + 1, sizeof *items);
     if (items == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     l->items = items;
     items[l->n++] = bson_copy(doc);
@@ -121,7 +121,7 @@ int contribution_build(const struct contribution_sources *src, struct contributi
     if (add(out, ENTITY_RAW_FILE, id, contents_raw_file(src)) != 0 || add_results(src, out) != 0 ||
         add_member(src, ENTITY_PROJECT, project, out) != 0 ||
         add_member(src, ENTITY_INSTRUMENT, instrument, out) != 0) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     return 0;
 }
@@ -164,7 +164,7 @@ int contribution_bury(const bson_t *before, struct contribution_list *list, stru
             continue;
         }
         if (add(list, type, entity, NULL) != 0) {
-            return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+            return err_no_memory(err);
         }
     }
     return 0;

@@ -20,7 +20,7 @@ struct fold *fold_new(struct err *err)
 {
     struct fold *f = calloc(1, sizeof *f);
     if (f == NULL) {
-        ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        err_no_memory(err);
     }
     return f;
 }
@@ -67,7 +67,7 @@ int fold_add(void *ctx, const bson_t *row, struct err *err)
     struct fold *f = ctx;
     struct by_status *s = entry(f, doc_str(row, "_id", "unknown"));
     if (s == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     int64_t files = doc_i64(row, "files", 0);
     s->files += files;

@@ -85,7 +85,7 @@ int store_announce(const struct store_source *s, const struct contribution_list 
     *before = NULL;
     AUTO(free) char *id = contribution_id(ENTITY_RAW_FILE, s->raw_file, s->raw_file);
     if (id == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     AUTO(bson_destroy) bson_t *update = announcement(s, list);
     int won = put(s, id, update, err);
@@ -107,7 +107,7 @@ int store_contribute(const struct store_source *s, const struct contribution *c,
 {
     AUTO(free) char *id = contribution_id(c->type, c->entity, s->raw_file);
     if (id == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     AUTO(bson_destroy)
     bson_t *update = BCON_NEW("$set", "{", "type", BCON_UTF8(entity_type_name(c->type)), "entity",
@@ -122,7 +122,7 @@ int store_conclude(const struct store_source *s, const struct contribution_list 
 {
     AUTO(free) char *id = contribution_id(ENTITY_RAW_FILE, s->raw_file, s->raw_file);
     if (id == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(id), "rev", BCON_INT64(s->rev));
     AUTO(bson_destroy) bson_t *update = bson_new();
@@ -171,7 +171,7 @@ static int read_single(const struct store_source *s, const struct contribution *
     AUTO(free) char *id = contribution_id(c->type, c->entity, s->raw_file);
     AUTO(bson_destroy) bson_t *one = NULL;
     if (id == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     if (db_find_id(s->db, DB_CONTRIBUTIONS, id, &one, err) != 0) {
         return -1;
@@ -199,7 +199,7 @@ int store_fold(const struct store_source *s, const struct contribution *c, struc
 {
     AUTO(free) char *id = entity_id(c->type, c->entity);
     if (id == NULL) {
-        return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+        return err_no_memory(err);
     }
     int64_t wanted = raise_wanted(s, id, c, err);
     if (wanted < 0) {

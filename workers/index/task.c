@@ -15,7 +15,7 @@ int index_decode(void *job, const bson_t *task, struct err *err)
                    "an index task names one raw file (raw_file, 1 to %d bytes)", RAW_FILE_MAX);
     }
     j->raw_file = strdup(raw_file);
-    return j->raw_file != NULL ? 0 : ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    return j->raw_file != NULL ? 0 : err_no_memory(err);
 }
 
 void index_destroy(void *job)

@@ -121,7 +121,7 @@ static int send_line(struct errand *e, const char *line, const char *input, enum
     char ready[FRAME_TOKEN], end[FRAME_TOKEN];
     int64_t patience = e->cfg->ssh.command_ms;
     if (line == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     frame_ready(e->nonce, ready);
     frame_end(e->nonce, end);

@@ -91,7 +91,7 @@ static int set_status_aside(const struct job_spec *spec, struct err *err)
     AUTO(free) char *aside = NULL;
     if (path == NULL || asprintf(&aside, "%s.before-%s", path, spec->name) < 0) {
         aside = NULL;
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     return rename(path, aside) == 0 || errno == ENOENT ? 0
                                                        : ERR(err, ERR_HOLD, errno, "%s: %m", path);

@@ -54,7 +54,7 @@ static char *script_in(const struct config *c, struct err *err)
     struct err ignored = {0};
     size_t len = 0;
     if (folder == NULL || path == NULL) {
-        (void)ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        (void)err_no_memory(err);
         return NULL;
     }
     AUTO(free) char *there = fs_read(path, embedded_run_job_len + 1, &len, &ignored);

@@ -100,7 +100,7 @@ static int mark(const char *folder, const char *name, const char *word, struct e
     AUTO(free) char *line = NULL;
     if (asprintf(&line, "%s\n", word) < 0) {
         line = NULL;
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     return place_put(folder, name, line, err);
 }

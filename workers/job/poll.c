@@ -94,7 +94,7 @@ static int add_parked(void *ctx, const bson_t *doc, struct err *err)
         size_t room = w->room * 2 + 16;
         struct parked *grown = reallocarray(w->parked, room, sizeof *grown);
         if (grown == NULL) {
-            return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+            return err_no_memory(err);
         }
         w->parked = grown;
         w->room = room;
@@ -111,7 +111,7 @@ static int add_parked(void *ctx, const bson_t *doc, struct err *err)
     snprintf(p->state, sizeof p->state, "%s", doc_str(doc, "parked.state", ""));
     return p->task != NULL && p->name != NULL && p->folder != NULL && p->output != NULL
                ? 0
-               : ERR(err, ERR_TRANSIENT, errno, "out of memory");
+               : err_no_memory(err);
 }
 
 static int by_job_id(const void *a, const void *b)
@@ -129,7 +129,7 @@ static int load_parked(struct watch *w, const char *kind, struct db *db, struct 
                             "cancel", BCON_INT32(1), "}");
     forget_parked(w);
     if (filter == NULL || opts == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     if (db_each(db, DB_TASKS, filter, opts, add_parked, w, err) != 0) {
         return -1;
@@ -222,7 +222,7 @@ static int note_end(const struct parked *p, const struct job_outcome *o, struct 
                              "elapsed_s", BCON_INT64(o->elapsed_s), "peak_memory_mib",
                              BCON_INT64(o->peak_mib), "source", BCON_UTF8(o->source));
     if (ended == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     if (task_ended(db, p->task, p->fence, ended, &won, err) != 0) {
         return -1;
@@ -290,7 +290,7 @@ static int collect(const struct watch *w, struct view_set *v, struct err *err)
     v->jobs = calloc(w->n + 1, sizeof *v->jobs);
     v->parked = calloc(w->n + 1, sizeof *v->parked);
     if (v->jobs == NULL || v->parked == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     for (size_t i = 0; i < w->n; i++) {
         const struct parked *p = &w->parked[i];
@@ -379,7 +379,7 @@ int job_watch(const char *kind, void **keep, const struct job_base *base, struct
     }
     struct watch *w = *keep;
     if (w == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     if (load_parked(w, kind, base->db, err) != 0) {
         return -1;

@@ -23,8 +23,7 @@ static int is_kept(struct db *db, const char *name, const bson_t *states, bool *
     AUTO(bson_destroy)
     bson_t *filter =
         BCON_NEW("kept.job_name", BCON_UTF8(name), "state", "{", "$in", BCON_ARRAY(states), "}");
-    int rc = filter != NULL ? db_count(db, DB_TASKS, filter, &n, err)
-                            : ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    int rc = filter != NULL ? db_count(db, DB_TASKS, filter, &n, err) : err_no_memory(err);
     *kept = n > 0;
     return rc;
 }
@@ -67,11 +66,11 @@ static int add_alert(void *ctx, const bson_t *doc, struct err *err)
         o->stop = stop;
     }
     if (names == NULL || stop == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     stop[o->n] = doc_has(doc, "cancel");
     names[o->n] = strdup(doc_str(doc, "raw_file", ""));
-    return names[o->n++] != NULL ? 0 : ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    return names[o->n++] != NULL ? 0 : err_no_memory(err);
 }
 
 static void auto_open_alerts_fini(struct open_alerts *o)
@@ -88,7 +87,7 @@ static int load_alerts(struct db *db, struct open_alerts *out, struct err *err)
     AUTO(bson_destroy)
     bson_t *filter = BCON_NEW("kind", BCON_UTF8("stray_job"), "open", BCON_BOOL(true));
     return filter != NULL ? db_each(db, DB_ALERTS, filter, NULL, add_alert, out, err)
-                          : ERR(err, ERR_TRANSIENT, errno, "out of memory");
+                          : err_no_memory(err);
 }
 
 /* The job's name stands where other alerts have their raw file. */
@@ -107,7 +106,7 @@ static int open_alert(struct db *db, const struct job_stray *s, struct err *err)
     AUTO(free) char *id = NULL;
     if (asprintf(&id, "stray_job/%s", s->name) < 0) {
         id = NULL;
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(id));
     AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", "{", "job_id", BCON_INT64(s->id), "}");
@@ -166,7 +165,7 @@ int strays_note(const struct config *c, struct db *db, const struct job_poll *po
     AUTO(free) struct job_watched *jobs = calloc(poll->n_strays + 1, sizeof *jobs);
     size_t n = 0;
     if (jobs == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     if (load_alerts(db, &alerts, err) != 0) {
         return -1;

@@ -77,7 +77,7 @@ static int rename_duplicate(const struct move_job *job, const struct move_member
         }
         if (asprintf(&aside, "%s%s" RETIRE_DUPLICATE, from, number) < 0) {
             aside = NULL;
-            return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+            return err_no_memory(err);
         }
         if (rename_new(from, aside) == 0) {
             return 0;

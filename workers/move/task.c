@@ -9,7 +9,7 @@
 
 static int no_memory(struct err *err)
 {
-    return ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    return err_no_memory(err);
 }
 
 static int take_name(const bson_t *member, const char *field, char **out, struct err *err)

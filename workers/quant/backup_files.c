@@ -19,7 +19,7 @@ static int put_file(const struct quant_job *job, const char *name, FILE *out, bo
     int folder = slash != NULL ? (int)(slash + 1 - job->raw) : 0;
     if (asprintf(&relative, "%.*s%s", folder, job->raw, name) < 0) {
         relative = NULL;
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     AUTO(free)
     char *path = path_join(job_path(job->engine, &job->base.cfg->location.backup), relative, err);

@@ -53,7 +53,7 @@ static int find_paths(const struct quant_job *job, struct contract *p, struct er
     }
     p->read = read_path(job, p->raw);
     if (p->read == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     snprintf(p->threads, sizeof p->threads, "%" PRId64, s->threads);
     snprintf(p->version, sizeof p->version, "%" PRId64, s->version);
@@ -104,7 +104,7 @@ static int put_parameters(struct command *c, const char *parameters, struct err 
     if (shell_words(parameters, put_word, c, err) != 0) {
         return err_context(err, "config_params");
     }
-    return c->failed ? ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory") : 0;
+    return c->failed ? err_no_memory(err) : 0;
 }
 
 static void put_plain(struct command *c, const char *word)
@@ -178,7 +178,7 @@ static int make_command(const struct quant_job *job, struct contract *c, struct 
     }
     c->command = TAKE(t.data);
     c->results = metrics_files(job);
-    return c->results != NULL ? 0 : ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    return c->results != NULL ? 0 : err_no_memory(err);
 }
 
 static void fill_env(const struct quant_job *job, struct contract *c)

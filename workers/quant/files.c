@@ -24,7 +24,7 @@ struct files_seen *files_seen_new(struct err *err)
 {
     struct files_seen *seen = calloc(1, sizeof *seen);
     if (seen == NULL) {
-        (void)ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        (void)err_no_memory(err);
         return NULL;
     }
     pthread_mutex_init(&seen->lock, NULL);

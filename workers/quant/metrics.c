@@ -77,7 +77,7 @@ static int make_plan(const struct quant_job *job, struct plan *p, struct err *er
     p->files = calloc(type != NULL ? n + 1 : s->n_columns + 1, sizeof *p->files);
     p->columns = calloc(2 * s->n_columns + 1, sizeof *p->columns);
     if (p->files == NULL || p->columns == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     if (type != NULL) {
         memcpy(p->files, type->files, n * sizeof *p->files);
@@ -150,7 +150,7 @@ int metrics_read(const struct quant_job *job, bson_t *out, struct err *err)
     AUTO(plan_fini) struct plan plan = {0};
     AUTO(bson_destroy) bson_t *missing = bson_new();
     if (missing == NULL || make_plan(job, &plan, err) != 0) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     if (stat(job->worker_output, &st) != 0) {
         return ERR(err, ERR_HOLD, errno, "the output folder %s is not to be seen here: %m",

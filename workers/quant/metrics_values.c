@@ -133,7 +133,7 @@ static int number_of(const struct reading *r, double *out, struct err *err)
     }
     AUTO(free) double *values = calloc(table_rows(r->t), sizeof *values);
     if (values == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     for (size_t row = 0; row < table_rows(r->t); row++) {
         if (counts(r, row) && value_at(r, row, &values[n], err) != 0) {
@@ -268,7 +268,7 @@ static int read_rows(const struct table *t, const struct metric_file *f, bson_t 
                 continue;
             }
             if (name == NULL) {
-                return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+                return err_no_memory(err);
             }
             if (value_at(&r, row, &value, err) != 0) {
                 return -1;

@@ -50,7 +50,7 @@ static int choose_next(struct quant_job *job, struct err *err)
     for (int run = 2; run < RUNS_MAX; run++) {
         AUTO(free) char *relative = NULL;
         if (asprintf(&relative, "%s.run%d", job->output, run) < 0) {
-            return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+            return err_no_memory(err);
         }
         if (set_folder(job, relative, err) != 0) {
             return -1;

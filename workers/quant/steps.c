@@ -47,7 +47,7 @@ static int keep_job(struct quant_job *job, struct err *err)
     AUTO(free) char *output = path_escape(job->output);
     AUTO(bson_destroy) bson_t *fields = bson_new();
     if (output == NULL || fields == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     BSON_APPEND_INT64(fields, "kept.job_id", job->job_id);
     BSON_APPEND_UTF8(fields, "kept.job_name", job->job_name);
@@ -62,7 +62,7 @@ static int set_folder(struct quant_job *job, struct err *err)
 {
     free(job->folder);
     job->folder = job_folder(job->engine, job->base.cfg, job->month, job->job_name);
-    return job->folder != NULL ? 0 : ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    return job->folder != NULL ? 0 : err_no_memory(err);
 }
 
 /* A cluster remembers names for weeks, and may serve several environments: the same task of another
@@ -74,7 +74,7 @@ static int set_name(struct quant_job *job, struct err *err)
     if (asprintf(&identity, "%s/%s/%" PRId64 "/%s", c->trawl.env, c->mongo.database,
                  job->created_ms, job->base.task_id) < 0) {
         identity = NULL;
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     job_name(c, identity, job->base.fence, job->job_name);
     return set_folder(job, err);
@@ -129,7 +129,7 @@ static int spend_job(struct quant_job *job, const char *tail, struct err *err)
 {
     AUTO(bson_destroy) bson_t *fields = bson_new();
     if (fields == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     BSON_APPEND_INT64(fields, "kept.job_id", 0);
     BSON_APPEND_UTF8(fields, "kept.job_name", "");
@@ -195,12 +195,12 @@ static int store_metrics(struct quant_job *job, struct err *err)
         strrchr(job->job_name, '-'); /* "-f7": of the attempt that submitted the job */
     if (asprintf(&job->metrics_id, "%s#%s", job->base.task_id, run != NULL ? run + 1 : "f0") < 0) {
         job->metrics_id = NULL;
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(job->metrics_id));
     AUTO(bson_destroy) bson_t *update = metrics_update(job);
     if (filter == NULL || update == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     /* A lost race for the insert means that the same document is there already. */
     return db_upsert(job->base.db, DB_METRICS, filter, update, &won, err);
@@ -219,7 +219,7 @@ static int fail_job(struct quant_job *job, const char *why, struct err *err)
 {
     AUTO(free) char *tail = output_log_tail(job);
     if (tail == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     errors_classify(job, tail, job->error_code);
     if (note_failure(job, err) != 0 || spend_job(job, tail, err) != 0) {

@@ -39,7 +39,7 @@ static int add_cell(struct table *t, const char *cell, struct err *err)
         size_t room = t->room * 2 + 64;
         const char **grown = reallocarray(t->cells, room, sizeof *grown);
         if (grown == NULL) {
-            return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+            return err_no_memory(err);
         }
         t->cells = grown;
         t->room = room;
@@ -122,7 +122,7 @@ static char *decode(const char *text, size_t len, size_t *used, struct err *err)
     size_t room = little || big ? 2 * len : len; /* 2 bytes become 3 at most */
     AUTO(free) char *out = malloc(room + 1);
     if (out == NULL) {
-        ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     *used = len - skip;
@@ -187,7 +187,7 @@ struct table *table_parse(const char *text, size_t len, char separator, struct e
     size_t used = 0;
     AUTO(table_free) struct table *t = calloc(1, sizeof *t);
     if (t == NULL) {
-        ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     if ((t->text = decode(text, len, &used, err)) == NULL) {

@@ -38,7 +38,7 @@ static int take_text(const bson_t *task, const char *path, size_t max, char **ou
         return ERR(err, ERR_INVALID, 0, "%s is longer than %zu bytes", path, max);
     }
     *out = strdup(text);
-    return *out != NULL ? 0 : ERR(err, ERR_TRANSIENT, errno, "out of memory");
+    return *out != NULL ? 0 : err_no_memory(err);
 }
 
 /* The same for an escaped name or path: *out holds its bytes, which must stay below their root. */
@@ -51,7 +51,7 @@ static int take_path(const bson_t *task, const char *path, bool may_be_empty, ch
     }
     *out = path_unescape(text);
     if (*out == NULL) {
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     if ((*out)[0] == '\0' ? !may_be_empty : !path_is_safe(*out)) {
         return bad(path, text, err);
@@ -76,7 +76,7 @@ static int name_owner(struct quant_job *job, const bson_t *task, struct err *err
                     : asprintf(&job->owner, "%s", job->base.task_id);
     if (n < 0) {
         job->owner = NULL;
-        return ERR(err, ERR_TRANSIENT, errno, "out of memory");
+        return err_no_memory(err);
     }
     return 0;
 }

@@ -124,7 +124,7 @@ int remove_erase(struct remove_job *job, struct err *err)
     free(job->deleted);
     job->deleted = calloc(t->n > 0 ? t->n : 1, sizeof *job->deleted);
     if (job->deleted == NULL) {
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     for (size_t i = 0; i < t->n; i++) {
         if (t->entries[i].kind == TREE_DIR) {

@@ -21,9 +21,7 @@ int remove_decode(void *arg, const bson_t *task, struct err *err)
     job->raw_file = strdup(raw_file);
     job->source_root = strdup(root);
     job->set = strcmp(doc_str(task, "input.type", ""), "sciex") == 0;
-    return job->raw_file != NULL && job->source_root != NULL
-               ? 0
-               : ERR(err, ERR_TRANSIENT, 0, "out of memory");
+    return job->raw_file != NULL && job->source_root != NULL ? 0 : err_no_memory(err);
 }
 
 void remove_destroy(void *arg)

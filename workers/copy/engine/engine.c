@@ -36,7 +36,7 @@ char *entry_target(const struct copy *c, const struct entry *e, struct err *err)
     char *path;
     const char *to = c->members[e->member].names->to;
     if (asprintf(&path, "%s%s%s", to, *e->rel == '\0' ? "" : "/", e->rel) < 0) {
-        ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     return path;
@@ -135,7 +135,7 @@ struct copy *copy_new(const struct copy_plan *plan, struct err *err)
     }
     AUTO(copy_free) struct copy *c = calloc(1, sizeof *c);
     if (c == NULL || (c->members = calloc(plan->n_members, sizeof *c->members)) == NULL) {
-        ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     c->plan = plan;
@@ -152,7 +152,7 @@ struct copy *copy_new(const struct copy_plan *plan, struct err *err)
                          ? strdup(plan->target_root)
                          : path_join(plan->target_root, plan->target_dir, err);
     if (c->target_path == NULL) {
-        ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     return TAKE(c);
@@ -331,7 +331,7 @@ static int report_files(const struct copy *c, struct copy_report *out, struct er
 {
     out->files = calloc(c->files.n + 1, sizeof *out->files);
     if (out->files == NULL) {
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     for (size_t i = 0; i < c->files.n; i++) {
         const struct entry *e = &c->files.entries[i];
@@ -375,7 +375,7 @@ int copy_report(const struct copy *c, struct copy_report *out, struct err *err)
     manifest_name(c->plan->name, "xxh3", manifest);
     if (out->n_files > 0 && (out->manifest = strdup(manifest)) == NULL) {
         copy_report_fini(out);
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     return 0;
 }

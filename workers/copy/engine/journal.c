@@ -115,7 +115,7 @@ struct journal *journal_open(struct copy *c, const struct member *m, int adopted
     part_journal(c, m->key, name);
     struct journal *j = calloc(1, sizeof *j);
     if (j == NULL) {
-        ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     pthread_mutex_init(&j->lock, NULL);
@@ -225,7 +225,7 @@ static int take_line(const struct claims *claims, const char *line, struct err *
     }
     AUTO(free) char *rel = path_unescape(line + at);
     if (rel == NULL) {
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     struct entry wanted = {.rel = rel};
     const struct entry *key = &wanted;
@@ -236,7 +236,7 @@ static int take_line(const struct claims *claims, const char *line, struct err *
     }
     struct entry *e = *found;
     if (e->claims == NULL && (e->claims = calloc((size_t)n, sizeof *e->claims)) == NULL) {
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     memcpy(e->claims[chunk], hash, sizeof hash);
     return 0;
@@ -277,7 +277,7 @@ int journal_load(struct copy *c, struct member *m, struct err *err)
     }
     AUTO(free) struct entry **files = calloc(m->count + 1, sizeof *files);
     if (files == NULL) {
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     struct claims claims = {.copy = c, .files = files};
     for (size_t i = m->first; i < m->first + m->count; i++) {

@@ -93,11 +93,11 @@ static int write_one(struct copy *c, const char *suffix, bool xxhsum, struct err
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);
     if (out == NULL) {
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     int rc = put_all(c, out, xxhsum, err);
     if (fclose(out) != 0 && rc == 0) {
-        rc = ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        rc = err_no_memory(err);
     }
     if (rc != 0 || len == 0) { /* an empty manifest is an error to the tools: none is written */
         return rc;

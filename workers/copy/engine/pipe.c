@@ -243,7 +243,7 @@ static int pipe_init(struct pipe *p, struct copy *c, struct entry *e, struct err
         return -1;
     }
     if (p->slots == NULL || p->chunks == NULL) {
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     for (int64_t i = 0; i < p->n_chunks; i++) {
         p->chunks[i].left = (int32_t)(chunks_end(p, i) - chunks_begin(p, i));

@@ -106,7 +106,7 @@ static int listing_add(const struct scan *s, const char *rel, const struct stat 
         size_t room = l->room == 0 ? 16 : 2 * l->room;
         struct entry *more = realloc(l->entries, room * sizeof *more);
         if (more == NULL) {
-            return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+            return err_no_memory(err);
         }
         l->entries = more;
         l->room = room;
@@ -117,7 +117,7 @@ static int listing_add(const struct scan *s, const char *rel, const struct stat 
                         .is_dir = S_ISDIR(st->st_mode),
                         .id = identity_of(st)};
     if (e->rel == NULL) {
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     l->n++;
     return 0;
@@ -165,7 +165,7 @@ static int names_read(const struct scan *s, DIR *dir, const char *rel, struct na
         }
         bool dots = strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0;
         if (!dots && names_add(names, d->d_name) != 0) {
-            return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+            return err_no_memory(err);
         }
     }
     if (names->n > 0) {
@@ -195,7 +195,7 @@ static int scan_dir(struct scan *s, int fd, const char *rel, struct err *err)
     for (size_t i = 0; rc == 0 && i < names.n; i++) {
         char *path = NULL;
         if (asprintf(&path, "%s%s%s", rel, *rel == '\0' ? "" : "/", names.at[i]) < 0) {
-            rc = ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+            rc = err_no_memory(err);
             break;
         }
         rc = scan_at(s, dirfd(dir), names.at[i], path, err);

@@ -171,7 +171,7 @@ static int collect(struct small *s, struct err *err)
     s->files = calloc(c->files.n + 1, sizeof *s->files);
     s->left = calloc(c->files.n / BATCH + 1, sizeof *s->left);
     if (s->files == NULL || s->left == NULL) {
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     for (size_t i = 0; i < c->files.n; i++) {
         struct entry *e = &c->files.entries[i];

@@ -168,7 +168,7 @@ static int read_again(struct recheck *r, const struct entry *e, struct rehash_se
     if (asprintf(&path, "%s%s%s", c->members[e->member].names->from, *e->rel == '\0' ? "" : "/",
                  e->rel) < 0) {
         path = NULL;
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     const struct rehash_file at = {c->plan->source_root, path, HASH_NONE};
     return rehash_file(r->rehash, &at, seen, err);

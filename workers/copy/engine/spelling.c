@@ -119,7 +119,7 @@ static struct alike *alike_new(const struct copy *c, struct err *err)
     reading_end(&r);
     if (!good) {
         alike_free(all, c->files.n);
-        ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     if (c->files.n > 0) {
@@ -182,7 +182,7 @@ static int ask_in_folder(struct copy *c, const struct alike *all, struct err *er
     AUTO(free) char *what = NULL;
     if (asprintf(&what, "names of %s", c->plan->name) < 0) {
         what = NULL;
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     part_key(what, key);
     part_name(c, key, name);
@@ -371,7 +371,7 @@ char *spelling_at_server(struct copy *c, const char *path, struct err *err)
     }
     char *same = strdup(path);
     if (same == NULL) {
-        ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        err_no_memory(err);
     }
     return same;
 }

@@ -47,7 +47,7 @@ static char *path_of(const struct member *m, const struct entry *e, struct err *
 {
     char *path;
     if (asprintf(&path, "%s%s%s", m->names->to, *e->rel == '\0' ? "" : "/", e->rel) < 0) {
-        ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        err_no_memory(err);
         return NULL;
     }
     return path;
@@ -194,7 +194,7 @@ static int matches(struct copy *c, struct member *m, struct record r, struct err
 {
     AUTO(free) const struct copy_superseded **want = calloc(m->old.n + 1, sizeof *want);
     if (want == NULL) {
-        return ERR(err, ERR_TRANSIENT, ENOMEM, "out of memory");
+        return err_no_memory(err);
     }
     struct proof p = {.copy = c, .member = m, .there = &m->old, .record = r, .want = want};
     int rc = match_names(&p, err);
