@@ -28,11 +28,9 @@ static int prepare(struct scheduler *s, struct err *err)
 static void renew(struct scheduler *s)
 {
     struct err err = {0};
-    static struct log_gate gate;
-    uint64_t missed = 0;
-    if (lease_tick(s->lease, &err) != 0 && log_gate_open(&gate, &missed)) {
+    if (lease_tick(s->lease, &err) != 0) {
         err_context(&err, "the scheduler's lease");
-        log_err("lease", &err);
+        log_err_rarely("lease", &err);
     }
     bool held = lease_held(s->lease);
     if (lease_epoch(s->lease) != s->epoch) {
@@ -175,10 +173,8 @@ static int64_t lead_once(struct scheduler *s, const bson_t *touched, bool full)
     }
     s->remembers = false;
     s->prepared = false; /* the database may have been restored without our indexes */
-    static struct log_gate gate;
-    uint64_t missed = 0;
-    if (err.kind != ERR_CANCELLED && log_gate_open(&gate, &missed)) {
-        log_err("pass", &err);
+    if (err.kind != ERR_CANCELLED) {
+        log_err_rarely("pass", &err);
     }
     return RETRY_MS;
 }

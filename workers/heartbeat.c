@@ -140,10 +140,8 @@ static void beat_once(struct runner *r, int64_t beat)
         rc = look_at_tasks(r, &ids, &err);
     }
     bson_destroy(&ids);
-    static struct log_gate gate;
-    uint64_t missed = 0;
-    if (rc != 0 && log_gate_open(&gate, &missed)) {
-        log_err("heartbeat", &err);
+    if (rc != 0) {
+        log_err_rarely("heartbeat", &err);
     }
 }
 

@@ -96,11 +96,7 @@ static bool ask_again(struct runner *r, const char *what, struct err *err)
         log_err(what, err);
         return false;
     }
-    static struct log_gate gate;
-    uint64_t missed = 0;
-    if (log_gate_open(&gate, &missed)) {
-        log_err(what, err);
-    }
+    log_err_rarely(what, err);
     *err = (struct err){0};
     mono_sleep_ms(ASK_AGAIN_MS);
     return true;

@@ -46,12 +46,8 @@ static void look(struct watching *w)
     struct job_base base = {.cfg = r->cfg, .db = r->db, .worker = r->id};
     struct err err = {0};
     if (w->k->kind->watch(&w->keep, &base, &err) != 0) {
-        static struct log_gate gate;
-        uint64_t missed = 0;
-        if (log_gate_open(&gate, &missed)) {
-            err_context(&err, "watching %s", w->k->kind->name);
-            log_err("watch", &err);
-        }
+        err_context(&err, "watching %s", w->k->kind->name);
+        log_err_rarely("watch", &err);
     }
     note_silence(w, &err);
 }
@@ -66,10 +62,8 @@ static int64_t next_look_ms(int64_t began, int64_t every_ms)
 static void tick(struct lease *lease)
 {
     struct err err = {0};
-    static struct log_gate gate;
-    uint64_t missed = 0;
-    if (lease_tick(lease, &err) != 0 && log_gate_open(&gate, &missed)) {
-        log_err("watch_lease", &err);
+    if (lease_tick(lease, &err) != 0) {
+        log_err_rarely("watch_lease", &err);
     }
 }
 

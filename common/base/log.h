@@ -93,6 +93,15 @@ struct log_gate {
     _Atomic uint64_t missed;
 };
 bool log_gate_open(struct log_gate *g, uint64_t *missed) __attribute__((nonnull));
+/* log_err, at most once a minute from this place. */
+#define log_err_rarely(event, e)                                                                   \
+    do {                                                                                           \
+        static struct log_gate gate_;                                                              \
+        uint64_t missed_ = 0;                                                                      \
+        if (log_gate_open(&gate_, &missed_)) {                                                     \
+            log_err((event), (e));                                                                 \
+        }                                                                                          \
+    } while (0)
 
 bool log_enabled(enum log_level level);
 void log_emit(enum log_level level, const char *event, const struct log_kv *kv, size_t n);

@@ -85,11 +85,7 @@ int letters_pass(struct scheduler *s, struct err *err)
     s->letters_failed = now.failed;
     if (send_letters(s, &s->letters, &why) != 0) { /* the next pass tries again */
         docset_clear(&s->letters);
-        static struct log_gate gate;
-        uint64_t missed = 0;
-        if (log_gate_open(&gate, &missed)) {
-            log_err("dead_letters_not_sent", &why);
-        }
+        log_err_rarely("dead_letters_not_sent", &why);
     }
     return 0;
 }

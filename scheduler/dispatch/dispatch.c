@@ -94,11 +94,7 @@ static int publish(struct scheduler *s, const struct open_task *t, struct addres
     AUTO(free) char *json = task_pointer_encode(&ptr);
     struct err send_err = {0};
     if (bus_send_task(s->bus, t->kind, to.partition, t->raw_file, json, &send_err) != 0) {
-        static struct log_gate gate;
-        uint64_t missed = 0;
-        if (log_gate_open(&gate, &missed)) {
-            log_err("publish", &send_err);
-        }
+        log_err_rarely("publish", &send_err);
     }
     return remember(s, t, to.worker, err);
 }

@@ -150,12 +150,8 @@ static int write_each_alone(struct ledger *l, struct db *db, struct err *err)
             *err = why;
             return -1;
         }
-        static struct log_gate gate;
-        uint64_t missed = 0;
-        if (log_gate_open(&gate, &missed)) {
-            err_context(&why, "raw file %s", l->lines[i].raw_file);
-            log_err("plan", &why);
-        }
+        err_context(&why, "raw file %s", l->lines[i].raw_file);
+        log_err_rarely("plan", &why);
     }
     return 0;
 }
