@@ -25,7 +25,9 @@ NOT_ON_A_SHARE = {
 }
 # What a share has at one time and not at another.
 HANDLES = "a killed process' handles may outlive it (EIO): then its copy begins again, which costs only the bytes"
+TIMES = "times that this client sets itself it sees change once more"
 SOMETIMES = {
+    "copy_faults": {"a_source_of_which_only_the_times_move_is_read_again_and_copied": TIMES},
     "copy_resume": {name: HANDLES for name in (
         "a_killed_copy_of_a_file_resumes_under_the_next_fence", "a_damaged_chunk_of_a_part_is_found_and_written_again",
         "a_source_that_changed_since_is_copied_anew", "a_killed_copy_of_a_folder_resumes",

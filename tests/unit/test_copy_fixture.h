@@ -149,12 +149,12 @@ static inline int run_copy(struct fixture *f)
 {
     copy_report_fini(&f->report);
     f->err = (struct err){0};
-    test_settle(f->root);
     return copy_run(&f->plan, &f->report, &f->err);
 }
 
 static inline void must_copy(struct fixture *f)
 {
+    test_settle(f->root);
     if (run_copy(f) != 0) {
         fail_msg("copy failed: %s", f->err.msg);
     }
@@ -162,6 +162,7 @@ static inline void must_copy(struct fixture *f)
 
 static inline void must_fail(struct fixture *f, enum err_kind kind, const char *part_of_message)
 {
+    test_settle(f->root);
     assert_int_equal(run_copy(f), -1);
     if (f->err.kind != kind || strstr(f->err.msg, part_of_message) == NULL) {
         fail_msg("%s: '%s', expected %s: '%s'", err_kind_name(f->err.kind), f->err.msg,

@@ -76,6 +76,10 @@ static int write_file(struct copy *c, const char *name, const char *text, size_t
     struct err why = {0};
     while (fs_write_at(c->target_fd, part, name, text, len, &why) != 0) {
         if (!crew_again(c, why.code, until)) {
+            if (why.code == ENOSPC || why.code == EDQUOT) {
+                errno = why.code;
+                return target_err(c, NULL, "write a manifest", err);
+            }
             bool passes = why.code == ENOENT || why.code == EEXIST; /* the folder was there */
             why.kind = passes ? ERR_TRANSIENT : fs_share_kind(why.code);
             *err = why;

@@ -209,7 +209,7 @@ int target_err(const struct copy *c, const struct entry *e, const char *what, st
     }
     if (code == ENOSPC || code == EDQUOT) {
         return ERR(err, ERR_HOLD, code, "target full while copying %s: free space on %s (%s)",
-                   shown, c->target_path, strerror(code));
+                   e != NULL ? shown : c->plan->name, c->target_path, strerror(code));
     }
     /* What was there a moment ago is gone: the share, or somebody cleared up under our hands. */
     enum err_kind kind = code == ENOENT || code == ENOTDIR ? ERR_TRANSIENT : fs_share_kind(code);
