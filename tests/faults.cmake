@@ -1,4 +1,4 @@
-# Appendix C of reference/ingest.md against real processes: tests/faults/<case>-<topic>.py, on a file
+# Faults that an ingest should survive, against real processes: tests/faults/<case>-<topic>.py, on a file
 # system that fails as told (tests/faultfs, FUSE). Without FUSE they are skipped.
 pkg_check_modules(FUSE3 IMPORTED_TARGET fuse3>=3.12)
 if(FUSE3_FOUND)

@@ -129,7 +129,8 @@ enum instrument_type {
  * long. */
 #define INSTRUMENT_SCAN_QUIET_MS (24LL * 3600 * 1000)
 
-/* config/instruments.d/<id>.ini, section [instrument]. Thresholds: reference/ingest.md §1.2 (a). */
+/* config/instruments.d/<id>.ini, section [instrument]. Thresholds: docs/rules.md, "The end of an
+ * acquisition". */
 struct instrument {
     char *id; /* the file's name without .ini: [a-z0-9_-], at most 32 characters */
     enum instrument_type type;

@@ -7,7 +7,7 @@
 #include "common/db/db.h"
 #include "common/quant/settings_resolve.h"
 
-/* ingest.md §1.3: <project>/[YYYY_MM for the fallback]/out_<id>/<software type> */
+/* <project>/[YYYY_MM for the fallback]/out_<id>/<software type> */
 static char *output_folder(const bson_t *rf, const bson_t *settings)
 {
     char month[8];

@@ -1,5 +1,6 @@
 /*
- * settings_resolve.h - which settings quantify a raw file (ingest.md §2.4). Pure, over documents.
+ * settings_resolve.h - which settings quantify a raw file (docs/rules.md, "Which settings apply").
+ * Pure, over documents.
  *
  * Scopes: "*" < vendor < instrument. An assignment is out when its instrument is excluded or its
  * name filter is not a part of the raw file's id. The best (scope, length of filter) wins for each

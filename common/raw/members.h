@@ -18,7 +18,7 @@
 #include "common/base/own.h"
 #include "common/config/config.h"
 
-/* Whether a name in the instrument's folder is a raw file (ingest.md §1.0). The extension's case
+/* Whether a name in the instrument's folder is a raw file. The extension's case
  * does not matter; a bare extension (".raw") is none, and names that we make are none. */
 bool members_is_raw_file(const struct instrument *i, const char *name) __attribute__((nonnull));
 /* The length of a raw file's name without the type's extension. */

@@ -18,7 +18,7 @@ enum outcome_next {
 };
 
 struct outcome {
-    const char *status; /* reference/ingest.md §2.1 */
+    const char *status; /* docs/rules.md, "Statuses of a raw file" */
     char details[1024];
     const char *backup_status;          /* NULL: leave it */
     const char *instrument_file_status; /* NULL: leave it */

@@ -1,5 +1,5 @@
 /*
- * plan_retire.c - plans moves and removals (reference/ingest.md §1.4, §1.5); who is due is decided
+ * plan_retire.c - plans moves and removals (docs/rules.md); who is due is decided
  * by common/retire.
  *
  * A raw file says in "retire" what is to happen to its original: "move <instrument>" from the copy

@@ -1,7 +1,8 @@
 /*
  * acquisition.h - when has an acquisition ended? Pure: rules, what is remembered, what is seen now,
- * in; a verdict out. The rules are reference/ingest.md §1.2 (a), the thresholds the instrument's;
- * above all of them stands that nothing that belongs to the raw file has moved for still_s.
+ * in; a verdict out. The rules are docs/rules.md, "The end of an acquisition", the thresholds the
+ * instrument's; above all of them stands that nothing that belongs to the raw file has moved for
+ * still_s.
  */
 #ifndef SCHEDULER_WATCH_ACQUISITION_H
 #define SCHEDULER_WATCH_ACQUISITION_H

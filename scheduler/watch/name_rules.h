@@ -42,7 +42,8 @@ char *names_target(const char *prefix, const char *name, size_t stem) OWNED
  * none or several are. Borrowed from projects, which is NULL-terminated. */
 const char *names_project(const char *name, const char *const *projects) __attribute__((nonnull));
 
-/* Why a copied raw file is not quantified (ingest.md §1.2 f), first match wins. */
+/* Why a copied raw file is not quantified (docs/rules.md, "Statuses of a raw file"), first match
+ * wins. */
 struct names_skip {
     const char *status;  /* acquisition_failed or done_not_quanted; NULL: go on */
     const char *details; /* the reference's text */

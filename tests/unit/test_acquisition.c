@@ -1,4 +1,4 @@
-/* The rules of reference/ingest.md §1.2 (a), one look after the other. */
+/* The rules of docs/rules.md, "The end of an acquisition", one look after the other. */
 #include "test.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* The matrix of moving, in real folders; each row of reference/ingest.md §1.4 is a test. */
+/* The matrix of moving, in real folders; each row of its table in docs/rules.md is a test. */
 #include "test_move_fixture.h"
 
 static void is_refused_as(bool changed, const char *why)

@@ -1,4 +1,4 @@
-/* Settings resolution of reference/ingest.md §2.4. */
+/* docs/rules.md, "Which settings apply". */
 #include "test.h"
 
 #include <string.h>

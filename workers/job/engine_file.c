@@ -1,9 +1,9 @@
 /*
  * engine_file.c - jobs as files in a folder, for programs that run where Trawl cannot start
- * anything (reference/ingest.md §4.6). Whoever watches <output location>/job_queue takes <name>.job
- * (lines KEY=value), runs CUSTOM_COMMAND, and renames the file to <name>.job.processed. The last
- * line of <output folder>/job_status.log says how it goes: COMPLETED, FAILED, anything else: it
- * runs.
+ * anything (docs/rules.md, "Job files"). Whoever watches <output location>/job_queue takes
+ * <name>.job (lines KEY=value), runs CUSTOM_COMMAND, and renames the file to <name>.job.processed.
+ * The last line of <output folder>/job_status.log says how it goes: COMPLETED, FAILED, anything
+ * else: it runs.
  *
  * The folder's lock keeps submissions and questions apart; <name>.closed gives a name up. Whoever
  * takes a job may do with its file what he likes: that the file is not there any more says nothing

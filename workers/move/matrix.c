@@ -1,5 +1,5 @@
 /*
- * matrix.c - what to do with each member (reference/ingest.md §1.4), decided for all of them before
+ * matrix.c - what to do with each member (docs/rules.md), decided for all of them before
  * anything is touched. A source is compared with what was backed up (common/original): each file
  * recorded, each recorded file there, sizes and hashes equal. A target is equal when it has every
  * recorded file of the member, with the recorded hashes; what it has beside them is no matter.

@@ -202,7 +202,7 @@ static void fill_env(const struct quant_job *job, struct contract *c)
         {"SETTINGS_NAME", s->name},
         {"SETTINGS_VERSION", c->version},
     };
-    _Static_assert(sizeof env / sizeof *env == CONTRACT_VARIABLES, "all of ingest.md §4.1");
+    _Static_assert(sizeof env / sizeof *env == CONTRACT_VARIABLES, "all that docs/rules.md names");
     memcpy(c->env, env, sizeof env);
 }
 

@@ -1,5 +1,5 @@
 /*
- * contract.h - the job contract (reference/ingest.md §4.1): the environment and the command of one
+ * contract.h - the job contract (docs/rules.md): the environment and the command of one
  * job. Pure; any thread.
  */
 #ifndef WORKERS_QUANT_CONTRACT_H

@@ -1,7 +1,7 @@
 /*
  * errors.h - why a job's software failed, as a short code that can be counted and filtered
- * (reference/ingest.md §4.4). Which text means which code is data: error_codes.txt, and the site's
- * own table before it.
+ * (docs/rules.md, "Why a job's software failed"). Which text means which code is data:
+ * error_codes.txt, and the site's own table before it.
  */
 #ifndef WORKERS_QUANT_ERRORS_H
 #define WORKERS_QUANT_ERRORS_H
