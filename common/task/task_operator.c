@@ -34,6 +34,19 @@ static bson_t *in_states(const char *task, unsigned states)
     return filter;
 }
 
+/* The task in one of the states from which the table of task.c leads there. What holds a slot is
+ * not an operator's to change, and what is done is run again by trawl rerun. */
+static bson_t *before(const char *task, enum task_state to)
+{
+    unsigned states = 0;
+    for (int i = 0; i < TASK_STATE_COUNT; i++) {
+        enum task_state from = (enum task_state)i;
+        bool starts = task_may(from, to) && !task_holds_slot(from) && from != TASK_DONE;
+        states |= starts ? BIT(i) : 0;
+    }
+    return in_states(task, states);
+}
+
 /* {by, at, why, because}: who did it. */
 static bson_t *deed(const struct task_order *o)
 {
@@ -50,7 +63,7 @@ static bson_t *deed(const struct task_order *o)
 int task_cancel(struct db *db, const struct task_order *o, bool *won, struct err *err)
 {
     AUTO(bson_destroy) bson_t *who = deed(o);
-    AUTO(bson_destroy) bson_t *waiting = in_states(o->task, BIT(TASK_READY));
+    AUTO(bson_destroy) bson_t *waiting = before(o->task, TASK_CANCELLED);
     AUTO(bson_destroy)
     bson_t *end = BCON_NEW("$set", "{", "state", BCON_UTF8("cancelled"), "ended_at",
                            BCON_DATE_TIME(wall_ms()), "cancel", BCON_DOCUMENT(who), "}");
@@ -98,8 +111,7 @@ int task_retry(struct db *db, const struct task_order *o, bool *won, struct err 
         return *won ? 0 : -1;
     }
     AUTO(bson_destroy)
-    bson_t *ended = in_states(o->task, BIT(TASK_FAILED) | BIT(TASK_DEAD) | BIT(TASK_CANCELLED) |
-                                           BIT(TASK_SKIPPED) | BIT(TASK_IGNORED));
+    bson_t *ended = before(o->task, TASK_READY);
     AUTO(bson_destroy) bson_t *begin = anew(who, false);
     return db_update(db, DB_TASKS, ended, begin, won, err);
 }
@@ -120,14 +132,13 @@ static int set_aside(struct db *db, const struct task_order *o, const bson_t *fi
 int task_skip(struct db *db, const struct task_order *o, bool *won, struct err *err)
 {
     AUTO(bson_destroy)
-    bson_t *filter = in_states(o->task, BIT(TASK_READY) | BIT(TASK_FAILED) | BIT(TASK_DEAD) |
-                                            BIT(TASK_CANCELLED));
+    bson_t *filter = before(o->task, TASK_SKIPPED);
     return set_aside(db, o, filter, TASK_SKIPPED, won, err);
 }
 
 int task_ignore(struct db *db, const struct task_order *o, bool *won, struct err *err)
 {
     AUTO(bson_destroy)
-    bson_t *filter = in_states(o->task, BIT(TASK_FAILED) | BIT(TASK_DEAD) | BIT(TASK_CANCELLED));
+    bson_t *filter = before(o->task, TASK_IGNORED);
     return set_aside(db, o, filter, TASK_IGNORED, won, err);
 }
