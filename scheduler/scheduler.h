@@ -188,14 +188,17 @@ void open_tasks_clear(struct scheduler *s);
  * so one that went from running to parked meanwhile may be missing. */
 int open_tasks_add_holders(struct scheduler *s, const bson_t *ids /* an array */, struct err *err)
     __attribute__((warn_unused_result));
-/* The scheduler's own transitions of tasks, guarded by state, fence and epoch; in open_tasks.c. */
-/* The same, not yet made: for db_update_all. Its proof is that all of set is there. */
+/* open_tasks.c: the scheduler's own transitions of tasks, guarded by state, fence and epoch. One
+ * that is not yet made, for db_update_all; its proof is that all of set is there. */
 int task_change(struct scheduler *s, const struct open_task *t, enum task_state to,
                 const bson_t *set, const bson_t *unset, struct db_change *out, struct err *err)
     __attribute__((warn_unused_result));
+/* The same, made. */
 int task_transition(struct scheduler *s, const struct open_task *t, enum task_state to,
                     const bson_t *set, const bson_t *unset, bool *won, struct err *err)
     __attribute__((warn_unused_result));
+/* What was made, in memory: its fence has grown, and so many attempts more count. */
+void open_task_moved(struct open_task *t, enum task_state to, int attempts);
 
 /* watch.c: start, reload and stop the threads of config/instruments.d. */
 struct instruments *instruments_new(struct scheduler *s, struct err *err) OWNED;

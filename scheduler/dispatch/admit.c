@@ -265,9 +265,7 @@ static int note_admitted(const struct pick *p, struct err *err)
     struct open_task *t = p->t;
     free(t->slot);
     t->slot = strdup(p->name);
-    t->state = TASK_ADMITTED;
-    t->fence++;
-    t->attempt++;
+    open_task_moved(t, TASK_ADMITTED, 1);
     p->slot->landed = true;
     return t->slot != NULL ? 0 : err_no_memory(err);
 }
@@ -325,8 +323,7 @@ static int wake_parked(struct scheduler *s, struct open_task *t, struct err *err
         return -1;
     }
     if (won) {
-        t->state = TASK_ADMITTED;
-        t->fence++;
+        open_task_moved(t, TASK_ADMITTED, 0);
     }
     return 0;
 }

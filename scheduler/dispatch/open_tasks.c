@@ -244,3 +244,10 @@ int task_transition(struct scheduler *s, const struct open_task *t, enum task_st
     db_change_fini(&c);
     return rc;
 }
+
+void open_task_moved(struct open_task *t, enum task_state to, int attempts)
+{
+    t->state = to;
+    t->fence++;
+    t->attempt += attempts;
+}

@@ -132,9 +132,7 @@ static int return_task(struct scheduler *s, struct open_task *t, struct err *err
     if (won) {
         log_warn("task_lost", KV("task_id", t->id), KV("worker", t->worker), KV("times", lost),
                  KV("state", task_state_name(to)));
-        t->state = to;
-        t->fence++;
-        t->attempt--;
+        open_task_moved(t, to, -1);
         t->lost = lost;
         t->wait_ms = wait;
         t->not_before_ms = now + wait;

@@ -39,9 +39,7 @@ static void has_gone_back(struct scheduler *s, struct open_task *t)
     }
     log_info("task_withdrawn", KV("task_id", t->id), KV("pool", t->pool));
     t->slot[0] = '\0';
-    t->state = TASK_READY;
-    t->fence++;
-    t->attempt--;
+    open_task_moved(t, TASK_READY, -1);
 }
 
 struct withdrawal {
