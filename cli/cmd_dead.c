@@ -324,7 +324,7 @@ const struct command command_dead_retry = {
     .name = "dead retry",
     .args = "[<task>…]",
     .brief = "try dead letters again",
-    .help = "Exit 5 when one of them is none any more; the others are tried all the same.\n\n"
+    .help = "Exits 5 if any of them is no longer a dead letter; the rest are still retried.\n\n"
             "  trawl dead retry --group 5f1c02aa --why \"the share is back\"",
     .options = dead_retry_options,
     .max_words = 8,

@@ -193,7 +193,7 @@ static int add_unseen(void *ctx, const struct mount_need *need, struct err *err)
     AUTO(bson_destroy)
     bson_t *doc = BCON_NEW("location", BCON_UTF8(need->location), "path", BCON_UTF8(need->path),
                            "status", BCON_UTF8("unknown"), "detail",
-                           BCON_UTF8("nobody has reported it: does a worker run?"), "free_bytes",
+                           BCON_UTF8("no worker has reported it: is one running?"), "free_bytes",
                            BCON_INT64(-1));
     return docs_add(d, doc, err);
 }

@@ -213,7 +213,7 @@ static enum cli_exit wait_until(const struct resize *r, struct err *err)
                           "acts after a second only: wait longer",
                           r->pool, r->slots)
                : cli_fail(err, CLI_NO,
-                          "%s: %" PRId64 " slots are still taken; trawl why %s tells by whom",
+                          "%s: %" PRId64 " slots are still taken; trawl why %s shows who has them",
                           r->pool, used, r->pool);
 }
 

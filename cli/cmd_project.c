@@ -195,7 +195,7 @@ static enum cli_exit cmd_project_set(struct cli *c, const struct args *a, struct
 static const struct cli_option project_set_options[] = {
     {"name", "TEXT", "for people"},
     {"description", "TEXT", "for people"},
-    {"status", "STATUS", "active, or inactive: not listed any more"},
+    {"status", "STATUS", "active, or inactive: no longer listed"},
     {"why", "TEXT", "kept in the log"},
     {0},
 };

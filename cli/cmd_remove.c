@@ -235,7 +235,7 @@ static void show_head(struct dry_run *d, const struct instrument *i, int64_t fre
     if (i->min_free_space_gb <= 0) {
         fputs("removal is off (min_free_space_gb)\n", d->c->out);
     } else if (free_gb < 0) {
-        fputs("its free space is not known; trawl status tells why\n", d->c->out);
+        fputs("its free space is not known; trawl status shows why\n", d->c->out);
     } else if (wanted == 0) {
         fprintf(d->c->out, "%" PRId64 " GB free, %" PRId64 " wanted: nothing needs to go\n",
                 free_gb, i->min_free_space_gb);

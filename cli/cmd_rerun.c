@@ -149,7 +149,7 @@ static enum cli_exit rerun_file(struct rerun *r, const char *name, struct err *e
     }
     if (n == 0) {
         return cli_fail(err, CLI_REFUSED,
-                        "no settings speak for %s: --settings, or trawl settings assign",
+                        "no settings apply to %s: --settings, or trawl settings assign",
                         doc_str(raw, "_id", ""));
     }
     enum cli_exit e = CLI_OK;
@@ -217,7 +217,7 @@ static enum cli_exit cmd_rerun(struct cli *c, const struct args *a, struct err *
 }
 
 static const struct cli_option rerun_options[] = {
-    {"settings", "SETTINGS", "with these and no others; else with those that speak for the file"},
+    {"settings", "SETTINGS", "with these and no others; else with those that apply to the file"},
     {"mode", "MODE", "where output of before is: raise, overwrite, associate or add (add)"},
     {"dry-run", NULL, "show what would run"},
     {"why", "TEXT", "kept in the log"},
@@ -232,7 +232,7 @@ const struct command command_rerun = {
         "Output of an earlier run: add writes beside it (.run2, …), overwrite takes its folder, "
         "associate\n"
         "takes over the job that wrote it, raise fails. Metrics of earlier runs stay; the newest "
-        "speak.",
+        "count.",
     .options = rerun_options,
     .min_words = 1,
     .max_words = 8,

@@ -210,7 +210,7 @@ const struct command command_settings_assign = {
     .args = "<settings> <project>",
     .brief = "quantify a project's files with this version",
     .help =
-        "Of all that speak for a file the most specific one runs: an instrument before a vendor "
+        "Of all that apply to a file the most specific one runs: an instrument before a vendor "
         "before *,\n"
         "then the longest --filter; one for each software type, side by side. A project without "
         "any is\n"
@@ -392,7 +392,7 @@ static enum cli_exit cmd_settings_resolve(struct cli *c, const struct args *a, s
     r.n = resolve_raw_file(&b, raw, vendor, &r.f, r.out);
     int rc = c->json ? resolve_json(c, &b, &r, err) : print_resolved(c, &b, &r, err);
     if (rc == 0 && r.n == 0 && !c->quiet) {
-        fputs("no settings speak for it: trawl settings assign\n", stderr);
+        fputs("no settings apply to it: trawl settings assign\n", stderr);
     }
     settings_book_clear(&b);
     return rc == 0 ? CLI_OK : cli_exit_of(err);

@@ -143,8 +143,7 @@ static void say_end(const struct button *b)
         return;
     }
     if (b->stop) {
-        fputs("no task starts any more; what runs goes on to its end. Undo: trawl resume\n",
-              b->c->out);
+        fputs("no new task starts; what is running finishes. Undo: trawl resume\n", b->c->out);
     } else if (json_array_size(b->list) == 0) {
         fputs("nothing is stopped\n", b->c->out);
     }
@@ -189,10 +188,9 @@ const struct command command_stop = {
     .name = "stop",
     .args = "",
     .brief = "the big red button: every pool to 0",
-    .help =
-        "No task starts any more; what runs goes on to its end. Sizes are kept, also when it is\n"
-        "pressed twice, until trawl resume. A pool that is set meanwhile keeps that size.\n\n"
-        "  trawl stop --all --why \"smoke in room 4\"",
+    .help = "No new task starts; what is running finishes. Sizes are kept, also when it is\n"
+            "pressed twice, until trawl resume. A pool that is set meanwhile keeps that size.\n\n"
+            "  trawl stop --all --why \"smoke in room 4\"",
     .options = stop_options,
     .need = NEED_DB,
     .destructive = true,

@@ -207,8 +207,8 @@ static int need_folder(const struct scrub *s, const char *folder, struct err *er
     }
     return ERR(
         err, ERR_HOLD, errno,
-        "%s is not there: the folder is lost, or the share is another one; after trawl mount "
-        "init backup that can be told",
+        "%s is not there: the folder is lost, or the share is another one. To tell which: trawl "
+        "mount init backup",
         folder);
 }
 
@@ -360,7 +360,7 @@ static int verify_raw(struct scrub *s, const bson_t *raw, bool *skip, struct err
         return -1;
     }
     if (*skip) {
-        snprintf(one->why, sizeof one->why, "it is being copied, or not copied any more");
+        snprintf(one->why, sizeof one->why, "it is being copied, or no longer copied");
     }
     return 0;
 }
@@ -473,7 +473,8 @@ const struct command command_verify = {
         "recorded, and the manifests beside it. With --all or --instrument the backup whose last\n"
         "verification is the oldest goes first, so a run that was cut off is taken up by the "
         "next.\n"
-        "A damaged backup is marked: it stands in trawl status, and its original is not removed,\n"
+        "A damaged backup is marked: it is listed in trawl status, and its original is not "
+        "removed,\n"
         "until it verifies again. Exit 1 when one is not as recorded.\n\n"
         "With --source the originals are read instead, where they are now (the instrument's "
         "folder, or\n"

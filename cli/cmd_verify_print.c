@@ -214,7 +214,7 @@ static const char *good_word(const struct verify_one *one)
     return one->state == NULL                 ? "all as recorded"
            : strcmp(one->state, "same") == 0  ? "the original is what was backed up"
            : strcmp(one->state, "fewer") == 0 ? "what is left of the original is what was backed up"
-                                              : "the original is not there any more";
+                                              : "the original is gone";
 }
 
 static enum cli_exit say_bad_original(const struct verify_show *s, struct err *err)
@@ -267,7 +267,7 @@ static enum cli_exit say_bad(const struct verify_show *s, struct err *err)
     if (s->many) {
         return cli_fail(err, CLI_NO,
                         "%" PRId64 " of %" PRId64 " backups are not as recorded; the damaged ones "
-                        "are marked, and stand in trawl status",
+                        "are marked, and listed in trawl status",
                         s->bad, s->bad + s->good);
     }
     const struct verify_one *one = s->one;

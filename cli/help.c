@@ -60,7 +60,7 @@ static void print_all(FILE *out)
     print_options(out, global_options);
     print_exit_codes(out);
     fputs("\nA <file> is a raw file's id, its original name, or the beginning of one if no other\n"
-          "begins so. Times are UTC. trawl <command> --help tells more.\n",
+          "begins so. Times are UTC. trawl <command> --help says more.\n",
           out);
 }
 

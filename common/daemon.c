@@ -15,7 +15,7 @@ static void help(const struct start_text *t)
         "  --config DIR   where trawl.ini is (default: $TRAWL_CONFIG_DIR, else ./config)\n"
         "  --help         this text\n"
         "  --version      version and commit\n\n"
-        "Configuration: `trawl config show` tells what is in force. Logs: JSON lines on stderr.\n"
+        "Configuration: `trawl config show` shows what is in force. Logs: JSON lines on stderr.\n"
         "SIGTERM stops cleanly: running work is finished or handed back.\n"
         "exit codes: 0 stopped on request, 1 could not start, 2 wrong arguments or "
         "configuration\n",

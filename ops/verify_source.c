@@ -197,7 +197,7 @@ int verify_source(const struct verify_source *v, const bson_t *raw, struct verif
     int rc = record_load(&record, raw, err) != 0 ? -1 : look_at(v, raw, &record, one, skip, err);
     record_fini(&record);
     if (rc == 0 && *skip) {
-        snprintf(one->why, sizeof one->why, "it is being copied or moved, or not copied any more");
+        snprintf(one->why, sizeof one->why, "it is being copied or moved, or no longer copied");
     }
     return rc;
 }

@@ -157,13 +157,13 @@ static void why_running(const struct why_facts *f, const bson_t *task, struct wh
         why_say(out, WHY_RUNNING, "has run for %s on %s, which %s", since, worker,
                 lives ? "has not yet said how far it is" : "gives no sign of life");
         why_next(out, "%s",
-                 lives ? "goes on by itself" : "the scheduler gives it to another worker");
+                 lives ? "no action needed" : "the scheduler gives it to another worker");
         return;
     }
     const char *done = text_percent(doc_i64(&run, "done", 0), doc_i64(&run, "total", 0), percent);
     why_say(out, WHY_RUNNING, "has run for %s on %s, step %s%s%s", since, worker,
             doc_str(&run, "step", "?"), done[0] != '\0' ? ", " : "", done);
-    why_next(out, "goes on by itself; to stop it: trawl task cancel %s", id_of(task));
+    why_next(out, "no action needed; to stop it: trawl task cancel %s", id_of(task));
 }
 
 /* What the job is, and where to look at it oneself. */
@@ -189,7 +189,7 @@ static bool nobody_watches(const struct why_facts *f, const bson_t *task, struct
     if (why_threads(f, doc_str(task, "kind", ""), &free_threads) > 0) {
         return false;
     }
-    why_next(out, "nobody watches the job: start trawl-worker --kinds %s",
+    why_next(out, "no worker watches the job: start trawl-worker --kinds %s",
              doc_str(task, "kind", "?"));
     return true;
 }
@@ -242,7 +242,7 @@ static void why_parked(const struct why_facts *f, const bson_t *task, struct why
         snprintf(out->what + used, sizeof out->what - used,
                  " as far as is known: the cluster has not answered for %s: %.300s", since,
                  doc_str(f->watcher, "silent.msg", "?"));
-        why_next(out, "goes on by itself when the cluster answers");
+        why_next(out, "no action needed: it goes on when the cluster answers");
     } else {
         why_next(out, "goes on when the job ends (%s %s); to stop it: trawl task cancel %s",
                  kind.look, name, id_of(task));
@@ -392,6 +392,6 @@ void why_raw_file(const struct why_facts *f, const bson_t *raw, const struct doc
         why_ended_raw_file(raw, tasks, out);
     } else if (!why_nobody_leads(f, out)) {
         why_say(out, WHY_PLANNING, "%s: the scheduler has not planned what comes next", status);
-        why_next(out, "goes on by itself within seconds");
+        why_next(out, "no action needed: it goes on within seconds");
     }
 }

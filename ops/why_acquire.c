@@ -113,7 +113,7 @@ static bool share_is_away(const struct why_facts *f, struct why *out)
     why_say(out, WHY_HELD, "the share of %s has been %s for %s: %s", doc_str(f->watch, "_id", "?"),
             status, text_duration(f->now_ms - doc_i64(f->watch, "since", f->now_ms), since),
             doc_str(f->watch, "detail", ""));
-    why_next(out, "goes on by itself when the share is back; trawl mount check %s",
+    why_next(out, "it goes on when the share is back; trawl mount check %s",
              doc_str(f->watch, "_id", "?"));
     return true;
 }
@@ -124,7 +124,8 @@ void why_acquiring(const struct why_facts *f, const bson_t *raw, struct why *out
     const char *unreadable = doc_str(raw, "watch.trouble", "");
     out->reason = f->led ? WHY_ACQUIRING : WHY_NO_LEADER;
     if (!f->led) {
-        snprintf(out->what, sizeof out->what, "no scheduler leads: nobody watches the acquisition");
+        snprintf(out->what, sizeof out->what,
+                 "no scheduler leads, so the acquisition is not watched");
         snprintf(out->next, sizeof out->next, "start one: trawl-scheduler");
     } else if (share_is_away(f, out)) {
         return;

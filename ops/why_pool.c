@@ -43,5 +43,5 @@ void why_pool(const struct why_facts *f, const bson_t *pool, struct why *out)
     }
     why_say(out, WHY_QUEUED, "%" PRId64 " of %" PRId64 " slots are taken, %" PRId64 " wait", used,
             slots, due);
-    why_next(out, "trawl why <task> tells what each waits for: its instrument's cap, or a thread");
+    why_next(out, "trawl why <task> shows what each waits for: its instrument's cap, or a thread");
 }

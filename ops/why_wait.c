@@ -120,12 +120,12 @@ static bool waits_its_time(const struct why_facts *f, const bson_t *task, struct
         say_held(f, task, wait, out);
     } else if (msg[0] == '\0' && task_kind(doc_str(task, "kind", ""))->retires) {
         why_say(out, WHY_NOT_BEFORE, "not before its time, which comes in %s", wait);
-        why_next(out, "goes on by itself");
+        why_next(out, "no action needed");
     } else {
         why_say(out, WHY_NOT_BEFORE, "try %" PRId64 " failed, the next is in %s: %s",
                 doc_i64(task, "error.attempt", doc_i64(task, "attempt", 0)), wait,
                 msg[0] != '\0' ? msg : "no error is noted");
-        why_next(out, "goes on by itself; to stop it: trawl task cancel %s",
+        why_next(out, "no action needed; to stop it: trawl task cancel %s",
                  doc_str(task, "_id", "?"));
     }
     return true;

@@ -81,15 +81,15 @@ static enum bus_trouble classify(rd_kafka_resp_err_t code)
 
 static const char *const remedies[] = {
     [BUS_TROUBLE_CONNECTION] = "see that the broker runs and that [kafka] brokers names it; "
-                               "work goes on by itself",
+                               "no action needed",
     [BUS_TROUBLE_RESOLVE] = "see that every host in [kafka] brokers has an address here",
     [BUS_TROUBLE_LOGIN] = "see what the broker lets this client do: read and write our topics, "
                           "join our group, create topics",
-    [BUS_TROUBLE_TOPIC] = "a running scheduler makes the topics; work goes on by itself",
+    [BUS_TROUBLE_TOPIC] = "a running scheduler makes the topics; no action needed",
     [BUS_TROUBLE_DELIVERY] = "none needed: the scheduler publishes again",
     [BUS_TROUBLE_GROUP] = "none needed if it ends within a minute; otherwise look at the broker",
     [BUS_TROUBLE_OFFSET] = "none needed: reading goes on from the oldest message",
-    [BUS_TROUBLE_FATAL] = "none needed: the client is made anew",
+    [BUS_TROUBLE_FATAL] = "none needed: a new client is made",
     [BUS_TROUBLE_OTHER] = "look at the broker's log",
 };
 _Static_assert(sizeof remedies / sizeof *remedies == BUS_TROUBLE_COUNT, "one for each");

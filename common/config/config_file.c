@@ -174,7 +174,7 @@ static int unknown_key(const struct config_keys *keys, const struct config_entry
         return out_of_memory(err);
     }
     if (*section == '\0') {
-        return ERR(err, ERR_INVALID, 0, "key '%s' stands before any [section]", name);
+        return ERR(err, ERR_INVALID, 0, "key '%s' comes before any [section]", name);
     }
     const struct config_key *near = config_nearest(keys, e->section, e->name);
     if (near == NULL) {

@@ -50,11 +50,11 @@ static const struct config_key main_keys[] = {
      HELP("How long a worker that died keeps its partitions, and a new one waits for some. The "
           "broker's group.min.session.timeout.ms is the least, 6000 unless it was changed.")},
     {AT(kafka, redispatch_ms), INT("1000", 10, HOUR_MS),
-     HELP("An admitted task that nobody has claimed for so long is sent once more.")},
+     HELP("An admitted task that no worker has claimed after this time is sent again.")},
     {AT(scheduler, sweep_ms), INT("1000", 10, HOUR_MS),
      HELP("A full pass over everything, beside the passes that events cause.")},
     {AT(scheduler, lease_ms), INT("8000", 100, HOUR_MS),
-     HELP("A standby scheduler takes over when the leader is silent for so long.")},
+     HELP("A standby scheduler takes over when the leader has been silent for this time.")},
     {AT(scheduler, poll_s), INT("10", 1, DAY_S),
      HELP("Time between two looks at an instrument's folder, unless its file says otherwise.")},
     {AT(scheduler, instruments_dir), TEXT(NULL),
@@ -63,7 +63,7 @@ static const struct config_key main_keys[] = {
     {AT(worker, heartbeat_ms), INT("1000", 50, HOUR_MS),
      HELP("Time between two signs of life; extends the lease of every task that the worker has.")},
     {AT(worker, lease_ms), INT("30000", 100, HOUR_MS),
-     HELP("A worker that is silent for so long counts as lost; at least 3 heartbeats.")},
+     HELP("A worker that has been silent for this time counts as lost; at least 3 heartbeats.")},
     {AT(retry, max_attempts), INT("5", 1, 1000),
      HELP("A task that failed so often for passing reasons is dead until somebody retries it.")},
     {AT(retry, base_ms), INT("1000", 1, HOUR_MS),
@@ -99,7 +99,7 @@ static const struct config_key main_keys[] = {
     {AT(mount, check_s), INT("60", 1, DAY_S),
      HELP("Time between two looks at every location, beside the look before each step of a task.")},
     {AT(mount, deadline_ms), INT("5000", 50, 10 * MINUTE_MS),
-     HELP("A location that does not answer for so long hangs: its tasks wait, others go on.")},
+     HELP("A location that does not answer within this time hangs: its tasks wait, others go on.")},
     {AT(mount, min_free_mib), INT("16", 0, 1000000000),
      HELP("A location with less room counts as full for all that is written to it, MiB.")},
     {AT(copy, threads), INT("2", 1, 64),
@@ -124,7 +124,8 @@ static const struct config_key main_keys[] = {
      HELP("Make the msqc settings when the database has no settings at all.")},
     {AT(quant, engine), TEXT("slurm"), ONE_OF("slurm local file"),
      HELP("What runs jobs whose settings do not say: SLURM; processes on the worker's host, in "
-          "[location.slurm] worker; or whoever takes job files from job_queue in the output.")},
+          "[location.slurm] worker; or the program that takes job files from job_queue in the "
+          "output.")},
     {AT(quant, error_codes), TEXT(""), .flags = CONFIG_ABSOLUTE,
      HELP("File with lines 'software-type code text': a failed job whose log has the text gets the "
           "code. Looked at before the table that is built in.")},
@@ -176,12 +177,13 @@ static const struct config_key one_instrument[] = {
      HELP("No rule below says done before every size, time and name of what belongs to the raw "
           "file has been unchanged for this time.")},
     {AT(quiet_s), INT(NULL, 0, 7 * DAY_S),
-     HELP("Unchanged for so long is done; 0: the rules below decide. Not set: 60 for generic, "
+     HELP("What has not changed for this time is done; 0: the rules below decide. Not set: 60 for "
+          "generic, "
           "otherwise 0.")},
     {AT(size_check_s), INT("3600", 1, 7 * DAY_S),
      HELP("Two equal sizes of the main file so far apart: done.")},
     {AT(missing_main_s), INT("7200", 1, 7 * DAY_S),
-     HELP("No main file for so long: the acquisition has failed.")},
+     HELP("Without a main file for this time the acquisition has failed.")},
     {AT(old_file_s), INT("18000", 1, 3650LL * DAY_S),
      HELP("So much older than the youngest: done, if old_files_done.")},
     {AT(old_files_done), BOOL("false"), HELP("Whether old_file_s holds.")},

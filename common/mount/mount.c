@@ -242,7 +242,7 @@ static void remedy(enum mount_status s, const struct mount_need *n, char out[sta
                  "mount the right share, or, if this is it: trawl mount init %s --replace", id);
         return;
     case MOUNT_STALE:
-        snprintf(out, 160, "mount it anew (umount -l, mount)");
+        snprintf(out, 160, "mount it again (umount -l, mount)");
         return;
     case MOUNT_READ_ONLY:
         snprintf(out, 160, "mount it writable for us");

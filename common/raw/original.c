@@ -266,7 +266,7 @@ static int compare_content(const struct original_look *l, const struct tree_entr
         return 0;
     }
     if (why.kind == ERR_INVALID && (why.code == 0 || why.code == ELOOP || why.code == ENOTDIR)) {
-        differs(out, e->path, "is no regular file any more");
+        differs(out, e->path, "is no longer a regular file");
         return 0;
     }
     return busy(out, &why, err);

@@ -220,7 +220,7 @@ static void parked_tasks_name_their_job(void **state)
     bson_t *unwatched = copy("parked");
     BCON_APPEND(unwatched, "parked", "{", "job_id", "17_3", "}");
     out = explain(&(struct world){.led = true, .slots = 1}, unwatched);
-    expect(&out, WHY_PARKED, "SLURM job 17_3", "nobody watches the job");
+    expect(&out, WHY_PARKED, "SLURM job 17_3", "no worker watches the job");
     bson_t *ended = copy("parked");
     BCON_APPEND(ended, "parked", "{", "job_id", BCON_INT64(17), "ended", "{", "state", "COMPLETED",
                 "}", "}");
@@ -239,7 +239,7 @@ static void parked_tasks_tell_of_a_cluster_that_is_silent(void **state)
     bson_t *job = copy("parked");
     BCON_APPEND(job, "parked", "{", "job_id", BCON_INT64(17), "state", "RUNNING", "}");
     struct why out = explain(&silent, job);
-    expect(&out, WHY_PARKED, "has not answered for 4 min: no route to head1", "by itself");
+    expect(&out, WHY_PARKED, "has not answered for 4 min: no route to head1", "no action needed");
     bson_t *process = copy("parked");
     BCON_APPEND(process, "parked", "{", "engine", "local", "job_id", BCON_INT64(17), "}");
     out = explain(&silent, process);
@@ -252,7 +252,7 @@ static void tasks_that_are_to_stop_say_who_is_missing(void **state)
     bson_t *job = copy("parked");
     BCON_APPEND(job, "parked", "{", "job_id", BCON_INT64(17), "}", "cancel", "{", "by", "kim", "}");
     struct why out = explain(&(struct world){.led = true, .slots = 1}, job);
-    expect(&out, WHY_CANCELLING, "kim asked to stop it", "nobody watches the job");
+    expect(&out, WHY_CANCELLING, "kim asked to stop it", "no worker watches the job");
     bson_t *waits = copy("admitted");
     BCON_APPEND(waits, "cancel", "{", "by", "kim", "}");
     out = explain(&(struct world){.worker = true, .slots = 1}, waits);
@@ -353,7 +353,7 @@ static void raw_files_that_grow_name_rule_and_time(void **state)
     expect(&out, WHY_ACQUIRING, "instrument x", "config check --instruments");
     f.led = false;
     out = explain_raw(&f, RAW("instrument_id", "x"), NULL);
-    expect(&out, WHY_NO_LEADER, "nobody watches", "trawl-scheduler");
+    expect(&out, WHY_NO_LEADER, "acquisition is not watched", "trawl-scheduler");
 #undef RAW
 }
 
@@ -365,7 +365,7 @@ static void raw_files_say_what_none_of_their_tasks_says(void **state)
         .workers = none, .pools = none, .slots = none, .led = true, .now_ms = NOW};
 #define RAW(status) BCON_NEW("_id", "a.raw", "status", status, "status_details", "because")
     struct why out = explain_raw(&f, RAW("copying_done"), NULL);
-    expect(&out, WHY_PLANNING, "has not planned", "by itself");
+    expect(&out, WHY_PLANNING, "has not planned", "no action needed");
     out = explain_raw(&f, RAW("copying"), copy("ready"));
     expect(&out, WHY_TASKS_OPEN, "1 task is open", "");
     out = explain_raw(&f, RAW("done"), copy("done"));

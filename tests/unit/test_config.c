@@ -107,7 +107,7 @@ static void an_unknown_key_is_refused_with_file_line_and_the_nearest(void **stat
     put("trawl.ini", "[nothing]\nlike_it = x\n");
     refused("trawl.ini:2: unknown key nothing.like_it");
     put("trawl.ini", "uri = x\n");
-    refused("trawl.ini:1: key 'uri' stands before any [section]");
+    refused("trawl.ini:1: key 'uri' comes before any [section]");
     put("trawl.ini", "[mongo]\n\x1b[2J = x\n");
     refused("unknown key mongo.%1B[2J");
 }
