@@ -57,7 +57,7 @@ struct check {
     size_t bad;
 };
 
-static void say(struct check *k, const char *name, const char *trouble)
+static void report_check(struct check *k, const char *name, const char *trouble)
 {
     bool good = trouble[0] == '\0';
     k->bad += good ? 0 : 1;
@@ -88,7 +88,7 @@ static int check_instrument(void *ctx, const char *id, const struct instrument *
     }
     char name[64];
     snprintf(name, sizeof name, "instrument %s", id);
-    say(k, name, trouble);
+    report_check(k, name, trouble);
     return 0;
 }
 
@@ -101,7 +101,7 @@ static enum cli_exit cmd_config_check(struct cli *c, const struct args *a, struc
     if (list == NULL || (c->ops.cfg == NULL && !c->json)) {
         return cli_fail(err, CLI_USAGE, "%s", bad.msg);
     }
-    say(&k, "configuration", bad.msg);
+    report_check(&k, "configuration", bad.msg);
     if (c->ops.cfg != NULL && args_get(a, "instruments") != NULL &&
         instruments_each(c->ops.cfg, check_instrument, &k, err) != 0) {
         return CLI_USAGE;

@@ -52,7 +52,7 @@ static void keep(void *ctx, const struct mounts_view *v)
     k->failed |= docs_add(k->seen, doc, k->err);
 }
 
-static int look(void *ctx, const struct mount_need *need, struct err *err)
+static int look_at_location(void *ctx, const struct mount_need *need, struct err *err)
 {
     struct checking *k = ctx;
     struct mount_need n = *need;
@@ -140,7 +140,7 @@ static enum cli_exit cmd_mount_check(struct cli *c, const struct args *a, struct
     }
     struct checking k = {.c = c, .mounts = mounts, .seen = seen, .ask = true, .err = err};
     location_host(k.host, sizeof k.host);
-    const struct locations_walk walk = {a->words, a->n, look, print_left_out, &k};
+    const struct locations_walk walk = {a->words, a->n, look_at_location, print_left_out, &k};
     int rc = locations_each(&c->ops, &walk, err);
     k.ask = false;
     rc = rc == 0 ? locations_each(&c->ops, &walk, err) : rc;

@@ -129,7 +129,7 @@ static void show(struct dry_run *d, const struct answer *a)
 
 /* --- one raw file --- */
 
-/* What speaks for it in its documents has been heard: look at its files. */
+/* Its documents allow the removal; now check the files. */
 static int check_files(struct dry_run *d, const struct instrument *i, const bson_t *raw,
                        struct err *err)
 {
@@ -177,8 +177,8 @@ static int look_at(struct dry_run *d, const struct instrument *i, const char *id
     return 0;
 }
 
-static int judge(struct dry_run *d, const struct instrument *i, const struct retire_rule *rule,
-                 const bson_t *raw, struct err *err)
+static int judge_removal(struct dry_run *d, const struct instrument *i,
+                         const struct retire_rule *rule, const bson_t *raw, struct err *err)
 {
     enum retire_verdict v = retire_judge(rule, raw, d->chosen);
     const char *why = retire_verdict_name(v);
@@ -213,12 +213,12 @@ static int files_of(struct dry_run *d, const struct instrument *i, const struct 
     if (d->file != NULL) { /* whatever is wanted: may this one go? */
         struct retire_rule any = *rule;
         any.wanted_bytes = INT64_MAX;
-        return judge(d, i, &any, d->file, err);
+        return judge_removal(d, i, &any, d->file, err);
     }
     AUTO(docs_free) struct docs *all = on_instrument(d, i->id, err);
     int rc = all == NULL ? -1 : 0;
     for (size_t n = 0; rc == 0 && n < all->n; n++) {
-        rc = judge(d, i, rule, all->items[n], err);
+        rc = judge_removal(d, i, rule, all->items[n], err);
     }
     return rc;
 }

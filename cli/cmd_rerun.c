@@ -32,7 +32,8 @@ struct rerun {
 };
 
 /* What becomes of one task: a stable word. */
-static enum cli_exit note(struct rerun *r, const char *task, const char *what, struct err *err)
+static enum cli_exit add_answer(struct rerun *r, const char *task, const char *what,
+                                struct err *err)
 {
     if (r->c->json) {
         json_t *one = json_pack("{s:o, s:s}", "task", json_text(task), "rerun", what);
@@ -99,7 +100,7 @@ static enum cli_exit rerun_task(struct rerun *r, const bson_t *raw, const bson_t
                         task_state_name(state));
     }
     if (r->dry) {
-        return note(r, id, before != NULL ? "would run again" : "would run", err);
+        return add_answer(r, id, before != NULL ? "would run again" : "would run", err);
     }
     int64_t run = before != NULL ? doc_i64(before, "input.run", 1) + 1 : 1;
     AUTO(bson_destroy)
@@ -118,7 +119,7 @@ static enum cli_exit rerun_task(struct rerun *r, const bson_t *raw, const bson_t
     if (!won) {
         return cli_fail(err, CLI_REFUSED, "%s has changed meanwhile: look again", id);
     }
-    enum cli_exit e = note(r, id, before != NULL ? "runs again" : "runs", err);
+    enum cli_exit e = add_answer(r, id, before != NULL ? "runs again" : "runs", err);
     ops_event(&r->c->ops, "task", id, t.raw_file);
     return e;
 }
@@ -159,7 +160,7 @@ static enum cli_exit rerun_file(struct rerun *r, const char *name, struct err *e
     return e;
 }
 
-/* One that cannot be run again does not keep the others from it; the first reason is told last. */
+/* A file that cannot be rerun does not stop the rest; the first failure is reported at the end. */
 static enum cli_exit rerun_all(struct rerun *r, const struct args *a, struct err *err)
 {
     enum cli_exit worst = CLI_OK;

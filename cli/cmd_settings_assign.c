@@ -1,5 +1,5 @@
 /*
- * cmd_settings_assign.c - trawl settings assign|unassign|resolve: which settings speak for which
+ * cmd_settings_assign.c - trawl settings assign|unassign|resolve: which settings apply to which
  * files.
  *
  * An assignment's _id is "<project>/<scope>/<software type>/<filter>", so that the database itself

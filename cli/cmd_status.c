@@ -4,7 +4,7 @@
 #include "common/db/doc_json.h"
 
 /* The worst news decides. */
-static enum cli_exit judge(const struct cli *c, const struct status *s, struct err *err)
+static enum cli_exit exit_code_of(const struct cli *c, const struct status *s, struct err *err)
 {
     if (s->mongo.kind != ERR_NONE) {
         *err = s->mongo;
@@ -21,7 +21,7 @@ static enum cli_exit judge(const struct cli *c, const struct status *s, struct e
 static enum cli_exit show(struct cli *c, const struct status *s, struct err *err)
 {
     int rc = c->json ? json_print(status_json(&c->ops, s), c->out, err) : status_print(c, s, err);
-    return rc == 0 ? judge(c, s, err) : cli_exit_of(err);
+    return rc == 0 ? exit_code_of(c, s, err) : cli_exit_of(err);
 }
 
 static enum cli_exit cmd_status(struct cli *c, const struct args *a, struct err *err)

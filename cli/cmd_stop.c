@@ -58,7 +58,7 @@ static int change(struct button *b, bool *won, struct err *err)
 }
 
 /* what: "stopped", "resumed", "kept" (an operator gave it a size meanwhile), "was stopped". */
-static void note(struct button *b, const char *what)
+static void add_pool(struct button *b, const char *what)
 {
     int64_t slots = doc_i64(b->pool, "slots", 0), saved = doc_i64(b->pool, "saved_slots", -1);
     const char *id = doc_str(b->pool, "_id", "?");
@@ -95,7 +95,7 @@ static int one_pool(struct button *b, const bson_t *pool, struct err *err)
         b->pool = now;
         if (!concerns(b, now)) {
             if (b->stop) {
-                note(b, "was stopped");
+                add_pool(b, "was stopped");
             }
             return 0;
         }
@@ -103,7 +103,7 @@ static int one_pool(struct button *b, const bson_t *pool, struct err *err)
             return -1;
         }
         if (won) {
-            note(b, b->stop ? "stopped" : pool_is_stopped(now) ? "resumed" : "kept");
+            add_pool(b, b->stop ? "stopped" : pool_is_stopped(now) ? "resumed" : "kept");
             b->changed++;
             return 0;
         }

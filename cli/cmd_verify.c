@@ -242,7 +242,7 @@ static int read_backup(struct scrub *s, const bson_t *raw, struct err *err)
 }
 
 /* Beside the mark: a line for whoever reads logs. On a terminal it is on the screen already. */
-static void tell(const struct verify_one *one)
+static void log_damage(const struct verify_one *one)
 {
     if (isatty(STDERR_FILENO) != 1) {
         log_error("backup_damaged", KV("raw_file", one->id), KV("files", one->damaged),
@@ -288,7 +288,7 @@ static int note_found(struct scrub *s, const struct scrub_found *f, bool *stale,
 }
 
 /* *stale = true: it is being copied again, what was read does not count. */
-static int note(struct scrub *s, const bson_t *raw, bool *stale, struct err *err)
+static int note_result(struct scrub *s, const bson_t *raw, bool *stale, struct err *err)
 {
     struct verify_one *one = s->show.one;
     char text[500];
@@ -309,7 +309,7 @@ static int note(struct scrub *s, const bson_t *raw, bool *stale, struct err *err
         return -1;
     }
     if (one->damaged > 0 && !*stale) {
-        tell(one);
+        log_damage(one);
     }
     return 0;
 }
@@ -349,7 +349,7 @@ static int verify_raw(struct scrub *s, const bson_t *raw, bool *skip, struct err
     }
     *skip = !still;
     if (still && read_backup(s, raw, err) == 0) {
-        if (note(s, raw, skip, err) != 0) {
+        if (note_result(s, raw, skip, err) != 0) {
             return -1;
         }
     } else if (still && err->kind == ERR_INVALID) {

@@ -44,7 +44,7 @@ static void fail(struct verify_file *f, int code, const char *why)
 }
 
 /* Without reading; true when it is worth reading. */
-static bool look(const char *folder, struct verify_file *f)
+static bool look_at_file(const char *folder, struct verify_file *f)
 {
     const char *base;
     struct stat st;
@@ -89,11 +89,12 @@ static bool is_ours(const struct err *err)
     return err->kind != ERR_INVALID && (err->code == 0 || err->code == ENOMEM);
 }
 
-static int judge(struct rehash *r, const char *folder, struct verify_file *f, struct err *err)
+static int compare_file(struct rehash *r, const char *folder, struct verify_file *f,
+                        struct err *err)
 {
     const struct rehash_file at = {folder, f->record->path, f->record->digest};
     struct rehash_seen seen;
-    if (!look(folder, f)) {
+    if (!look_at_file(folder, f)) {
         return 0;
     }
     struct err e = {0};
@@ -114,7 +115,7 @@ int verify_files(struct rehash *r, const char *folder, const struct record *reco
 {
     for (size_t i = 0; i < record->n; i++) {
         struct verify_file f = {.record = &record->files[i], .state = VERIFY_OK};
-        if (judge(r, folder, &f, err) != 0) {
+        if (compare_file(r, folder, &f, err) != 0) {
             return -1;
         }
         w->file(w->ctx, &f);
@@ -124,7 +125,8 @@ int verify_files(struct rehash *r, const char *folder, const struct record *reco
 
 /* --- the manifests --- */
 
-static void say(char why[static VERIFY_WHY], const char *name, const char *what, const char *path)
+static void say_difference(char why[static VERIFY_WHY], const char *name, const char *what,
+                           const char *path)
 {
     char shown[TREE_SHOWN];
     snprintf(why, VERIFY_WHY, "%.100s %s %.150s", name, what, tree_shown(path, shown));
@@ -160,18 +162,18 @@ static void compare_lines(const struct manifest *m, const struct record *record,
         const struct record_file *f = &record->files[i];
         const char *listed = listed_hash(m, f->path);
         if (listed == NULL) {
-            say(why, name, "does not list", f->path);
+            say_difference(why, name, "does not list", f->path);
         } else if (strcmp(listed, digest ? f->hex.digest : f->hex.xxh3) != 0) {
-            say(why, name, "has another hash of", f->path);
+            say_difference(why, name, "has another hash of", f->path);
         }
     }
     for (size_t i = 0; m->n != record->n && i < m->n && why[0] == '\0'; i++) {
         if (!is_recorded(record, m->lines[i].path)) {
-            say(why, name, "lists what was not recorded:", m->lines[i].path);
+            say_difference(why, name, "lists what was not recorded:", m->lines[i].path);
         }
     }
     if (why[0] == '\0' && m->n != record->n) {
-        say(why, name, "lists a file twice", "");
+        say_difference(why, name, "lists a file twice", "");
     }
 }
 

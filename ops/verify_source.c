@@ -91,8 +91,8 @@ static int mark(void *ctx, bool *won, bson_t *after, struct err *err)
 }
 
 /* Only a mark that is set or taken away is an entry of the log. */
-static int note(const struct verify_source *v, const bson_t *raw, const struct original_seen *seen,
-                bool *stale, struct err *err)
+static int note_original(const struct verify_source *v, const bson_t *raw,
+                         const struct original_seen *seen, bool *stale, struct err *err)
 {
     char text[ORIGINAL_SAID];
     bool differs = seen->state == ORIGINAL_DIFFERS;
@@ -174,7 +174,7 @@ static int look_at(const struct verify_source *v, const bson_t *raw, const struc
                  ? -1
                  : 0;
     if (rc == 0 && seen.state != ORIGINAL_BUSY) {
-        rc = note(v, raw, &seen, &stale, err);
+        rc = note_original(v, raw, &seen, &stale, err);
     }
     if (rc == 0) {
         show(&seen, one);

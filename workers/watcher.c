@@ -19,7 +19,7 @@ struct watching {
     bool silent;    /* the lease's document says since when, and why, nothing can be seen */
 };
 
-/* Whatever holds the look back is noted for people: trawl why tells it of what is parked. */
+/* Record why the cluster cannot be read, so that trawl why can show it. */
 static void note_silence(struct watching *w, const struct err *why)
 {
     bool silent = why->kind == ERR_HOLD, won;

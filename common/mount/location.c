@@ -110,7 +110,7 @@ static int learn(struct db *db, const struct location_init *in, struct known *k,
     return 0;
 }
 
-/* Whether the share and the document may be brought together without being told to. */
+/* Whether the share may be adopted without --replace. */
 static int agree(const struct location_init *in, const struct known *k, struct err *err)
 {
     if (in->replace) {

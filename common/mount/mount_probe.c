@@ -220,8 +220,8 @@ static void hangs(const struct place *p, int64_t now, struct answer *a)
     snprintf(a->detail, sizeof a->detail, "it has not answered for %lld s", (long long)s);
 }
 
-static enum mount_status judge(const struct place *p, const struct mount_need *need,
-                               char detail[static 200])
+static enum mount_status judge_place(const struct place *p, const struct mount_need *need,
+                                     char detail[static 200])
 {
     struct mount_need n = *need;
     n.bytes = n.bytes > p->o.min_free_bytes ? n.bytes : p->o.min_free_bytes;
@@ -235,7 +235,7 @@ static void remember(struct mounts *m, struct place *p, const struct answer *a)
     enum mount_status s = a->status;
     memcpy(p->detail, a->detail, sizeof p->detail);
     if (s != MOUNT_HANGS) {
-        s = judge(p, &most, p->detail);
+        s = judge_place(p, &most, p->detail);
     }
     if (p->since_ms == 0 || p->status != s) {
         p->since_ms = wall_ms();
@@ -245,8 +245,8 @@ static void remember(struct mounts *m, struct place *p, const struct answer *a)
 }
 
 /* -1 when what is expected cannot be learned. */
-static int look(struct mounts *m, struct place *p, const struct mount_need *need, struct answer *a,
-                struct err *err)
+static int look_at_place(struct mounts *m, struct place *p, const struct mount_need *need,
+                         struct answer *a, struct err *err)
 {
     struct mount_expect expect;
     *a = (struct answer){.status = MOUNT_OK};
@@ -266,7 +266,7 @@ static int look(struct mounts *m, struct place *p, const struct mount_need *need
         hangs(p, mono_ms(), a);
     } else {
         a->proof = p->proof;
-        a->status = judge(p, need, a->detail);
+        a->status = judge_place(p, need, a->detail);
     }
     remember(m, p, a);
     a->since_ms = p->since_ms;
@@ -282,7 +282,7 @@ int mounts_check(struct mounts *m, const struct mount_need *need, struct err *er
     if (p == NULL) {
         return -1;
     }
-    if (look(m, p, need, &a, &why) != 0) {
+    if (look_at_place(m, p, need, &a, &why) != 0) {
         return ERR(err, ERR_HOLD, MOUNT_OK, "what location %s should be is not known: %s",
                    need->location, why.msg);
     }
@@ -294,7 +294,7 @@ int mounts_look(struct mounts *m, const struct mount_need *need,
 {
     struct answer a;
     struct place *p = place_of(m, need, err);
-    if (p == NULL || look(m, p, need, &a, err) != 0) {
+    if (p == NULL || look_at_place(m, p, need, &a, err) != 0) {
         return -1;
     }
     show(ctx, &(struct mounts_view){.location = p->location,

@@ -97,7 +97,7 @@ static int see_name(void *ctx, const char *name, struct err *err)
     return ours ? tree_add(&k->c->tree, k->backup, name, err) : 0;
 }
 
-static void refuse(struct checking *k, size_t i, const char *why)
+static void refuse_file(struct checking *k, size_t i, const char *why)
 {
     if (k->c->why[i][0] == '\0') {
         k->c->bad++;
@@ -109,7 +109,7 @@ static void refuse(struct checking *k, size_t i, const char *why)
 static void differs(struct checking *k, size_t i, const char *why)
 {
     k->c->differing++;
-    refuse(k, i, why);
+    refuse_file(k, i, why);
 }
 
 /* --- the cheap looks --- */
@@ -122,13 +122,13 @@ static void look_at_pool(struct checking *k, size_t i, const struct record_file 
     int dir = tree_parent(k->place->pool, f->path, &base);
     if (dir < 0 || fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) != 0) {
         snprintf(why, sizeof why, "its backup is missing in the pool: %s", strerror(errno));
-        refuse(k, i, why);
+        refuse_file(k, i, why);
     } else if (!S_ISREG(st.st_mode)) {
-        refuse(k, i, "its backup in the pool is no regular file");
+        refuse_file(k, i, "its backup in the pool is no regular file");
     } else if (st.st_size != f->size) {
         snprintf(why, sizeof why, "its backup in the pool has %lld bytes, recorded are %lld",
                  (long long)st.st_size, (long long)f->size);
-        refuse(k, i, why);
+        refuse_file(k, i, why);
     }
     if (dir >= 0) {
         close(dir);
@@ -185,7 +185,7 @@ static int take_error(struct checking *k, size_t i, const char *what, struct err
     }
     char why[224];
     snprintf(why, sizeof why, "%s: %.180s", what, err->msg);
-    refuse(k, i, why);
+    refuse_file(k, i, why);
     *err = (struct err){0};
     return 0;
 }
@@ -206,14 +206,14 @@ static int read_both(struct checking *k, struct rehash *hash, size_t i, struct e
         return 0;
     }
     if (seen.mtime_ns != e->mtime_ns || seen.ctime_ns != e->ctime_ns) {
-        refuse(k, i, "it changed while it was looked at");
+        refuse_file(k, i, "it changed while it was looked at");
         return 0;
     }
     if (rehash_file(hash, &pool, &seen, err) != 0) {
         return take_error(k, i, "in the pool", err);
     }
     if (!record_matches(f, &seen)) {
-        refuse(k, i, "its backup in the pool is damaged (hashes differ)");
+        refuse_file(k, i, "its backup in the pool is damaged (hashes differ)");
     }
     return 0;
 }

@@ -157,8 +157,8 @@ static bool names_host(const struct word *names, const char *name)
 }
 
 /* What the lines under one name say. */
-static enum host_verdict say(const char *text, const char *name, const struct known_ask *ask,
-                             bool *authority)
+static enum host_verdict host_says(const char *text, const char *name, const struct known_ask *ask,
+                                   bool *authority)
 {
     enum host_verdict verdict = HOST_UNKNOWN;
     struct line line;
@@ -185,12 +185,12 @@ enum host_verdict known_hosts_say(const char *text, const struct known_ask *ask,
     char name[200];
     *authority = false;
     known_hosts_name(ask->host, ask->port, name, sizeof name);
-    enum host_verdict verdict = say(text, name, ask, authority);
+    enum host_verdict verdict = host_says(text, name, ask, authority);
     if (ask->port == 22) {
         return verdict;
     }
     known_hosts_name(ask->host, 22, name, sizeof name);
-    enum host_verdict plain = say(text, name, ask, authority);
+    enum host_verdict plain = host_says(text, name, ask, authority);
     if (plain == HOST_REVOKED || (verdict == HOST_UNKNOWN && plain == HOST_KNOWN)) {
         return plain;
     }

@@ -19,7 +19,7 @@ static bool is_long(const struct scheduler *s, const struct open_task *t, int64_
     return t->busy_ms > 0 && now - t->busy_ms >= s->cfg->retry.held_alert_s * 1000;
 }
 
-static int tell(struct scheduler *s, const struct open_task *t, struct err *err)
+static int open_alert(struct scheduler *s, const struct open_task *t, struct err *err)
 {
     AUTO(bson_destroy) bson_t *task = NULL;
     if (db_find_id(s->db, DB_TASKS, t->id, &task, err) != 0) {
@@ -72,7 +72,7 @@ static int compare(struct scheduler *s, const struct docset *told, struct err *e
     }
     for (size_t i = 0; i < s->n_open; i++) {
         const struct open_task *t = &s->open[i];
-        if (is_long(s, t, now) && !is_told(told, t->raw_file) && tell(s, t, err) != 0) {
+        if (is_long(s, t, now) && !is_told(told, t->raw_file) && open_alert(s, t, err) != 0) {
             return -1;
         }
     }

@@ -1,7 +1,7 @@
 /*
- * dead_letters.c - what trawl dead ls lists is also told in <env>.dead: by the leader, from the
- * tasks that say that it was not told yet. Told at least once: whoever dies in between tells it
- * again.
+ * dead_letters.c - the leader sends each task that trawl dead ls lists to <env>.dead, and clears
+ * the task's mark "untold". At least once: the mark is cleared after delivery, so a crash repeats
+ * the message.
  */
 #include "common/base/log.h"
 #include "scheduler/scheduler.h"

@@ -156,7 +156,7 @@ static int write_each_alone(struct ledger *l, struct db *db, struct err *err)
     return 0;
 }
 
-static void tell(const struct ledger *l, struct scheduler *s)
+static void log_status_changes(const struct ledger *l, struct scheduler *s)
 {
     for (size_t i = 0; i < l->n; i++) {
         const struct ledger_line *line = &l->lines[i];
@@ -176,7 +176,7 @@ int ledger_write(struct ledger *l, struct scheduler *s, struct err *err)
     int rc = l->n == 0 || write_lines(l, s->db, 0, l->n, &why) == 0 ? 0
              : db_ping(s->db, err) != 0                             ? -1
                                         : write_each_alone(l, s->db, err);
-    tell(l, s);
+    log_status_changes(l, s);
     ledger_clear(l);
     return rc;
 }

@@ -60,8 +60,8 @@ static bool scan_is_plausible(const struct instrument *i, const struct acquisiti
 }
 
 /* The rules of a raw file of which nothing moves. */
-static enum verdict judge(const struct instrument *i, const struct acquisition *a,
-                          const struct sighting *s, const char **rule)
+static enum verdict judge_still(const struct instrument *i, const struct acquisition *a,
+                                const struct sighting *s, const char **rule)
 {
     if (i->old_files_done && s->behind_youngest_ms > i->old_file_s * 1000) {
         *rule = "old file";
@@ -102,7 +102,7 @@ enum verdict acquisition_look(const struct instrument *i, struct acquisition *a,
         *rule = s->unreadable ? WAITS_UNREADABLE : WAITS_STILL;
         return VERDICT_WAIT;
     }
-    if (judge(i, a, s, rule) == VERDICT_DONE) {
+    if (judge_still(i, a, s, rule) == VERDICT_DONE) {
         return VERDICT_DONE;
     }
     *rule = checks_agree ? "size unchanged" : *rule;

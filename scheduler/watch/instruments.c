@@ -153,8 +153,8 @@ static size_t find_file(const struct instruments *all, const char *file)
     return i;
 }
 
-static void refuse(struct instruments *all, const char *file, const struct stat *st,
-                   struct watch *old, const struct err *err)
+static void refuse_file(struct instruments *all, const char *file, const struct stat *st,
+                        struct watch *old, const struct err *err)
 {
     (void)all;
     log_err("instrument_refused", err);
@@ -191,7 +191,7 @@ static int see_file(void *ctx, const char *name, struct err *err)
         static struct log_gate gate;
         uint64_t missed = 0;
         if (old != NULL || log_gate_open(&gate, &missed)) {
-            refuse(all, file, &st, old, &why);
+            refuse_file(all, file, &st, old, &why);
         }
         return 0;
     }
@@ -202,8 +202,8 @@ static int see_file(void *ctx, const char *name, struct err *err)
     return 0;
 }
 
-/* What was said of it is not true any more. */
-static void unsay(struct instruments *all, const char *id)
+/* Delete the instrument's document in "watches". */
+static void remove_status(struct instruments *all, const char *id)
 {
     struct err err = {0};
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(id));
@@ -221,7 +221,7 @@ static void drop_removed(struct instruments *all)
             log_info("instrument_removed", KV("instrument", all->at[i]->cfg->id));
             drop_watch(all, i);
             if (id != NULL) {
-                unsay(all, id);
+                remove_status(all, id);
             }
         }
     }

@@ -26,7 +26,7 @@ int watch_prove(struct watch *w, struct err *err)
     return mounts_check(w->s->mounts, &need, err);
 }
 
-static void tell(struct watch *w)
+static void report_share(struct watch *w)
 {
     size_t open = 0, files = 0;
     for (size_t i = 0; i < w->n; i++) {
@@ -87,7 +87,7 @@ void watch_judge(struct watch *w, const struct err *why, bool unproven)
                  KV("detail", w->trouble));
     }
     if (changed || w->told_ms == 0 || mono_ms() - w->told_ms >= TELL_EVERY_MS) {
-        tell(w);
+        report_share(w);
     }
 }
 
