@@ -30,3 +30,25 @@ foreach(name faults/08-corruption faults/25-held-originals integration/0332-orig
     set_property(TEST ${name} APPEND PROPERTY RESOURCE_LOCK production)
   endif()
 endforeach()
+
+# Chaos: one short run of tests/chaos/chaos.py, with servers of its own. The seed is one that kills
+# each of them, every scheduler and every worker, and has instruments of every manner. Longer:
+# make chaos SEED=n KILLS=n.
+if(FUSE3_FOUND)
+  # Times of birth, for the processes that preload it.
+  add_library(test_birth MODULE chaos/birth.c)
+  target_link_libraries(test_birth PRIVATE project_flags)
+  set_target_properties(test_birth PROPERTIES PREFIX "")
+
+  add_test(NAME chaos/short COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/chaos/chaos.py --seed 188 --kills 12)
+  set_tests_properties(chaos/short PROPERTIES
+    LABELS chaos SKIP_RETURN_CODE 77 TIMEOUT 600 COST 200
+    ENVIRONMENT_MODIFICATION "TRAWL_TEST_BIN=set:${CMAKE_BINARY_DIR}")
+endif()
+
+# The model of dispatching (docs/model), searched by spin, and its rules broken one by one. All of it
+# is computing, and the tests beside it have deadlines.
+foreach(part two_faults three_tasks every_task_ends errors names)
+  add_test(NAME model/${part} COMMAND nice -n 19 ${PROJECT_SOURCE_DIR}/docs/model/check ${part})
+  set_tests_properties(model/${part} PROPERTIES LABELS model TIMEOUT 300 COST 50)
+endforeach()

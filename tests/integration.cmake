@@ -1,5 +1,4 @@
 # Integration tests talk to the real servers of tests/world, which the fixture starts and wipes.
-# Included first: the other files call add_world_test for their own programs.
 set(test_world ${PROJECT_SOURCE_DIR}/tests/world)
 set(test_world_bin "TRAWL_TEST_BIN=set:${CMAKE_BINARY_DIR}")
 
@@ -47,3 +46,37 @@ foreach(what db index leader)
   target_include_directories(test_${what} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   add_world_test(${what} $<TARGET_FILE:test_${what}>)
 endforeach()
+
+# With a broker of its own, which it restarts and stops.
+add_executable(test_bus_real integration/test_bus_real.c)
+target_link_libraries(test_bus_real PRIVATE project_flags PkgConfig::cmocka common)
+target_include_directories(test_bus_real PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+add_alone_test(bus_real kafka $<TARGET_FILE:test_bus_real>)
+
+# librdkafka under ThreadSanitizer: see tsan_threads.c and tsan.supp.
+if(SANITIZE STREQUAL "thread")
+  foreach(what test_bus test_bus_real)
+    target_sources(${what} PRIVATE tsan_threads.c)
+  endforeach()
+  set_tests_properties(unit/bus integration/bus_real PROPERTIES
+    ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp")
+endif()
+
+# These need a cluster.
+foreach(what slurm slurm_batch)
+  add_executable(test_${what} integration/test_${what}.c integration/slurm_world.c)
+  target_link_libraries(test_${what} PRIVATE project_flags PkgConfig::cmocka kind_quant)
+  target_include_directories(test_${what} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  add_world_test(${what} $<TARGET_FILE:test_${what}>)
+  set_tests_properties(integration/${what} PROPERTIES COST 100)
+endforeach()
+
+# What the benches run: a worker whose kinds do nothing and what gives it work, the copy engine, the cluster's engine.
+add_executable(trawl-noop-worker ${PROJECT_SOURCE_DIR}/workers/main.c bench/noop_kinds.c)
+target_link_libraries(trawl-noop-worker PRIVATE workers)
+add_executable(trawl-task-driver bench/task_driver.c)
+target_link_libraries(trawl-task-driver PRIVATE common m)
+add_executable(trawl-copy-bench bench/copy_bench.c)
+target_link_libraries(trawl-copy-bench PRIVATE kind_copy)
+add_executable(trawl-slurm-bench bench/slurm_bench.c)
+target_link_libraries(trawl-slurm-bench PRIVATE project_flags job)

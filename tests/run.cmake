@@ -1,2 +1,0 @@
-# The worker itself, without its servers.
-add_unit_test(run workers)
