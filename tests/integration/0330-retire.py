@@ -99,6 +99,7 @@ def a_byte_that_flipped_in_the_pool_keeps_the_original_and_the_dry_run_says_why(
         holds("its backup in the pool is damaged" in task["error"]["msg"], task["error"]["msg"])
         equal(task["kept"]["refused"][0]["path"], "a.mzML", "the file that is refused")
         wait_file_status(site, "b.mzML", "purged")
+        wait_until(lambda: "remove_refused" in site.raw("a.mzML"), 20, "the leader has noted the refusal")
         raw = site.raw("a.mzML")
         equal(raw["instrument_file_status"], "moved", "instrument_file_status")
         holds("damaged" in raw["remove_refused"]["why"], f"{raw['remove_refused']}")
