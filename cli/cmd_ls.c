@@ -166,7 +166,7 @@ static bool holds(const bson_t *task, const char *state)
     return strcmp(doc_str(task, "state", ""), state) == 0;
 }
 
-/* It waits for a location, the cluster or an original; nobody has to act. */
+/* It waits for a location, the cluster or an original; no action is needed. */
 static bool is_held(const bson_t *task)
 {
     return holds(task, "ready") && doc_has(task, "held");

@@ -260,7 +260,8 @@ int arrays_feed(struct arrays_decoder *decoder, const char *text, size_t size, s
     return 0;
 }
 
-/* The last group of base64 text: nothing, xx== for one byte, or xxx= for two. */
+/* The last group of base64 text: nothing, or what stands for one byte (ends in ==) or for two (ends
+ * in =). */
 static int finish_base64(struct arrays_decoder *decoder, struct err *err)
 {
     unsigned wanted = decoder->sextets == 0 ? 0 : 4 - decoder->sextets;

@@ -1,5 +1,5 @@
 /*
- * ops.h - what every question and action of an operator needs, whoever asks: the command line fills
+ * ops.h - what every question and action of an operator needs: the command line fills
  * it once, a service for each request. Errors are ERR_MISSING, ERR_REFUSED and those of common/;
  * who asks turns them into exit codes or HTTP statuses.
  */

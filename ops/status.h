@@ -24,7 +24,7 @@ struct status {
 
 /* How many raw files have this status class: "error" and the like. */
 int64_t status_errors(const struct status *s) __attribute__((nonnull));
-/* Ask every server and read everything. *out is to be cleared also when a server is away: it says
+/* Ask every server and read everything. *out must be cleared also when a server is away: it says
  * which. -1: there is no memory or no such configuration. */
 int status_read(const struct ops *o, struct status *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));

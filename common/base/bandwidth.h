@@ -37,8 +37,8 @@ struct bandwidth_now bandwidth_at(const struct bandwidth_schedule *s, int hour, 
  * One bucket for a location. Each who draws from it has a share; of the shares that wait, the one
  * that has had the fewest bytes goes first, so all get the same, however many threads each has.
  * What nobody uses is lost: idling earns at most a tenth of a second. The rate is asked for at
- * every draw and ten times a second by whoever waits. Threads: bandwidth_take from any; the rest by
- * the owner.
+ * every draw and ten times a second by each thread that waits. Threads: bandwidth_take from any;
+ * the rest by the owner.
  */
 struct bandwidth;
 typedef int64_t bandwidth_rate_fn(void *ctx); /* bytes/s now; 0 = no limit. Any thread. */

@@ -15,7 +15,7 @@ import time
 class Manner:
     preallocate: bool = False    # each file has its full size at once, and is filled afterwards
     pauses: int = 0              # so many times nothing is written ...
-    pause_s: float = 0.0         # ... for so long
+    pause_s: float = 0.0         # ... for this time
     late_s: float = None         # the members that come last come so long after the rest; None: they do not come last
     hold_s: float = None         # all files are locked (flock) until so long after the last byte; None: none is
     tims_off: bool = False       # bruker: analysis.tsf instead of analysis.tdf

@@ -108,7 +108,7 @@ int watch_look(struct watch *w, const char *name, struct look *l, struct err *er
     __attribute__((warn_unused_result));
 /* Only who it is, and of a file its size and time; false: it is not there, or a link. */
 bool watch_look_top(struct watch *w, const char *name, struct look *l);
-/* Inode and birth may change when a share is mounted anew, or when its client makes them up; then
+/* Inode and birth may change when a share is mounted again, or when its client makes them up; then
  * size and time of change of the main file must agree. */
 bool watch_same_content(const struct entry *e, const struct look *l);
 /* What a document remembers of it: "watch.sig". */

@@ -29,7 +29,8 @@ sys.dont_write_bytecode = True
 import plan  # noqa: E402
 from ledger import Ledger, is_safe  # noqa: E402
 from world import HERE, ROOT, SCRIPT, Failed, World  # noqa: E402
-from harness import BIN, ENDED, SKIP_CODE, Skipped, die_with_parent, hash_tree  # noqa: E402
+from checks import SKIP_CODE, Skipped, hash_tree  # noqa: E402
+from harness import BIN, ENDED, die_with_parent  # noqa: E402
 from mongo import MongoError  # noqa: E402
 
 sys.path.insert(0, f"{ROOT}/local/instruments")

@@ -173,7 +173,7 @@ class Checker:
         """Nobody is sent back to monitoring more often than it was written to: to touch a file is not to write to it."""
         for drop in self.dropped:
             rounds, most = self.raws.get(drop.name, {}).get("round", 0), drop.phases + drop.changes + ROUNDS_SPARE
-            self.expect(rounds <= most, f"{drop.name} was acquired anew {rounds} times: it was written to in {drop.phases} "
+            self.expect(rounds <= most, f"{drop.name} was acquired again {rounds} times: it was written to in {drop.phases} "
                         f"stretches, changed {drop.changes} times afterwards, and touched {drop.touches} times")
 
     def check_tasks(self) -> None:

@@ -3,7 +3,7 @@
 A program of its own, beside the run: it talks to the store directly and shares nothing with the engine. Each line of
 samples.jsonl is
 {"at": monotonic seconds, "slots": {id: [task, fence]}, "pools": {id: size}, "tasks": {id: [state, fence, slot, worker]}, "epoch": n,
-"errors": {id: [state, attempt, setbacks, {kind, msg, at, attempt, ...}]} of what is to be tried again or has failed};
+"errors": {id: [state, attempt, setbacks, {kind, msg, at, attempt, ...}]} of what waits for its next try or has failed};
 each line of raw_files.jsonl is {"at": …, "raw_files": {id: status}} of those that changed.
 It ends with SIGTERM. A store that is away is looked at again a moment later.
 """

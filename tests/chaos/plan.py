@@ -17,7 +17,7 @@ INSTRUMENTS = {"thermo1": "thermo", "tims1": "bruker", "zeno1": "sciex", "gen1":
 MOVED, REMOVED = ("tims2", "zeno2"), ("tims2",)  # whose originals go into Backup as soon as they are copied, and then away
 SUFFIX = {"thermo": ".raw", "bruker": ".d", "sciex": ".wiff", "generic": ".mzML"}
 POOLS = {"file_copy": 3, "cluster_slots": 6, "index": 2, "file_move": 2}
-# Nothing may have moved for so long before an acquisition may be over; the rules that say so then; see world.py.
+# Nothing may have moved for this time before an acquisition may be over; the rules that say so then; see world.py.
 STILL_S, SIZE_CHECK_S, QUIET_S = 2, 2, 2
 HELD_LAST_S = STILL_S + 2 * SIZE_CHECK_S + 6
 PAUSES_S = (0.75 * STILL_S, STILL_S, 2 * SIZE_CHECK_S + 2)  # while an instrument writes; the last is taken for the end

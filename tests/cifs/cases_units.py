@@ -8,7 +8,7 @@ import re
 from world import *
 
 LINKS = "a share of Windows' kind has no symbolic links and no pipes"
-OWNERS = "owners and modes are the mount's, whoever asks"
+OWNERS = "owners and modes are the mount's, for every user"
 TEXT = "a share's names are text: other bytes and backslashes are refused or changed"
 NOT_ON_A_SHARE = {
     "fs": {"walk_sees_every_regular_file_in_byte_order": LINKS},

@@ -9,7 +9,7 @@ import sys
 import time
 
 from world import World, cases
-from harness import run_one
+from checks import run_one
 
 MODULES = ("cases_share", "cases_units", "cases_copy", "cases_whole")
 

@@ -3,17 +3,6 @@
 from check import *
 
 
-def flip(path, at=12345):
-    mode = os.stat(path).st_mode
-    os.chmod(path, 0o644)
-    with open(path, "r+b") as file:
-        file.seek(at)
-        byte = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes([byte ^ 1]))
-    os.chmod(path, mode)
-
-
 @test
 def a_flipped_byte_in_the_pool_is_found_and_keeps_the_original():
     with Site("flip", {"quant.seed": "false"}) as site, FaultFs(site.backup) as fs:
@@ -37,8 +26,8 @@ def a_flipped_byte_in_the_pool_is_found_and_keeps_the_original():
         for _, name in kinds.values():
             wait_until(lambda n=name: site.raw(n).get("instrument_file_status") == "moved", 40, f"{name} is moved")
         site.wait_settled()
-        flip(site.backup_of("bad.raw"))
-        flip(f"{site.backup_of('bad.d')}/1.m/method")
+        flip(site.backup_of("bad.raw"), 12345)
+        flip(f"{site.backup_of('bad.d')}/1.m/method", 12345)
         fs.rules("flip read thermo3/*.raw offset=777")  # the disk is right, what comes from it is not
         for name, code in (("bad.raw", 1), ("bad.d", 1), ("misread.raw", 1), ("good.raw", 0)):
             answer = site.trawl("verify", name)

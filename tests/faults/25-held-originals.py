@@ -1,4 +1,4 @@
-"""Originals that others have open, or that their share refuses for now: held, told, and gone on with (F5)."""
+"""Originals that others have open, or that their share refuses at present: held, shown to people, and copied later (F5)."""
 
 from check import *
 

@@ -22,17 +22,6 @@ def put(site, name, seed=1, size=100_000):
     os.rename(f"{site.share}/.{name}", f"{site.share}/{name}")
 
 
-def rewrite(path, at=1000):
-    """Other bytes, and nothing else that a listing shows."""
-    times = os.stat(path)
-    with open(path, "r+b") as file:
-        file.seek(at)
-        byte = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes([byte ^ 1]))
-    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-
-
 def same(a, b):
     with open(a, "rb") as x, open(b, "rb") as y:
         return x.read() == y.read()
@@ -63,7 +52,7 @@ def a_move_that_finds_other_content_has_it_acquired_and_copied_again_and_moves_t
         begin(site)
         site.wait_status("a.mzML", "done_not_quanted", 40)
         site.wait_settled()
-        rewrite(f"{site.share}/a.mzML")
+        flip(f"{site.share}/a.mzML")
         site.instrument("gen1", "generic", file_move_delay_m=0)
         wait_until(lambda: site.raw("a.mzML").get("round", 0) > 0, 60, "it goes back to monitoring")
         wait_file_status(site, "a.mzML", "moved", 60)
@@ -123,7 +112,7 @@ def an_original_that_differs_is_found_on_demand_and_copied_again():
         equal((code, answer["state"], answer["ok"], answer["n"], answer["bytes"]), (0, "same", True, 1, 100_000), "as backed up")
         equal(site.raw("a.mzML")["original"]["state"], "same", "what is noted")
         rev = site.raw("b.mzML")["rev"]
-        rewrite(f"{site.share}/b.mzML")
+        flip(f"{site.share}/b.mzML")
         code, answer, said = source(site, "--instrument", "gen1")
         equal((code, answer["good"], answer["bad"]), (1, 1, 1), f"one differs: {said}")
         states = {r["id"]: (r["state"], r["ok"]) for r in answer["results"]}
@@ -148,7 +137,7 @@ def an_original_in_backup_that_differs_is_not_removed_and_not_shown_as_safe():
         begin(site)
         wait_file_status(site, "a.mzML", "moved")
         moved = f"{site.share}/Backup/a.mzML"
-        rewrite(moved)
+        flip(moved)
         site.instrument("gen1", "generic", file_move_delay_m=0, min_free_space_gb=9000000, min_file_age_days=0)
         task = site.wait_task("a.mzML/remove", "failed", 60)
         equal(task["error"]["code"], "original_differs", "the code of the refusal")
@@ -165,7 +154,7 @@ def an_original_in_backup_that_differs_is_not_removed_and_not_shown_as_safe():
         holds("trawl verify --source a.mzML" in why["next"], f"what to do: {why}")
         wait_until(lambda: site.db.one("aggregates", "raw_files/a.mzML")["contents"].get("original_differs"), 20, "the index")
         equal(source(site, "a.mzML")[0], 1, "verify --source")
-        rewrite(moved)
+        flip(moved)
         code, answer, _ = source(site, "a.mzML")
         equal((code, answer["state"]), (0, "same"), "after it was put right")
         equal(open_alerts(site), [], "alerts afterwards")

@@ -18,17 +18,6 @@ def wait_copied(site, names):
     site.expect_nothing_left()
 
 
-def flip(path, at=1000):
-    """Change one bit, and nothing else that could be noticed."""
-    times = os.stat(path)
-    with open(path, "r+b") as file:
-        file.seek(at)
-        byte = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes([byte ^ 1]))
-    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-
-
 def etag(path, part):
     with open(path, "rb") as file:
         data = file.read()

@@ -1,7 +1,5 @@
 """What an integration test stands on: a site of its own, in the servers of the tests.
 
-Somewhat over 500 lines: processes, servers and sites know each other, and tests import one file.
-
     from harness import *
 
     @test
@@ -21,7 +19,6 @@ Run a file by hand: tests/world run /usr/bin/python3 tests/integration/0100-pipe
 import contextlib
 import ctypes
 import glob
-import hashlib
 import json
 import os
 import re
@@ -31,19 +28,18 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 sys.dont_write_bytecode = True
+from checks import (PATIENCE, Failed, Skipped, equal, flip, hash_tree, holds, part_files, run, skip, test, wait_until,  # noqa: E402
+                    write_file)
 from mongo import Mongo, MongoError  # noqa: E402
 
-__all__ = ["BIN", "Failed", "Mongo", "Process", "Servers", "Site", "equal", "holds", "hash_tree", "json", "os", "part_files", "re",
+__all__ = ["BIN", "Failed", "Mongo", "Process", "Servers", "Site", "equal", "flip", "holds", "hash_tree", "json", "os", "part_files", "re",
            "run", "shutil", "signal", "skip", "subprocess", "sys", "test", "time", "wait_until", "write_file"]
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("TRAWL_TEST_BIN", os.path.join(ROOT, "build", "release"))
 ENDED = ("done", "failed", "dead", "cancelled", "skipped", "ignored")
-SKIP_CODE = 77
-PATIENCE = 3
 
 # Short waits, for tests only. The leases are still long enough for a machine that is busy with other tests.
 SETTINGS = {
@@ -62,77 +58,6 @@ SETTINGS = {
     "index.linger_ms": 100,
     "ssh.connect_ms": 3000,
 }
-
-
-class Failed(AssertionError):
-    pass
-
-
-class Skipped(Exception):
-    pass
-
-
-def skip(why: str):
-    raise Skipped(why)
-
-
-# ---- saying what must hold ----
-
-
-def equal(found, wanted, what: str = "value") -> None:
-    if found != wanted:
-        raise Failed(f"{what}: {found!r} instead of {wanted!r}")
-
-
-def holds(condition, what: str) -> None:
-    if not condition:
-        raise Failed(what)
-
-
-def wait_until(condition, seconds: float, what: str):
-    """The first true value of condition(); the tests never sleep for something that can be looked at. seconds are
-    ample on an idle machine; a busy one gets PATIENCE times as many, as no wait is there to measure."""
-    end = time.monotonic() + seconds * PATIENCE
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise Failed(f"not within {seconds * PATIENCE:g} s: {what}")
-        time.sleep(0.05)
-
-
-# ---- files ----
-
-
-def hash_tree(path: str) -> dict:
-    """Path below the folder (or the file's own name) -> SHA-256 of its bytes."""
-    found = {}
-    paths = [path] if os.path.isfile(path) else glob.glob(f"{glob.escape(path)}/**", recursive=True, include_hidden=True)
-    for each in paths:
-        if os.path.isfile(each):
-            with open(each, "rb") as file:
-                name = os.path.relpath(each, os.path.dirname(path))
-                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
-
-
-def part_files(folder: str) -> list:
-    return [os.path.join(top, name) for top, _, names in os.walk(folder) for name in names
-            if name.endswith((".part", ".part.chunks"))]
-
-
-def write_file(path: str, size: int, seed: int = 1) -> str:
-    """Bytes that no other seed gives; never all at once in memory."""
-    import random
-
-    rng = random.Random(seed)
-    with open(path, "wb") as out:
-        while size > 0:
-            piece = min(size, 1 << 20)
-            out.write(rng.randbytes(piece))
-            size -= piece
-    return path
 
 
 # ---- processes ----
@@ -512,41 +437,3 @@ class Site:
         if kind is not None and kind is not Skipped:
             self.report()
         self.close()
-
-
-# ---- running a file ----
-
-tests = []
-
-
-def test(function):
-    tests.append(function)
-    return function
-
-
-def run_one(function) -> str:
-    started = time.monotonic()
-    name = function.__name__
-    try:
-        function()
-    except Skipped as why:
-        print(f"skipped {name}: {why}", flush=True)
-        return "skipped"
-    except Exception as error:  # pylint: disable=broad-except
-        if not isinstance(error, Failed):
-            traceback.print_exc(file=sys.stdout)
-        else:
-            where = traceback.extract_tb(error.__traceback__)
-            print("  at " + " < ".join(f"{os.path.basename(f.filename)}:{f.lineno}" for f in reversed(where)))
-        print(f"not ok {name}: {error}", flush=True)
-        return "failed"
-    print(f"ok {name} ({time.monotonic() - started:.1f} s)", flush=True)
-    return "ok"
-
-
-def run() -> None:
-    chosen = [t for t in tests if all(word in t.__name__ for word in sys.argv[1:])]
-    results = [run_one(function) for function in chosen]
-    if "failed" in results or not results:
-        sys.exit(1)
-    sys.exit(SKIP_CODE if "ok" not in results else 0)

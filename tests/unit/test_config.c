@@ -185,7 +185,7 @@ static void blanks_comments_and_an_indented_key_are_fine(void **state)
     config_free(c);
 }
 
-/* A line "user = xxx…" of len bytes. */
+/* A line of len bytes: "user = " and one letter many times. */
 static void put_line_of(size_t len)
 {
     char text[400] = "[ssh]\nuser = ";

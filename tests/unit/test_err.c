@@ -29,14 +29,14 @@ static void a_message_that_does_not_fit_ends_in_a_plus(void **state)
 {
     (void)state;
     char longer[sizeof((struct err *)0)->msg + 10];
-    memset(longer, 'x', sizeof longer);
+    memset(longer, 'y', sizeof longer);
     longer[sizeof longer - 1] = '\0';
     struct err e = {0};
     ERR(&e, ERR_TRANSIENT, 0, "%s", longer);
     assert_int_equal(strlen(e.msg), sizeof e.msg - 1);
     assert_int_equal(e.msg[sizeof e.msg - 2], '+');
     err_context(&e, "where");
-    assert_int_equal(strncmp(e.msg, "where: xxx", 10), 0);
+    assert_int_equal(strncmp(e.msg, "where: yyy", 10), 0);
     assert_int_equal(e.msg[sizeof e.msg - 2], '+');
     err_context(&e, "%s", longer);
     assert_int_equal(strlen(e.msg), sizeof e.msg - 1);

@@ -36,7 +36,7 @@ void slurm_read_find(const char *reply, const char *name, struct job_result *out
 void slurm_read_poll(const char *reply, struct job_watched *jobs, size_t n, struct job_poll *out)
     __attribute__((nonnull(1, 4)));
 
-/* submit.c: submit together with whoever submits at the same time, in one round trip. 0 and *out,
+/* submit.c: submit together with all that submit at the same time, in one round trip. 0 and *out,
  * or -1: surely nothing was submitted. Any thread. */
 int slurm_batch(const struct config *c, const struct job_spec *spec, struct job_result *out,
                 struct err *err) __attribute__((nonnull, warn_unused_result));

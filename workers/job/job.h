@@ -2,10 +2,10 @@
  * job.h - a command that runs outside of this process, exactly once, whatever runs it.
  *
  * A kind says what is to run (struct job_spec) and waits parked; an engine runs it: "slurm" on a
- * cluster through its head node, "local" as a process of this host, "file" by whoever takes job
- * files from a folder. None of them knows what the command is for. The kind keeps the job's name in
- * its task before it submits: a name is submitted at most once, whoever asks, and job_ask tells
- * whether it was. Any thread.
+ * cluster through its head node, "local" as a process of this host, "file" by the program that
+ * takes job files from a folder. None of them knows what the command is for. The kind keeps the
+ * job's name in its task before it submits: a name is submitted at most once, whoever asks, and
+ * job_ask tells whether it was. Any thread.
  */
 #ifndef WORKERS_JOB_JOB_H
 #define WORKERS_JOB_JOB_H

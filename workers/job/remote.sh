@@ -293,7 +293,7 @@ t_poll_marks() {
         closed=0 claimed=0
         [ ! -e "$folder/closed" ] || closed=1
         [ ! -L "$folder/claimed" ] || claimed=1
-        t_beats "$folder" # from now on it is timed: whoever submits the next one need not wait again
+        t_beats "$folder" # from now on it is timed: who submits the next one need not wait again
         t_line "$folder/beat"
         t_say mark "${t_id[$name]}" "$name" $closed $claimed "$(t_flat "${T_LINE:--}")"
     done

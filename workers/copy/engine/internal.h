@@ -121,8 +121,9 @@ struct scan_root {
     bool at_target; /* only for messages */
 };
 /* Append all entries of one member, a folder before what is in it, in byte order. Symbolic links
- * and special files are INVALID. Of a source: what its share refuses for now is HOLD, a name that
- * is gone since its folder was read is "source changed: …", the member itself "source vanished: …".
+ * and special files are INVALID. Of a source: what its share refuses at present is HOLD, a name
+ * that is gone since its folder was read is "source changed: …", the member itself "source
+ * vanished: …".
  */
 int scan_member(const struct scan_root *root, struct listing *out, struct err *err);
 void scan_fini(struct listing *l);
@@ -142,7 +143,7 @@ int source_recheck(struct copy *c, struct err *err);
 /* The same for one open file that was not read yet: new times are taken for what they are, and the
  * file is read twice. */
 int source_same(const struct copy *c, struct entry *e, int fd, struct err *err);
-/* errno -> err for a source path: what its share refuses for now is HOLD, what is gone "source
+/* errno -> err for a source path: what its share refuses at present is HOLD, what is gone "source
  * changed: …", or "source vanished: …" when all of it is. */
 int source_err(const struct copy *c, const struct entry *e, const char *what, struct err *err);
 /* errno -> err for the target: says what it means to the operator. */
