@@ -165,7 +165,7 @@ int reap_workers(struct scheduler *s, struct err *err) __attribute__((warn_unuse
 /* A pass has been answered: s->answered_ms goes on, by no more than a sixth of a worker's lease. */
 void reap_tick(struct scheduler *s);
 int reap_tasks(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
-/* dead_letters.c: tell in <env>.dead what has failed or is dead and was not told yet. */
+/* dead_letters.c: send to <env>.dead each task that has failed or is dead and was not sent yet. */
 int letters_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 /* held.c: alerts of what originals hold for long; closed when it goes on. */
 int held_pass(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
