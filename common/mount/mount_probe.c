@@ -283,7 +283,7 @@ int mounts_check(struct mounts *m, const struct mount_need *need, struct err *er
         return -1;
     }
     if (look_at_place(m, p, need, &a, &why) != 0) {
-        return ERR(err, ERR_HOLD, MOUNT_OK, "what location %s should be is not known: %s",
+        return ERR(err, ERR_HOLD, why.code, "what location %s should be is not known: %s",
                    need->location, why.msg);
     }
     return a.status == MOUNT_OK ? 0 : mount_refuse(a.status, need, a.detail, err);

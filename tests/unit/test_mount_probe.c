@@ -35,7 +35,9 @@ static int expect(void *ctx, const struct mount_need *need, struct mount_expect 
     (void)ctx;
     *out = (struct mount_expect){.initialised = true};
     snprintf(out->location, sizeof out->location, "%s", need->location);
-    return atomic_load(&away) ? ERR(err, ERR_TRANSIENT, 0, "MongoDB does not answer") : 0;
+    return atomic_load(&away)
+               ? ERR(err, ERR_TRANSIENT, ERR_CODE_DATABASE, "MongoDB does not answer")
+               : 0;
 }
 
 static struct mounts *mounts;
@@ -175,6 +177,7 @@ static void what_is_expected_must_be_known(void **state)
     atomic_store(&away, true);
     assert_int_equal(check(&backup, &err), -1);
     assert_int_equal(err.kind, ERR_HOLD);
+    assert_int_equal(err.code, ERR_CODE_DATABASE); /* so that nobody blames the share */
     assert_int_equal(atomic_load(&looks), 0);
 }
 
