@@ -47,7 +47,7 @@ static void listing_clear(struct listing *l)
 
 static int check_status(const char *status, struct err *err)
 {
-    for (const char *const *known = raw_file_statuses; status != NULL && *known != NULL; known++) {
+    for (const char *const *known = raw_status_names; status != NULL && *known != NULL; known++) {
         if (strcmp(status, *known) == 0) {
             return 0;
         }
@@ -56,12 +56,12 @@ static int check_status(const char *status, struct err *err)
         return 0;
     }
     char meant[SUGGEST_MAX], all[400] = "";
-    for (const char *const *known = raw_file_statuses; *known != NULL; known++) {
+    for (const char *const *known = raw_status_names; *known != NULL; known++) {
         size_t len = strlen(all);
         snprintf(all + len, sizeof all - len, " %s", *known);
     }
     return ERR(err, ERR_INVALID, 0, "there is no status '%s'%s there are:%s", status,
-               suggest_text(status, raw_file_statuses, "", meant), all);
+               suggest_text(status, raw_status_names, "", meant), all);
 }
 
 static int build_query(const struct args *a, bson_t *filter, bson_t *opts, struct err *err)

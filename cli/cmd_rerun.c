@@ -15,6 +15,7 @@
 #include "common/db/doc_json.h"
 #include "common/quant/quant_input.h"
 #include "common/quant/settings.h"
+#include "common/raw/raw_file.h"
 #include "common/task/task.h"
 #include "ops/act.h"
 #include "ops/find.h"
@@ -50,11 +51,7 @@ static enum cli_exit add_answer(struct rerun *r, const char *task, const char *w
 static int open_raw_file(struct rerun *r, const char *raw_file, const char *task, struct err *err)
 {
     bool won;
-    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(raw_file));
-    AUTO(bson_destroy)
-    bson_t *update = BCON_NEW("$addToSet", "{", "tasks", BCON_UTF8(task), "}", "$set", "{",
-                              "settled", BCON_BOOL(false), "}");
-    return db_update(r->c->ops.db, DB_RAW_FILES, filter, update, &won, err);
+    return raw_file_make(r->c->ops.db, raw_file_adding_task(raw_file, task), &won, err);
 }
 
 struct starting {

@@ -89,7 +89,7 @@ static const struct {
 
 static void put_statuses(FILE *out)
 {
-    for (const char *const *name = raw_file_statuses; *name != NULL; name++) {
+    for (const char *const *name = raw_status_names; *name != NULL; name++) {
         put_candidate(out, *name, strlen(*name), "");
     }
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "common/base/own.h"
-#include "common/task/kinds.h"
 #include "common/task/task.h"
 #include "common/task/turn.h"
 
@@ -15,7 +14,7 @@ struct waiting {
 };
 
 struct group {
-    const char *share; /* borrowed */
+    const char *key; /* borrowed */
     struct turn_group turn;
 };
 
@@ -25,37 +24,31 @@ struct line { /* of one pool */
     size_t n, n_groups;
 };
 
-static const char *share_of(const bson_t *task)
+static const char *key_of(const bson_t *task)
 {
-    return doc_str(task,
-                   task_kind(doc_str(task, "kind", ""))->group == KIND_BY_INSTRUMENT
-                       ? "instrument_id"
-                       : "project_id",
-                   "");
+    return turn_group_key(doc_str(task, "kind", ""), doc_str(task, "instrument_id", ""),
+                          doc_str(task, "project_id", ""));
 }
 
 static int64_t cap_of(const struct queue *q, const bson_t *task)
 {
-    const char *kind = doc_str(task, "kind", "");
-    if (task_kind(kind)->retires) {
-        return 1;
-    }
-    for (size_t i = 0; i < q->n_caps && strcmp(kind, "copy") == 0; i++) {
-        if (strcmp(q->caps[i].instrument, share_of(task)) == 0) {
-            return q->caps[i].max_copies;
+    int64_t max_copies = INT64_MAX;
+    for (size_t i = 0; i < q->n_caps; i++) {
+        if (strcmp(q->caps[i].instrument, doc_str(task, "instrument_id", "")) == 0) {
+            max_copies = q->caps[i].max_copies;
         }
     }
-    return INT64_MAX;
+    return turn_cap(doc_str(task, "kind", ""), max_copies);
 }
 
 static size_t group_of(struct line *l, const struct queue *q, const bson_t *task)
 {
     for (size_t i = 0; i < l->n_groups; i++) {
-        if (strcmp(l->groups[i].share, share_of(task)) == 0) {
+        if (strcmp(l->groups[i].key, key_of(task)) == 0) {
             return i;
         }
     }
-    l->groups[l->n_groups] = (struct group){share_of(task), {.cap = cap_of(q, task)}};
+    l->groups[l->n_groups] = (struct group){key_of(task), {.cap = cap_of(q, task)}};
     return l->n_groups++;
 }
 

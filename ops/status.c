@@ -107,7 +107,7 @@ int64_t status_errors(const struct status *s)
 {
     int64_t n = 0;
     for (size_t i = 0; s->counts != NULL && i < s->counts->n; i++) {
-        if (raw_file_is_error(doc_str(s->counts->items[i], "_id", ""))) {
+        if (raw_status_is_error(raw_status_parse(doc_str(s->counts->items[i], "_id", "")))) {
             n += doc_i64(s->counts->items[i], "n", 0);
         }
     }

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "common/base/clock.h"
 #include "common/raw/original.h"
+#include "common/raw/raw_file.h"
 #include "common/task/alert.h"
 #include "common/task/task.h"
 
@@ -21,36 +21,10 @@ static bool same_field(const bson_t *a, const bson_t *b, const char *field)
     return in_a == in_b && (!in_a || bson_equal(&x, &y));
 }
 
-/* The index must see it. A document without "settled" is not of our making: nothing plans it. */
-static void append_change(const bson_t *raw, bson_t *set, bson_t *update)
-{
-    BSON_APPEND_BOOL(set, "dirty", true);
-    BSON_APPEND_DATE_TIME(set, "updated_at_", wall_ms());
-    if (doc_has(raw, "settled")) {
-        BSON_APPEND_BOOL(set, "settled", false);
-    }
-    BCON_APPEND(update, "$inc", "{", "rev", BCON_INT64(1), "}");
-}
-
-static bson_t *update_of_backup(const void *found, const bson_t *raw)
+static struct db_change change_of_backup(const void *found, const bson_t *raw)
 {
     const struct scrub_found *f = found;
-    bson_t *update = bson_new();
-    bson_t set = BSON_INITIALIZER;
-    if (f->n > 0) {
-        BCON_APPEND(&set, "backup_damaged", "{", "at", BCON_DATE_TIME(wall_ms()), "by",
-                    BCON_UTF8(f->by), "n", BCON_INT64(f->n), "files", BCON_ARRAY(f->files), "}");
-        append_change(raw, &set, update);
-    } else {
-        BSON_APPEND_DATE_TIME(&set, "verified_at", wall_ms());
-        if (doc_has(raw, "backup_damaged")) {
-            append_change(raw, &set, update);
-            BCON_APPEND(update, "$unset", "{", "backup_damaged", BCON_BOOL(true), "}");
-        }
-    }
-    BSON_APPEND_DOCUMENT(update, "$set", &set);
-    bson_destroy(&set);
-    return update;
+    return raw_file_backup_verified(raw, &(struct raw_damage){f->files, f->n, f->by});
 }
 
 static bool differs(const struct scrub_original *f)
@@ -59,25 +33,17 @@ static bool differs(const struct scrub_original *f)
 }
 
 /* That it is the same is no news, unless it was thought to differ. */
-static bson_t *update_of_original(const void *found, const bson_t *raw)
+static struct db_change change_of_original(const void *found, const bson_t *raw)
 {
     const struct scrub_original *f = found;
-    bson_t *update = bson_new();
-    bson_t set = BSON_INITIALIZER;
-    BCON_APPEND(&set, "original", "{", "state", BCON_UTF8(f->state), "at",
-                BCON_DATE_TIME(wall_ms()), "by", BCON_UTF8(f->by), "why", BCON_UTF8(f->why), "}");
-    if (differs(f) || !original_is_safe(raw)) {
-        append_change(raw, &set, update);
-    }
-    BSON_APPEND_DOCUMENT(update, "$set", &set);
-    bson_destroy(&set);
-    return update;
+    return raw_file_original_verified(raw, &(struct raw_original){f->state, f->by, f->why},
+                                      differs(f) || !original_is_safe(raw));
 }
 
 /* What is to be written, as long as the raw file is what was read. */
 struct noting {
     const bson_t *read;
-    bson_t *(*update)(const void *found, const bson_t *raw);
+    struct db_change (*change)(const void *found, const bson_t *raw);
     const void *found;
 };
 
@@ -101,10 +67,8 @@ static int write_down(struct db *db, const struct noting *n, bool *stale, struct
 {
     AUTO(bson_destroy) bson_t *raw = bson_copy(n->read);
     for (int i = 0; i < TRIES; i++) {
-        AUTO(bson_destroy) bson_t *filter = doc_guard(raw);
-        AUTO(bson_destroy) bson_t *update = n->update(n->found, raw);
         bool won;
-        if (db_update(db, DB_RAW_FILES, filter, update, &won, err) != 0) {
+        if (raw_file_make(db, n->change(n->found, raw), &won, err) != 0) {
             return -1;
         }
         if (won) {
@@ -126,7 +90,7 @@ int scrub_note(struct db *db, const struct scrub_found *f, bool *stale, struct e
     if (f->n == 0 && alert_close(db, &alert, err) != 0) {
         return -1;
     }
-    const struct noting n = {.read = f->raw, .update = update_of_backup, .found = f};
+    const struct noting n = {.read = f->raw, .change = change_of_backup, .found = f};
     if (write_down(db, &n, stale, err) != 0) {
         return -1;
     }
@@ -136,7 +100,7 @@ int scrub_note(struct db *db, const struct scrub_found *f, bool *stale, struct e
 /* Trawl copies an original again that is still where it was acquired: no alert for it. */
 int scrub_note_original(struct db *db, const struct scrub_original *f, bool *stale, struct err *err)
 {
-    const struct noting n = {.read = f->raw, .update = update_of_original, .found = f};
+    const struct noting n = {.read = f->raw, .change = change_of_original, .found = f};
     const struct alert alert = {.kind = ORIGINAL_ALERT,
                                 .raw_file = doc_str(f->raw, "_id", ""),
                                 .text = f->text,

@@ -330,19 +330,13 @@ static size_t count_tasks(const struct docs *tasks, bool open)
     return n;
 }
 
-static bool is_acquiring(const char *status)
-{
-    return strcmp(status, "queued_for_monitoring") == 0 ||
-           strcmp(status, "monitoring_acquisition") == 0;
-}
-
 static void why_ended_raw_file(const bson_t *raw, const struct docs *tasks, struct why *out)
 {
     const char *status = doc_str(raw, "status", "?");
     const char *details = doc_str(raw, "status_details", "");
-    if (strcmp(status, "ignored") == 0) {
+    if (raw_file_status(raw) == RAW_IGNORED) {
         why_say(out, WHY_IGNORED, "ignored%s%s", details[0] != '\0' ? ": " : "", details);
-    } else if (raw_file_is_error(status)) {
+    } else if (raw_status_is_error(raw_file_status(raw))) {
         why_say(out, WHY_FAILED, "%s%s%s", status, details[0] != '\0' ? ": " : "", details);
         why_next(out, "%s",
                  count_tasks(tasks, false) > 0 ? "retry the task that failed or was cancelled"
@@ -378,17 +372,18 @@ void why_raw_file(const struct why_facts *f, const bson_t *raw, const struct doc
                   struct why *out)
 {
     const char *status = doc_str(raw, "status", "?");
+    enum raw_status s = raw_file_status(raw);
     *out = (struct why){.reason = WHY_PLANNING};
-    bool done = strncmp(status, "done", 4) == 0;
+    bool done = s == RAW_DONE || s == RAW_DONE_NOT_QUANTED || s == RAW_IGNORED;
     size_t open = count_tasks(tasks, true);
-    if (is_acquiring(status)) {
+    if (raw_status_is_open(s)) {
         why_acquiring(f, raw, out);
     } else if (!original_is_safe(raw)) {
         why_original(f, raw, out);
     } else if (open > 0) {
         why_say(out, WHY_TASKS_OPEN, "%s: %zu task%s open", status, open,
                 open > 1 ? "s are" : " is");
-    } else if (done || raw_file_is_error(status) || strcmp(status, "ignored") == 0) {
+    } else if (done || raw_status_is_error(s)) {
         why_ended_raw_file(raw, tasks, out);
     } else if (!why_nobody_leads(f, out)) {
         why_say(out, WHY_PLANNING, "%s: the scheduler has not planned what comes next", status);

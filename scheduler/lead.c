@@ -256,7 +256,7 @@ static void forget_everything(struct scheduler *s)
 {
     open_tasks_clear(s);
     slots_clear(s);
-    docset_clear(&s->letters);
+    docs_clear(&s->letters);
     for (size_t i = 0; i < s->n_published; i++) {
         free(s->published[i].task);
     }

@@ -21,7 +21,7 @@
 #include "common/task/task.h"
 #include "common/task/turn.h"
 #include "scheduler/dispatch/slots.h"
-#include "scheduler/docset.h"
+#include "common/db/docs.h"
 
 /* What wakes the brain: raised by events and instrument threads, taken by the brain. */
 struct wake {
@@ -79,7 +79,7 @@ struct open_task {
 
 /* The open tasks of one pool and one instrument (copies) or project (cluster). */
 struct task_group {
-    const char *pool, *share; /* borrowed from a task of the group */
+    const char *pool, *key; /* borrowed from a task of the group */
     struct turn_group turn;
     size_t next, waiting; /* of the queue: the first of the group, and how many */
 };
@@ -128,7 +128,7 @@ struct scheduler {
     int64_t stamped_epoch; /* that all slots have */
     struct published *published;
     size_t n_published;
-    struct docset letters;      /* dead letters under way */
+    struct docs letters;      /* dead letters under way */
     uint64_t letters_failed;    /* messages that had failed when they were sent */
     struct retire_seen *retire; /* when removals were last under way, for each instrument */
     size_t n_retire;

@@ -123,7 +123,4 @@ bool doc_bool(const bson_t *doc, const char *path, bool or_else) __attribute__((
 bool doc_has(const bson_t *doc, const char *path) __attribute__((nonnull));
 /* A view of a subdocument or array, valid as long as doc is; false when there is none. */
 bool doc_sub(const bson_t *doc, const char *path, bson_t *view) __attribute__((nonnull));
-/* A filter for the raw file as it was read: its _id and rev. One that only AlphaKraken wrote has no
- * rev. bson_destroy. */
-bson_t *doc_guard(const bson_t *raw_file) OWNED __attribute__((nonnull, returns_nonnull));
 #endif

@@ -59,17 +59,6 @@ bool doc_sub(const bson_t *doc, const char *path, bson_t *view)
     return data != NULL && bson_init_static(view, data, len);
 }
 
-bson_t *doc_guard(const bson_t *raw_file)
-{
-    bson_t *filter = BCON_NEW("_id", BCON_UTF8(doc_str(raw_file, "_id", "")));
-    if (doc_has(raw_file, "rev")) {
-        BSON_APPEND_INT64(filter, "rev", doc_i64(raw_file, "rev", 0));
-    } else {
-        BSON_APPEND_NULL(filter, "rev"); /* matches a missing field */
-    }
-    return filter;
-}
-
 void db_append_keys(bson_t *array, const bson_t *set)
 {
     bson_iter_t at;

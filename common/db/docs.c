@@ -13,16 +13,21 @@ struct docs *docs_new(struct err *err)
     return d;
 }
 
-void docs_free(struct docs *d)
+void docs_clear(struct docs *d)
 {
-    if (d == NULL) {
-        return;
-    }
     for (size_t i = 0; i < d->n; i++) {
         bson_destroy(d->items[i]);
     }
     free(d->items);
-    free(d);
+    *d = (struct docs){0};
+}
+
+void docs_free(struct docs *d)
+{
+    if (d != NULL) {
+        docs_clear(d);
+        free(d);
+    }
 }
 
 int docs_add(void *ctx, const bson_t *doc, struct err *err)
@@ -58,6 +63,33 @@ const bson_t *docs_by_id(const struct docs *d, const char *id)
         if (strcmp(doc_str(d->items[i], "_id", ""), id) == 0) {
             return d->items[i];
         }
+    }
+    return NULL;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(doc_str(*(bson_t *const *)a, "_id", ""), doc_str(*(bson_t *const *)b, "_id", ""));
+}
+
+void docs_sort(struct docs *d)
+{
+    if (d->n > 0) {
+        qsort(d->items, d->n, sizeof(bson_t *), by_id);
+    }
+}
+
+const bson_t *docs_find(const struct docs *d, const char *id)
+{
+    size_t low = 0, high = d->n;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int cmp = strcmp(doc_str(d->items[mid], "_id", ""), id);
+        if (cmp == 0) {
+            return d->items[mid];
+        }
+        low = cmp < 0 ? mid + 1 : low;
+        high = cmp > 0 ? mid : high;
     }
     return NULL;
 }

@@ -10,7 +10,7 @@
 #include "common/base/own.h"
 #include "common/db/db.h"
 
-struct docs {
+struct docs { /* zeroed is empty: docs_clear empties it again */
     bson_t **items;
     size_t n, room;
 };
@@ -19,6 +19,7 @@ struct docs {
 struct docs *docs_new(struct err *err) OWNED __attribute__((nonnull));
 void docs_free(struct docs *d);
 AUTO_DEFINE(struct docs, docs_free);
+void docs_clear(struct docs *d) __attribute__((nonnull));
 /* Keep a copy. Fits db_each; ctx is a struct docs. */
 int docs_add(void *ctx, const bson_t *doc, struct err *err);
 
@@ -32,4 +33,7 @@ struct docs *docs_read(struct db *db, const struct docs_query *q, struct err *er
     __attribute__((nonnull));
 /* The one of this _id, borrowed; NULL when there is none. */
 const bson_t *docs_by_id(const struct docs *d, const char *id) __attribute__((nonnull));
+/* By _id, so that docs_find works: the same, by halving. */
+void docs_sort(struct docs *d) __attribute__((nonnull));
+const bson_t *docs_find(const struct docs *d, const char *id) __attribute__((nonnull));
 #endif

@@ -1,13 +1,136 @@
 /*
- * raw_file.h - the statuses of a raw file, which are AlphaKraken's. Pure; any thread.
+ * raw_file.h - the raw file's one home: its statuses, which may follow which, and every write to a
+ * raw file's document (docs/data-model/raw-file.md). A write is a guarded change that the caller
+ * makes, alone (raw_file_make) or with others in one command (common/db/batch.h).
+ *
+ * Threads: any. No function here fails but raw_file_create, raw_file_make and a status that may not
+ * follow; what is returned is the caller's (db_change_fini, or whatever takes a change).
  */
 #ifndef COMMON_RAW_RAW_FILE_H
 #define COMMON_RAW_RAW_FILE_H
+#include <bson/bson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
-/* In the order in which a raw file goes through them, NULL at the end; three are only in databases
- * that AlphaKraken has filled. */
-extern const char *const raw_file_statuses[];
-/* Whether a status counts as an error (AlphaKraken's rule). */
-bool raw_file_is_error(const char *status) __attribute__((nonnull));
+#include "common/base/err.h"
+#include "common/db/db.h"
+
+/* AlphaKraken's statuses, in the order in which a raw file goes through them. Three are only in
+ * databases that AlphaKraken has filled. */
+enum raw_status {
+    RAW_QUEUED_FOR_MONITORING,
+    RAW_MONITORING_ACQUISITION,
+    RAW_MONITORING_DONE,
+    RAW_CHECKSUMMING,      /* AlphaKraken's */
+    RAW_CHECKSUMMING_DONE, /* AlphaKraken's */
+    RAW_COPYING,
+    RAW_COPYING_DONE, /* AlphaKraken's */
+    RAW_QUEUED_FOR_QUANTING,
+    RAW_QUANTING,
+    RAW_DONE,
+    RAW_DONE_NOT_QUANTED,
+    RAW_ERROR,
+    RAW_QUANTING_FAILED,
+    RAW_ACQUISITION_FAILED,
+    RAW_IGNORED,
+    RAW_STATUS_COUNT,
+    RAW_UNKNOWN = RAW_STATUS_COUNT /* a name that is none of these; or: leave it as it is */
+};
+
+/* "queued_for_monitoring", ...: as documents have it; NULL after the last. */
+extern const char *const raw_status_names[];
+enum raw_status raw_status_parse(const char *name) __attribute__((nonnull));
+/* Of a raw file's document. */
+enum raw_status raw_file_status(const bson_t *rf) __attribute__((nonnull));
+/* Whether the table allows it. What is not known may become anything. */
+bool raw_status_may(enum raw_status from, enum raw_status to);
+/* Whether it is being acquired: only its instrument's thread may end that. */
+bool raw_status_is_open(enum raw_status s);
+/* Whether it counts as an error (AlphaKraken's rule). */
+bool raw_status_is_error(enum raw_status s);
+
+/* --- the watch's --- */
+
+struct raw_file_found {
+    const char *id, *original_name, *instrument, *project;
+    const char *collision; /* its prefix, or "" */
+    const char *ignored;   /* why it is set aside at once, or NULL */
+    uint64_t ino;
+    int64_t born_ns, mtime_ns, size;
+};
+/* A new raw file's document. *made = false: that id is taken. */
+int raw_file_create(struct db *db, const struct raw_file_found *f, bool *made, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+/* While it is being acquired: what its watch remembers (fields of "watch", and "size"). to: the
+ * status that it gets; RAW_UNKNOWN: it stays. */
+struct db_change raw_file_following(const char *id, const bson_t *memory, enum raw_status to)
+    __attribute__((nonnull));
+
+/* What is known of its original. */
+struct raw_original {
+    const char *state; /* docs/data-model/raw-file.md; NULL: nothing any more, the field goes */
+    const char *by;    /* who has looked */
+    const char *why;   /* or NULL */
+};
+/* After its acquisition: what its watch remembers (NULL: the same), and what it knows of the
+ * original (NULL: the same). */
+struct db_change raw_file_looking(const char *id, const bson_t *memory,
+                                  const struct raw_original *original) __attribute__((nonnull(1)));
+/* Back to monitoring, of a whole document as just read: what says that a backup stands for the
+ * original goes, and until the next copy has ended there is none. why: for status_details. */
+struct db_change raw_file_reopening(const bson_t *rf, const char *why) __attribute__((nonnull));
+
+/* --- the planner's --- */
+
+/* What the raw file's documents mean. */
+struct raw_file_plan {
+    const bson_t *rf;
+    enum raw_status status; /* RAW_UNKNOWN: leave it, as all that is NULL */
+    const char *details;
+    const char *backup_status;
+    const char *instrument_file_status;
+    const char *retire;  /* "": none */
+    const char *kept;    /* why a removal left the original on the instrument */
+    const char *differs; /* how a removal found that the original differs */
+    const bson_t *copy;  /* the task whose result is taken over */
+    const char *backup;  /* where copies are, cluster view; with copy */
+    bool ended;          /* nothing is under way or to be planned */
+};
+/* The fields that change; empty: the document says all of it already. bson_destroy. */
+bson_t *raw_file_news(const struct raw_file_plan *p) OWNED
+    __attribute__((nonnull, returns_nonnull));
+/* The change that writes the news and the ids of new tasks; without a filter when there is nothing
+ * to be written. -1, INVALID: the status may not follow the one that it has. */
+int raw_file_planning(const struct raw_file_plan *p, const bson_t *news, const bson_t *new_tasks,
+                      struct db_change *out, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+/* The planner looks at it again. foreign: also when it has no "settled", which means that Trawl has
+ * not found it: nothing but its move and its removal is ours. */
+struct db_change raw_file_unsettling(const char *id, bool foreign) __attribute__((nonnull));
+/* It gets a task that the planner did not make, and the planner looks at it. */
+struct db_change raw_file_adding_task(const char *id, const char *task) __attribute__((nonnull));
+/* Its move or removal is planned: "retire" goes from before ("": none) to mark. */
+struct raw_retiring {
+    const char *id, *before, *mark, *task;
+};
+struct db_change raw_file_retiring(const struct raw_retiring *r) __attribute__((nonnull));
+/* The index holds this rev (-1: one that only AlphaKraken wrote has none). */
+struct db_change raw_file_indexing(const char *id, int64_t rev) __attribute__((nonnull));
+
+/* --- what a verification found; rf: as just read --- */
+
+struct raw_damage {
+    const bson_t *files; /* array of {path, reason} */
+    int64_t n;           /* may be more than files lists; 0: the backup is as recorded */
+    const char *by;
+};
+struct db_change raw_file_backup_verified(const bson_t *rf, const struct raw_damage *d)
+    __attribute__((nonnull));
+/* news: the index must see it, and the planner. */
+struct db_change raw_file_original_verified(const bson_t *rf, const struct raw_original *o,
+                                            bool news) __attribute__((nonnull));
+
+/* Make one change, which is freed. *won = false: the raw file has moved on meanwhile. */
+int raw_file_make(struct db *db, struct db_change change, bool *won, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
 #endif

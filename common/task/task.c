@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/db/batch.h"
 #include "common/task/kinds.h"
 
 static const char *const state_names[] = {
@@ -206,8 +207,5 @@ struct db_change task_reopening(const struct task_new *t, enum task_reopen from)
 int task_reopen(struct db *db, const struct task_new *t, enum task_reopen from, bool *won,
                 struct err *err)
 {
-    struct db_change c = task_reopening(t, from);
-    int rc = db_update(db, DB_TASKS, c.filter, c.update, won, err);
-    db_change_fini(&c);
-    return rc;
+    return db_make(db, DB_TASKS, task_reopening(t, from), won, err);
 }

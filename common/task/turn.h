@@ -1,7 +1,7 @@
 /*
- * turn.h - whose turn it is when a pool has a free slot: higher priority first, then whoever's
- * group holds least (max-min fair share), then the oldest. Pure; the scheduler admits by it and
- * trawl why explains by it.
+ * turn.h - whose turn it is when a pool has a free slot: higher priority first, then the
+ * task whose group holds least (max-min fair share), then the oldest. Pure; the scheduler admits by
+ * it and trawl why explains by it.
  */
 #ifndef COMMON_TASK_TURN_H
 #define COMMON_TASK_TURN_H
@@ -20,14 +20,12 @@ struct turn {
     struct turn_group group;
 };
 
-static inline bool turn_is_before(const struct turn *a, const struct turn *b)
-{
-    if (a->priority != b->priority) {
-        return a->priority > b->priority;
-    }
-    if (a->group.held != b->group.held) {
-        return a->group.held < b->group.held;
-    }
-    return a->ready_ms < b->ready_ms;
-}
+/* Whether a goes before b. */
+bool turn_is_before(const struct turn *a, const struct turn *b) __attribute__((nonnull));
+/* By what tasks of a kind share their pool: borrowed from one of the two. */
+const char *turn_group_key(const char *kind, const char *instrument, const char *project)
+    __attribute__((nonnull));
+/* How many slots a group may hold at the same time: its instrument's copies, one move, one removal;
+ * INT64_MAX: as many as there are. */
+int64_t turn_cap(const char *kind, int64_t max_copies) __attribute__((nonnull));
 #endif

@@ -43,11 +43,11 @@ static int close_alert(struct scheduler *s, const bson_t *doc, struct err *err)
     return alert_close(s->db, &alert, err);
 }
 
-static bool is_told(const struct docset *told, const char *raw_file)
+static bool is_told(const struct docs *told, const char *raw_file)
 {
     bool found = false;
     for (size_t i = 0; i < told->n && !found; i++) {
-        found = strcmp(doc_str(told->at[i], "raw_file", ""), raw_file) == 0;
+        found = strcmp(doc_str(told->items[i], "raw_file", ""), raw_file) == 0;
     }
     return found;
 }
@@ -61,12 +61,12 @@ static bool holds_long(const struct scheduler *s, const char *raw_file, int64_t 
     return found;
 }
 
-static int compare(struct scheduler *s, const struct docset *told, struct err *err)
+static int compare(struct scheduler *s, const struct docs *told, struct err *err)
 {
     int64_t now = wall_ms();
     for (size_t i = 0; i < told->n; i++) {
-        if (!holds_long(s, doc_str(told->at[i], "raw_file", ""), now) &&
-            close_alert(s, told->at[i], err) != 0) {
+        if (!holds_long(s, doc_str(told->items[i], "raw_file", ""), now) &&
+            close_alert(s, told->items[i], err) != 0) {
             return -1;
         }
     }
@@ -81,11 +81,11 @@ static int compare(struct scheduler *s, const struct docset *told, struct err *e
 
 int held_pass(struct scheduler *s, struct err *err)
 {
-    struct docset told = {0};
+    struct docs told = {0};
     AUTO(bson_destroy)
     bson_t *open = BCON_NEW("kind", BCON_UTF8(HELD_ALERT), "open", BCON_BOOL(true));
-    int rc = db_each(s->db, DB_ALERTS, open, NULL, docset_add, &told, err);
+    int rc = db_each(s->db, DB_ALERTS, open, NULL, docs_add, &told, err);
     rc = rc == 0 ? compare(s, &told, err) : rc;
-    docset_clear(&told);
+    docs_clear(&told);
     return rc;
 }

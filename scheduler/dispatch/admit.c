@@ -10,35 +10,23 @@
 #include <string.h>
 
 #include "common/base/clock.h"
-#include "common/task/kinds.h"
+#include "common/db/batch.h"
 #include "scheduler/scheduler.h"
 
 /* --- whose turn --- */
 
-static const char *share_of(const struct open_task *t)
-{
-    return task_kind(t->kind)->group == KIND_BY_INSTRUMENT ? t->instrument : t->project;
-}
-
-/* How many slots the group may hold at the same time: an instrument's copies, and one move and one
- * removal. */
 static int64_t cap_of(struct scheduler *s, const struct open_task *t)
 {
-    if (task_kind(t->kind)->retires) {
-        return 1;
-    }
-    struct instrument_facts f = {.known = false};
-    if (strcmp(t->kind, "copy") == 0) {
-        f = instruments_facts(s->instruments, t->instrument);
-    }
-    return f.known ? f.max_copies : INT64_MAX;
+    struct instrument_facts f = instruments_facts(s->instruments, t->instrument);
+    return turn_cap(t->kind, f.known ? f.max_copies : INT64_MAX);
 }
 
 static int find_group(struct scheduler *s, const struct open_task *t, size_t *out, struct err *err)
 {
+    const char *key = turn_group_key(t->kind, t->instrument, t->project);
     for (*out = 0; *out < s->n_groups; (*out)++) {
         const struct task_group *g = &s->groups[*out];
-        if (strcmp(g->pool, t->pool) == 0 && strcmp(g->share, share_of(t)) == 0) {
+        if (strcmp(g->pool, t->pool) == 0 && strcmp(g->key, key) == 0) {
             return 0;
         }
     }
@@ -48,7 +36,7 @@ static int find_group(struct scheduler *s, const struct open_task *t, size_t *ou
     }
     s->groups = more;
     s->groups[s->n_groups++] =
-        (struct task_group){.pool = t->pool, .share = share_of(t), .turn = {.cap = cap_of(s, t)}};
+        (struct task_group){.pool = t->pool, .key = key, .turn = {.cap = cap_of(s, t)}};
     return 0;
 }
 
@@ -129,7 +117,7 @@ struct pick {
     struct open_task *t;
     struct slot *slot;
     char name[SLOT_NAME_MAX];
-    struct db_change change;
+    bool won;
 };
 
 struct picks {
@@ -178,20 +166,13 @@ static void pick_in_pool(struct scheduler *s, const struct queue *q, const struc
     }
 }
 
-/* One command; afterwards what has been won is kept. coll: of the changes. */
-static int change_all(struct scheduler *s, const char *coll, struct picks *picks, struct err *err)
+/* One command with a change for each pick. coll: of the changes. */
+static int change_all(struct scheduler *s, const char *coll, struct db_batch *changes,
+                      struct picks *picks, struct err *err)
 {
-    AUTO(free) struct db_change *changes = calloc(picks->n + 1, sizeof *changes);
-    if (changes == NULL) {
-        return err_no_memory(err);
-    }
+    int rc = db_batch_write(changes, s->db, coll, err);
     for (size_t i = 0; i < picks->n; i++) {
-        changes[i] = picks->at[i].change; /* borrowed */
-    }
-    int rc = db_update_all(s->db, coll, changes, picks->n, err);
-    for (size_t i = 0; i < picks->n; i++) {
-        db_change_fini(&picks->at[i].change);
-        picks->at[i].change.won = rc == 0 && changes[i].won;
+        picks->at[i].won = rc == 0 && changes->items[i].won;
     }
     return rc;
 }
@@ -202,7 +183,7 @@ static void drop_losers(struct scheduler *s, struct picks *picks)
     size_t kept = 0;
     for (size_t i = 0; i < picks->n; i++) {
         struct pick *pick = &picks->at[i];
-        if (pick->t != NULL && pick->change.won) {
+        if (pick->t != NULL && pick->won) {
             picks->at[kept++] = *pick;
         } else if (pick->t != NULL) {
             s->groups[pick->t->group].turn.held--;
@@ -215,6 +196,7 @@ static void drop_losers(struct scheduler *s, struct picks *picks)
 /* model: admit, the first step */
 static int take_slots(struct scheduler *s, struct picks *picks, struct err *err)
 {
+    AUTO_BATCH changes = {0};
     for (size_t i = 0; i < picks->n; i++) {
         struct pick *p = &picks->at[i];
         struct slot_to to = {.fence = p->slot->fence, .epoch = lease_epoch(s->lease)};
@@ -222,13 +204,15 @@ static int take_slots(struct scheduler *s, struct picks *picks, struct err *err)
             to.task = p->t->id;
             to.fence = p->t->fence + 1;
         }
-        p->change = slot_change(p->slot, p->name, to);
+        if (db_batch_add(&changes, slot_change(p->slot, p->name, to), err) != 0) {
+            return -1;
+        }
     }
-    int rc = change_all(s, DB_SLOTS, picks, err);
+    int rc = change_all(s, DB_SLOTS, &changes, picks, err);
     for (size_t i = 0; i < picks->n && rc == 0; i++) {
         struct pick *p = &picks->at[i];
         int64_t fence = p->t != NULL ? p->t->fence + 1 : p->slot->fence;
-        rc = slot_changed(s, p->slot, p->t != NULL ? p->t->id : NULL, fence, p->change.won, err);
+        rc = slot_changed(s, p->slot, p->t != NULL ? p->t->id : NULL, fence, p->won, err);
     }
     drop_losers(s, picks);
     return rc;
@@ -238,24 +222,22 @@ static int take_slots(struct scheduler *s, struct picks *picks, struct err *err)
  * frees. */
 static int name_slots(struct scheduler *s, struct picks *picks, struct err *err)
 {
+    AUTO_BATCH changes = {0};
     AUTO(bson_destroy)
     bson_t *unset = BCON_NEW("not_before", BCON_BOOL(true), "wait_ms", BCON_BOOL(true));
-    int rc = 0;
-    for (size_t i = 0; i < picks->n && rc == 0; i++) {
+    for (size_t i = 0; i < picks->n; i++) {
         struct pick *p = &picks->at[i];
+        struct db_change change;
         AUTO(bson_destroy)
         bson_t *set =
             BCON_NEW("fence", BCON_INT64(p->t->fence + 1), "attempt", BCON_INT64(p->t->attempt + 1),
                      "slot", BCON_UTF8(p->name), "admitted_at", BCON_DATE_TIME(wall_ms()));
-        rc = task_change(s, p->t, TASK_ADMITTED, set, unset, &p->change, err);
-    }
-    if (rc != 0) {
-        for (size_t i = 0; i < picks->n; i++) {
-            db_change_fini(&picks->at[i].change);
+        if (task_change(s, p->t, TASK_ADMITTED, set, unset, &change, err) != 0 ||
+            db_batch_add(&changes, change, err) != 0) {
+            return -1;
         }
-        return -1;
     }
-    rc = change_all(s, DB_TASKS, picks, err);
+    int rc = change_all(s, DB_TASKS, &changes, picks, err);
     drop_losers(s, picks);
     return rc;
 }
@@ -352,22 +334,15 @@ static int date_one(struct scheduler *s, struct open_task *t, struct db_change *
 
 static int date_waits(struct scheduler *s, struct err *err)
 {
-    size_t room = 0, n = 0;
+    AUTO_BATCH changes = {0};
     for (size_t i = 0; i < s->n_open; i++) {
-        room += is_to_be_dated(&s->open[i]);
-    }
-    AUTO(free) struct db_change *changes = calloc(room + 1, sizeof *changes);
-    int rc = changes != NULL ? 0 : err_no_memory(err);
-    for (size_t i = 0; i < s->n_open && n < room && rc == 0; i++) {
-        if (is_to_be_dated(&s->open[i])) {
-            rc = date_one(s, &s->open[i], &changes[n++], err);
+        struct db_change change;
+        if (is_to_be_dated(&s->open[i]) && (date_one(s, &s->open[i], &change, err) != 0 ||
+                                            db_batch_add(&changes, change, err) != 0)) {
+            return -1;
         }
     }
-    rc = rc == 0 ? db_update_all(s->db, DB_TASKS, changes, n, err) : rc;
-    while (n > 0) {
-        db_change_fini(&changes[--n]);
-    }
-    return rc;
+    return db_batch_write(&changes, s->db, DB_TASKS, err);
 }
 
 static int look_at_waiting(struct scheduler *s, struct err *err)

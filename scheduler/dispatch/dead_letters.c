@@ -4,6 +4,7 @@
  * the message.
  */
 #include "common/base/log.h"
+#include "common/db/batch.h"
 #include "scheduler/scheduler.h"
 
 #define LETTERS_AT_ONCE 500
@@ -21,10 +22,10 @@ static int send_letter(struct scheduler *s, const bson_t *task, struct err *err)
                         : err_no_memory(err);
 }
 
-static int send_letters(struct scheduler *s, const struct docset *dead, struct err *err)
+static int send_letters(struct scheduler *s, const struct docs *dead, struct err *err)
 {
     for (size_t i = 0; i < dead->n; i++) {
-        if (send_letter(s, dead->at[i], err) != 0) {
+        if (send_letter(s, dead->items[i], err) != 0) {
             return -1;
         }
     }
@@ -32,23 +33,19 @@ static int send_letters(struct scheduler *s, const struct docset *dead, struct e
 }
 
 /* Guarded by the fence: a task that is dead once more meanwhile is told once more. */
-static int note_told(struct scheduler *s, const struct docset *dead, struct err *err)
+static int note_told(struct scheduler *s, const struct docs *dead, struct err *err)
 {
-    AUTO(free) struct db_change *changes = calloc(dead->n + 1, sizeof *changes);
-    if (changes == NULL) {
-        return err_no_memory(err);
-    }
+    AUTO_BATCH changes = {0};
     for (size_t i = 0; i < dead->n; i++) {
-        changes[i] = (struct db_change){
-            .filter = BCON_NEW("_id", BCON_UTF8(doc_str(dead->at[i], "_id", "")), "fence",
-                               BCON_INT64(doc_i64(dead->at[i], "fence", 0))),
+        const struct db_change told = {
+            .filter = BCON_NEW("_id", BCON_UTF8(doc_str(dead->items[i], "_id", "")), "fence",
+                               BCON_INT64(doc_i64(dead->items[i], "fence", 0))),
             .update = BCON_NEW("$unset", "{", "untold", BCON_BOOL(true), "}")};
+        if (db_batch_add(&changes, told, err) != 0) {
+            return -1;
+        }
     }
-    int rc = db_update_all(s->db, DB_TASKS, changes, dead->n, err);
-    for (size_t i = 0; i < dead->n; i++) {
-        db_change_fini(&changes[i]);
-    }
-    return rc;
+    return db_batch_write(&changes, s->db, DB_TASKS, err);
 }
 
 /* Those that were sent in an earlier pass: once nothing is under way any more, they are told, or,
@@ -56,18 +53,18 @@ static int note_told(struct scheduler *s, const struct docset *dead, struct err 
 static int settle_sent(struct scheduler *s, const struct bus_stats *now, struct err *err)
 {
     int rc = now->failed == s->letters_failed ? note_told(s, &s->letters, err) : 0;
-    docset_clear(&s->letters);
+    docs_clear(&s->letters);
     return rc;
 }
 
-static int find_untold(struct scheduler *s, struct docset *out, struct err *err)
+static int find_untold(struct scheduler *s, struct docs *out, struct err *err)
 {
     AUTO(bson_destroy) bson_t *untold = BCON_NEW("untold", BCON_BOOL(true));
     AUTO(bson_destroy)
     bson_t *opts = BCON_NEW("projection", "{", "kind", BCON_INT32(1), "raw_file", BCON_INT32(1),
                             "fence", BCON_INT32(1), "state", BCON_INT32(1), "error", BCON_INT32(1),
                             "}", "limit", BCON_INT64(LETTERS_AT_ONCE));
-    return db_each(s->db, DB_TASKS, untold, opts, docset_add, out, err);
+    return db_each(s->db, DB_TASKS, untold, opts, docs_add, out, err);
 }
 
 int letters_pass(struct scheduler *s, struct err *err)
@@ -84,7 +81,7 @@ int letters_pass(struct scheduler *s, struct err *err)
     struct err why = {0};
     s->letters_failed = now.failed;
     if (send_letters(s, &s->letters, &why) != 0) { /* the next pass tries again */
-        docset_clear(&s->letters);
+        docs_clear(&s->letters);
         log_err_rarely("dead_letters_not_sent", &why);
     }
     return 0;

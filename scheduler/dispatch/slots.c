@@ -7,6 +7,8 @@
  */
 #include "scheduler/dispatch/slots.h"
 
+#include "common/db/batch.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -271,27 +273,20 @@ struct db_change slot_change(const struct slot *slot, const char *name, struct s
 int slots_stamp(struct scheduler *s, struct err *err)
 {
     int64_t epoch = lease_epoch(s->lease);
-    size_t room = 1, n = 0;
-    for (size_t i = 0; i < s->n_pools; i++) {
-        room += (size_t)s->pools[i].n_slots;
-    }
-    AUTO(free) struct db_change *changes = calloc(room, sizeof *changes);
-    if (changes == NULL) {
-        return err_no_memory(err);
-    }
+    AUTO_BATCH changes = {0};
     for (size_t i = 0; i < s->n_pools; i++) {
         for (int64_t k = 0; k < s->pools[i].n_slots; k++) {
             char name[SLOT_NAME_MAX];
             slots_name(&s->pools[i], k, name);
-            changes[n++] = (struct db_change){
+            const struct db_change stamp = {
                 .filter = BCON_NEW("_id", BCON_UTF8(name)),
                 .update = BCON_NEW("$max", "{", "epoch", BCON_INT64(epoch), "}")};
+            if (db_batch_add(&changes, stamp, err) != 0) {
+                return -1;
+            }
         }
     }
-    int rc = db_update_all(s->db, DB_SLOTS, changes, n, err);
-    while (n > 0) {
-        db_change_fini(&changes[--n]);
-    }
+    int rc = db_batch_write(&changes, s->db, DB_SLOTS, err);
     s->stamped_epoch = rc == 0 ? epoch : s->stamped_epoch;
     return rc;
 }
@@ -361,32 +356,34 @@ static struct db_change free_slot(const struct doubtful *d)
                        (struct slot_to){NULL, d->slot->fence, lease_epoch(d->s->lease)});
 }
 
-/* One command for all that are not held; tells it when told says so. */
+/* One command for all that are not held. */
 static int change_doubtful(struct scheduler *s, const char *coll, const struct doubts *d,
-                           struct db_change make(const struct doubtful *), bool told,
+                           struct db_change make(const struct doubtful *), struct db_batch *changes,
                            struct err *err)
 {
-    AUTO(free) struct db_change *changes = calloc(d->n, sizeof *changes);
-    if (changes == NULL) {
-        return err_no_memory(err);
-    }
-    size_t n = 0;
     for (size_t i = 0; i < d->n; i++) {
-        if (!d->at[i].held) {
-            changes[n++] = make(&d->at[i]);
+        if (!d->at[i].held && db_batch_add(changes, make(&d->at[i]), err) != 0) {
+            return -1;
         }
     }
-    int rc = db_update_all(s->db, coll, changes, n, err);
-    n = 0;
-    for (size_t i = 0; i < d->n; i++) {
-        if (d->at[i].held) {
-            continue;
-        }
+    return db_batch_write(changes, s->db, coll, err);
+}
+
+static int outdate_admissions(struct scheduler *s, const struct doubts *d, struct err *err)
+{
+    AUTO_BATCH changes = {0};
+    return change_doubtful(s, DB_TASKS, d, outdate_admission, &changes, err);
+}
+
+static int free_slots(struct scheduler *s, const struct doubts *d, struct err *err)
+{
+    AUTO_BATCH changes = {0};
+    int rc = change_doubtful(s, DB_SLOTS, d, free_slot, &changes, err);
+    for (size_t i = 0, n = 0; i < d->n && rc == 0; i++) {
         struct slot *slot = d->at[i].slot;
-        if (told && rc == 0) {
-            rc = slot_changed(s, slot, NULL, slot->fence, changes[n].won, err);
+        if (!d->at[i].held) {
+            rc = slot_changed(s, slot, NULL, slot->fence, changes.items[n++].won, err);
         }
-        db_change_fini(&changes[n++]);
     }
     return rc;
 }
@@ -442,9 +439,8 @@ int slots_reap(struct scheduler *s, struct err *err)
     int rc = collect_doubts(s, &d, err);
     if (rc == 0 && d.n > 0) {
         pass_over_outdated(s, &d);
-        rc = change_doubtful(s, DB_TASKS, &d, outdate_admission, false, err) != 0 ||
-                     find_holders(s, &d, err) != 0 ||
-                     change_doubtful(s, DB_SLOTS, &d, free_slot, true, err) != 0
+        rc = outdate_admissions(s, &d, err) != 0 || find_holders(s, &d, err) != 0 ||
+                     free_slots(s, &d, err) != 0
                  ? -1
                  : 0;
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/db/batch.h"
 #include "scheduler/scheduler.h"
 
 static bool may_go_back(const struct open_task *t, const struct pool *p)
@@ -42,18 +43,19 @@ static void has_gone_back(struct scheduler *s, struct open_task *t)
     open_task_moved(t, TASK_READY, -1);
 }
 
-struct withdrawal {
-    struct open_task **tasks;
-    struct db_change *changes;
-    size_t n;
-};
-
-static int change_all(struct scheduler *s, struct withdrawal *w, struct err *err)
+static int go_back_all(struct scheduler *s, struct open_task **tasks, size_t n, struct err *err)
 {
-    int rc = db_update_all(s->db, DB_TASKS, w->changes, w->n, err);
-    for (size_t i = 0; i < w->n && rc == 0; i++) {
-        if (w->changes[i].won) {
-            has_gone_back(s, w->tasks[i]);
+    AUTO_BATCH changes = {0};
+    for (size_t i = 0; i < n; i++) {
+        struct db_change change;
+        if (go_back(s, tasks[i], &change, err) != 0 || db_batch_add(&changes, change, err) != 0) {
+            return -1;
+        }
+    }
+    int rc = db_batch_write(&changes, s->db, DB_TASKS, err);
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        if (changes.items[i].won) {
+            has_gone_back(s, tasks[i]);
         } else {
             s->remembers = false; /* a worker was faster */
         }
@@ -69,8 +71,7 @@ static int withdraw_from(struct scheduler *s, const struct pool *p, struct err *
         return 0;
     }
     AUTO(free) struct open_task **tasks = calloc(s->n_open + 1, sizeof *tasks);
-    AUTO(free) struct db_change *changes = calloc((size_t)surplus, sizeof *changes);
-    if (tasks == NULL || changes == NULL) {
+    if (tasks == NULL) {
         return err_no_memory(err);
     }
     size_t found = 0;
@@ -80,17 +81,7 @@ static int withdraw_from(struct scheduler *s, const struct pool *p, struct err *
         }
     }
     qsort(tasks, found, sizeof(struct open_task *), last_turn_first);
-    struct withdrawal w = {tasks, changes, 0};
-    int rc = 0;
-    while (w.n < found && w.n < (size_t)surplus && rc == 0) {
-        struct open_task *t = tasks[w.n];
-        rc = go_back(s, t, &changes[w.n++], err);
-    }
-    rc = rc == 0 ? change_all(s, &w, err) : rc;
-    for (size_t i = 0; i < w.n; i++) {
-        db_change_fini(&changes[i]);
-    }
-    return rc;
+    return go_back_all(s, tasks, found < (size_t)surplus ? found : (size_t)surplus, err);
 }
 
 int withdraw_pass(struct scheduler *s, struct err *err)

@@ -6,6 +6,7 @@
 #include "common/base/utf8.h"
 #include "common/db/db.h"
 #include "common/task/task.h"
+#include "scheduler/watch/acquisition.h"
 
 static enum task_state state_of(const bson_t *task)
 {
@@ -13,7 +14,7 @@ static enum task_state state_of(const bson_t *task)
     return task_state_parse(doc_str(task, "state", ""), &s) == 0 ? s : TASK_FAILED;
 }
 
-static void end(struct outcome *out, const char *status, const char *details)
+static void end(struct outcome *out, enum raw_status status, const char *details)
 {
     out->status = status;
     out->ended = true;
@@ -23,16 +24,15 @@ static void end(struct outcome *out, const char *status, const char *details)
 /* The acquisition is over; before anything is copied. True when nothing is to be copied. */
 static bool ended_by_watch(const bson_t *rf, struct outcome *out)
 {
-    const char *error = doc_str(rf, "watch.error", "");
     bson_t members;
-    if (strcmp(error, "File got renamed") == 0) {
-        end(out, "acquisition_failed", error);
+    if (strcmp(doc_str(rf, "watch.rule", ""), RULE_RENAMED) == 0) {
+        end(out, RAW_ACQUISITION_FAILED, doc_str(rf, "watch.error", ""));
         out->backup_status = "skipped";
         out->instrument_file_status = "renamed";
         return true;
     }
     if (!doc_sub(rf, "watch.members", &members) || bson_count_keys(&members) == 0) {
-        end(out, "acquisition_failed", "No files were found.");
+        end(out, RAW_ACQUISITION_FAILED, "No files were found.");
         out->backup_status = "skipped";
         return true;
     }
@@ -84,13 +84,13 @@ static void copy_set_aside(const bson_t *copy, enum task_state state, struct out
     char why[WHY_MAX], text[WHY_MAX + 8];
     out->backup_status = state == TASK_SKIPPED ? "skipped" : "copying_failed";
     snprintf(text, sizeof text, "[copy] %s", why_not_done(copy, state, why));
-    end(out, "ignored", text);
+    end(out, RAW_IGNORED, text);
 }
 
 /* watch_reopen.h; backup_status goes with its update. */
 static void acquire_again(struct outcome *out, const char *what, const char *why)
 {
-    out->status = "monitoring_acquisition";
+    out->status = RAW_MONITORING_ACQUISITION;
     out->backup_status = NULL;
     out->next = NEXT_MONITOR_AGAIN;
     snprintf(out->details, sizeof out->details, "%s: %.500s", what, why);
@@ -112,7 +112,7 @@ static void copy_failed(const struct outcome_tasks *tasks, enum task_state state
     } else {
         snprintf(text, sizeof text, "[copy] %s: %s", task_state_name(state), why);
     }
-    end(out, "error", text);
+    end(out, RAW_ERROR, text);
 }
 
 static void append_details(struct outcome *out, const bson_t *task, const char *why)
@@ -140,13 +140,13 @@ static void of_quants(const struct outcome_tasks *tasks, struct outcome *out)
         }
     }
     if (open > 0) {
-        out->status = submitted > 0 ? "quanting" : "queued_for_quanting";
+        out->status = submitted > 0 ? RAW_QUANTING : RAW_QUEUED_FOR_QUANTING;
         return;
     }
-    out->status = broken > 0                  ? "error"
-                  : failed > 0                ? "quanting_failed"
-                  : skipped == tasks->n_quant ? "done_not_quanted"
-                                              : "done";
+    out->status = broken > 0                  ? RAW_ERROR
+                  : failed > 0                ? RAW_QUANTING_FAILED
+                  : skipped == tasks->n_quant ? RAW_DONE_NOT_QUANTED
+                                              : RAW_DONE;
     out->ended = true;
 }
 
@@ -161,19 +161,19 @@ static void of_copied(const bson_t *rf, const struct outcome_tasks *tasks,
     }
     const char *error = doc_str(rf, "watch.error", "");
     if (error[0] != '\0') {
-        end(out, "acquisition_failed", error);
+        end(out, RAW_ACQUISITION_FAILED, error);
         return;
     }
     struct names_skip skip = names_skip(i, doc_str(rf, "_id", ""), doc_str(rf, "original_name", ""),
                                         doc_i64(tasks->copy, "result.size", -1));
-    if (skip.status != NULL) {
+    if (skip.status != RAW_UNKNOWN) {
         end(out, skip.status, skip.details);
     } else if (i != NULL && i->skip_quanting) {
-        end(out, "done_not_quanted", "Quantification disabled for this instrument.");
+        end(out, RAW_DONE_NOT_QUANTED, "Quantification disabled for this instrument.");
     } else if (!has_settings) {
-        end(out, "done_not_quanted", "No settings configured.");
+        end(out, RAW_DONE_NOT_QUANTED, "No settings configured.");
     } else {
-        out->status = "queued_for_quanting";
+        out->status = RAW_QUEUED_FOR_QUANTING;
         out->next = NEXT_QUANT;
     }
 }
@@ -261,12 +261,11 @@ static void of_original(const bson_t *rf, const struct outcome_tasks *tasks, str
 static void of_acquisition(const bson_t *rf, const struct outcome_tasks *tasks,
                            const struct instrument *i, bool has_settings, struct outcome *out)
 {
-    if (strcmp(out->status, "ignored") == 0 && tasks->copy == NULL) {
+    if (out->status == RAW_IGNORED && tasks->copy == NULL) {
         out->ended = true;
         return;
     }
-    if (strcmp(out->status, "queued_for_monitoring") == 0 ||
-        strcmp(out->status, "monitoring_acquisition") == 0) {
+    if (raw_status_is_open(out->status)) {
         return; /* the instrument's thread decides */
     }
     if (tasks->copy == NULL && !doc_has(rf, "watch")) {
@@ -275,7 +274,7 @@ static void of_acquisition(const bson_t *rf, const struct outcome_tasks *tasks,
     }
     if (tasks->copy == NULL) {
         if (!ended_by_watch(rf, out)) {
-            out->status = "monitoring_done";
+            out->status = RAW_MONITORING_DONE;
             out->next = NEXT_COPY;
         }
         return;
@@ -288,17 +287,17 @@ static void of_acquisition(const bson_t *rf, const struct outcome_tasks *tasks,
     } else if (task_is_terminal(copy)) {
         copy_failed(tasks, copy, out);
     } else if (copy == TASK_RUNNING) {
-        out->status = "copying";
+        out->status = RAW_COPYING;
         out->backup_status = "copying_in_progress";
     } else {
-        out->status = "monitoring_done";
+        out->status = RAW_MONITORING_DONE;
     }
 }
 
 void outcome_of(const bson_t *rf, const struct outcome_tasks *tasks, const struct instrument *i,
                 bool has_settings, struct outcome *out)
 {
-    *out = (struct outcome){.status = doc_str(rf, "status", "")};
+    *out = (struct outcome){.status = raw_file_status(rf)};
     of_acquisition(rf, tasks, i, has_settings, out);
     of_retirement(rf, tasks, out);
     of_original(rf, tasks, out);

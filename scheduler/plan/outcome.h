@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/raw/raw_file.h"
 #include "scheduler/watch/name_rules.h"
 
 enum outcome_next {
@@ -18,7 +19,7 @@ enum outcome_next {
 };
 
 struct outcome {
-    const char *status; /* docs/rules.md, "Statuses of a raw file" */
+    enum raw_status status; /* docs/rules.md, "Statuses of a raw file" */
     char details[1024];
     const char *backup_status;          /* NULL: leave it */
     const char *instrument_file_status; /* NULL: leave it */

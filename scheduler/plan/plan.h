@@ -5,14 +5,14 @@
 #ifndef SCHEDULER_PLAN_PLAN_H
 #define SCHEDULER_PLAN_PLAN_H
 #include "common/base/strset.h"
+#include "common/db/docs.h"
 #include "common/quant/settings_resolve.h"
-#include "scheduler/docset.h"
 #include "scheduler/plan/plan_writes.h"
 #include "scheduler/scheduler.h"
 
 struct plan {
     struct scheduler *s;
-    struct docset files, tasks;
+    struct docs files, tasks;
     struct settings_book book;
     struct ledger ledger;
     struct strset indexing; /* raw files with an open index task, of s->open as just read */

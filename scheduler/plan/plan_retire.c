@@ -17,9 +17,11 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/db/batch.h"
+#include "common/db/docs.h"
+#include "common/raw/raw_file.h"
 #include "common/raw/retire.h"
 #include "common/task/kinds.h"
-#include "scheduler/docset.h"
 #include "scheduler/scheduler.h"
 
 #define OPEN_MAX        16 /* tasks of one kind and instrument that are open at the same time */
@@ -45,7 +47,7 @@ struct retiring {
     struct scheduler *s;
     struct site *sites;
     size_t n_sites;
-    struct docset marked; /* raw files whose move or removal is under way */
+    struct docs marked; /* raw files whose move or removal is under way */
     int64_t now;
 };
 
@@ -103,10 +105,10 @@ static int load(struct retiring *r, struct err *err)
     bson_t *opts =
         BCON_NEW("projection", "{", "retire", BCON_INT32(1), "settled", BCON_INT32(1), "}");
     if (db_each(r->s->db, DB_WATCHES, &all, NULL, add_site, r, err) != 0 ||
-        db_each(r->s->db, DB_RAW_FILES, marks, opts, docset_add, &r->marked, err) != 0) {
+        db_each(r->s->db, DB_RAW_FILES, marks, opts, docs_add, &r->marked, err) != 0) {
         return -1;
     }
-    docset_sort(&r->marked);
+    docs_sort(&r->marked);
     count_open(r);
     return 0;
 }
@@ -115,12 +117,8 @@ static int load(struct retiring *r, struct err *err)
 
 static int have_looked_at(struct retiring *r, const char *raw_file, struct err *err)
 {
-    AUTO(bson_destroy)
-    bson_t *filter =
-        BCON_NEW("_id", BCON_UTF8(raw_file), "settled", "{", "$ne", BCON_BOOL(false), "}");
-    AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", "{", "settled", BCON_BOOL(false), "}");
     bool won;
-    return db_update(r->s->db, DB_RAW_FILES, filter, update, &won, err);
+    return raw_file_make(r->s->db, raw_file_unsettling(raw_file, true), &won, err);
 }
 
 static int compare_marks(struct retiring *r, struct err *err)
@@ -133,14 +131,14 @@ static int compare_marks(struct retiring *r, struct err *err)
             continue;
         }
         BSON_APPEND_BOOL(&open, t->raw_file, true);
-        if (docset_find(&r->marked, t->raw_file) == NULL) {
+        if (docs_find(&r->marked, t->raw_file) == NULL) {
             rc = have_looked_at(r, t->raw_file, err);
         }
     }
     for (size_t i = 0; i < r->marked.n && rc == 0; i++) {
-        const char *id = doc_str(r->marked.at[i], "_id", "");
+        const char *id = doc_str(r->marked.items[i], "_id", "");
         bson_iter_t at; /* bson_has_field takes dots in a name for a path */
-        if (!bson_iter_init_find(&at, &open, id) && doc_bool(r->marked.at[i], "settled", true)) {
+        if (!bson_iter_init_find(&at, &open, id) && doc_bool(r->marked.items[i], "settled", true)) {
             rc = have_looked_at(r, id, err);
         }
     }
@@ -160,26 +158,23 @@ static int make_or_open(struct retiring *r, const struct task_new *t, struct err
     }
     struct db_change c = task_reopening(t, TASK_REOPEN_ENDED);
     BCON_APPEND(c.filter, "epoch", "{", "$lte", BCON_INT64(lease_epoch(r->s->lease)), "}");
-    int rc = db_update(r->s->db, DB_TASKS, c.filter, c.update, &done, err);
-    db_change_fini(&c);
-    return rc;
+    return db_make(r->s->db, DB_TASKS, c, &done, err);
 }
 
 static int mark(struct retiring *r, const struct task_new *t, const char *before, struct err *err)
 {
     AUTO(free) char *id = task_id(t->raw_file, t->kind, NULL);
-    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(t->raw_file));
-    if (before[0] != '\0') {
-        BSON_APPEND_UTF8(filter, "retire", before);
-    } else {
-        BSON_APPEND_NULL(filter, "retire"); /* matches a missing field */
+    if (id == NULL) {
+        return err_no_memory(err);
     }
-    AUTO(bson_destroy)
-    bson_t *update = BCON_NEW("$set", "{", "retire",
-                              BCON_UTF8(strcmp(t->kind, "move") == 0 ? "moving" : "removing"), "}",
-                              "$addToSet", "{", "tasks", BCON_UTF8(id), "}");
+    const struct raw_retiring change = {
+        .id = t->raw_file,
+        .before = before,
+        .mark = strcmp(t->kind, "move") == 0 ? "moving" : "removing",
+        .task = id,
+    };
     bool won;
-    return db_update(r->s->db, DB_RAW_FILES, filter, update, &won, err);
+    return raw_file_make(r->s->db, raw_file_retiring(&change), &won, err);
 }
 
 static int plan(struct retiring *r, const bson_t *raw, const struct site *site, struct task_new *t,
@@ -254,7 +249,7 @@ static bool append_due(const struct retiring *r, bson_t *filter)
 
 static int plan_moves(struct retiring *r, struct err *err)
 {
-    struct docset due = {0};
+    struct docs due = {0};
     int rc = 0;
     AUTO(bson_destroy)
     bson_t *filter = BCON_NEW("backup_status", BCON_UTF8("copying_done"), "instrument_file_status",
@@ -263,12 +258,12 @@ static int plan_moves(struct retiring *r, struct err *err)
                               "}"); /* none: it is acquired and copied anew */
     if (append_due(r, filter)) {
         AUTO(bson_destroy) bson_t *opts = wanted_fields("copied_at", MOVES_AT_ONCE);
-        rc = db_each(r->s->db, DB_RAW_FILES, filter, opts, docset_add, &due, err);
+        rc = db_each(r->s->db, DB_RAW_FILES, filter, opts, docs_add, &due, err);
     }
     for (size_t i = 0; i < due.n && rc == 0; i++) {
-        rc = move_one(r, due.at[i], err);
+        rc = move_one(r, due.items[i], err);
     }
-    docset_clear(&due);
+    docs_clear(&due);
     return rc;
 }
 
@@ -294,7 +289,7 @@ static struct retire_seen *seen_of(struct retiring *r, const struct site *site, 
     return seen;
 }
 
-static int load_removable(struct retiring *r, const struct site *site, struct docset *out,
+static int load_removable(struct retiring *r, const struct site *site, struct docs *out,
                           struct err *err)
 {
     int64_t youngest = r->now - (int64_t)(site->f.min_file_age_days * DAY_MS);
@@ -306,24 +301,24 @@ static int load_removable(struct retiring *r, const struct site *site, struct do
                  BCON_DATE_TIME(oldest), "$lte", BCON_DATE_TIME(youngest), "}", "remove_refused.at",
                  "{", "$not", "{", "$gte", BCON_DATE_TIME(r->now - RETIRE_RECHECK_MS), "}", "}");
     AUTO(bson_destroy) bson_t *opts = wanted_fields("created_at", REMOVES_AT_ONCE);
-    return db_each(r->s->db, DB_RAW_FILES, filter, opts, docset_add, out, err);
+    return db_each(r->s->db, DB_RAW_FILES, filter, opts, docs_add, out, err);
 }
 
 static int remove_some(struct retiring *r, struct site *site, const struct retire_rule *rule,
                        struct err *err)
 {
-    struct docset files = {0};
+    struct docs files = {0};
     int64_t chosen = 0;
     int rc = load_removable(r, site, &files, err);
     for (size_t i = 0; i < files.n && rc == 0 && site->removes < OPEN_MAX; i++) {
-        if (retire_judge(rule, files.at[i], chosen) == RETIRE_GO) {
+        if (retire_judge(rule, files.items[i], chosen) == RETIRE_GO) {
             struct task_new t = {.kind = "remove", .not_before_ms = r->now};
-            chosen += doc_i64(files.at[i], "size", 0);
+            chosen += doc_i64(files.items[i], "size", 0);
             site->removes++;
-            rc = plan(r, files.at[i], site, &t, err);
+            rc = plan(r, files.items[i], site, &t, err);
         }
     }
-    docset_clear(&files);
+    docs_clear(&files);
     if (chosen > 0) {
         log_info("removals_planned", KV("instrument", site->id), KV("files", site->removes),
                  KV("bytes", chosen), KV("wanted_bytes", rule->wanted_bytes));
@@ -366,7 +361,7 @@ int retire_pass(struct scheduler *s, struct err *err)
                      plan_removals(&r, err) != 0
                  ? -1
                  : 0;
-    docset_clear(&r.marked);
+    docs_clear(&r.marked);
     free(r.sites);
     return rc;
 }

@@ -37,32 +37,18 @@ int ledger_begin(struct ledger *l, const char *raw_file, struct err *err)
     return last(l)->raw_file != NULL ? 0 : err_no_memory(err);
 }
 
-static int make_room(struct ledger *l, struct err *err)
-{
-    if (l->n_tasks < l->tasks_room) {
-        return 0;
-    }
-    size_t room = l->tasks_room + 64;
-    bson_t **tasks = realloc(l->tasks, room * sizeof *tasks);
-    l->tasks = tasks != NULL ? tasks : l->tasks;
-    struct db_change *reopen = realloc(l->reopen, room * sizeof *reopen);
-    l->reopen = reopen != NULL ? reopen : l->reopen;
-    if (tasks == NULL || reopen == NULL) {
-        return err_no_memory(err);
-    }
-    l->tasks_room = room;
-    return 0;
-}
-
 int ledger_task(struct ledger *l, bson_t *task, struct db_change reopen, struct err *err)
 {
-    if (make_room(l, err) != 0) {
-        bson_destroy(task);
+    bson_t **tasks = reallocarray(l->tasks, l->n_tasks + 1, sizeof *tasks);
+    l->tasks = tasks != NULL ? tasks : l->tasks;
+    if (tasks == NULL) {
         db_change_fini(&reopen);
-        return -1;
     }
-    l->tasks[l->n_tasks] = task;
-    l->reopen[l->n_tasks++] = reopen;
+    if (tasks == NULL || db_batch_add(&l->reopen, reopen, err) != 0) {
+        bson_destroy(task);
+        return tasks == NULL ? err_no_memory(err) : -1;
+    }
+    l->tasks[l->n_tasks++] = task;
     last(l)->n_tasks++;
     return 0;
 }
@@ -101,7 +87,7 @@ static int write_tasks(const struct ledger *l, struct db *db, size_t first, size
     size_t there = 0;
     for (size_t i = 0; i < n; i++) {
         if (!inserted[i]) {
-            reopen[there++] = l->reopen[first + i]; /* borrowed */
+            reopen[there++] = l->reopen.items[first + i]; /* borrowed */
         }
     }
     return db_update_all(db, DB_TASKS, reopen, there, err);
@@ -193,10 +179,9 @@ void ledger_clear(struct ledger *l)
     }
     for (size_t i = 0; i < l->n_tasks; i++) {
         bson_destroy(l->tasks[i]);
-        db_change_fini(&l->reopen[i]);
     }
     free(l->lines);
     free(l->tasks);
-    free(l->reopen);
+    db_batch_clear(&l->reopen);
     *l = (struct ledger){0};
 }

@@ -4,15 +4,16 @@
  */
 #ifndef SCHEDULER_PLAN_PLAN_WRITES_H
 #define SCHEDULER_PLAN_PLAN_WRITES_H
+#include "common/db/batch.h"
 #include "scheduler/scheduler.h"
 
 struct ledger_line; /* of one raw file */
 
 struct ledger { /* zeroed is empty */
     struct ledger_line *lines;
-    bson_t **tasks;           /* to be inserted; of all lines, in their order */
-    struct db_change *reopen; /* as many: what to do with a task that is there already */
-    size_t n, n_tasks, room, tasks_room;
+    bson_t **tasks;         /* to be inserted; of all lines, in their order */
+    struct db_batch reopen; /* as many: what to do with a task that is there already */
+    size_t n, n_tasks, room;
 };
 
 /* The following entries are of this raw file. */

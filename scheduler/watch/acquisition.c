@@ -84,7 +84,7 @@ enum verdict acquisition_look(const struct instrument *i, struct acquisition *a,
 {
     remember(a, s);
     if (s->corrupted_sibling) {
-        *rule = "renamed";
+        *rule = RULE_RENAMED;
         return VERDICT_RENAMED;
     }
     bool still = s->since_ms > 0 && a->quiet_ms > 0 && a->quiet_ms >= i->still_s * 1000;

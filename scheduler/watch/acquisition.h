@@ -66,6 +66,9 @@ enum verdict {
 #define WAITS_SCAN       "waits for .wiff.scan to be written"
 #define WAITS_UNREADABLE "a part of it cannot be looked at"
 
+/* The rule that no copy follows; of all, the one that the planner asks for. */
+#define RULE_RENAMED "renamed"
+
 /* A new acquisition's memory. */
 struct acquisition acquisition_new(void);
 /* Take the look into account; *rule names the rule that decided ("next file", "size unchanged",

@@ -128,19 +128,21 @@ struct names_skip names_skip(const struct instrument *i, const char *id, const c
                              int64_t size)
 {
     if (i != NULL && i->skip_processing) {
-        return (struct names_skip){"done_not_quanted", "Processing disabled for this instrument."};
+        return (struct names_skip){RAW_DONE_NOT_QUANTED,
+                                   "Processing disabled for this instrument."};
     }
     if (strcasestr(id, "_dda_") != NULL) {
-        return (struct names_skip){"done_not_quanted", "Filename contains 'dda'."};
+        return (struct names_skip){RAW_DONE_NOT_QUANTED, "Filename contains 'dda'."};
     }
     if (has_special_characters(id)) {
-        return (struct names_skip){"done_not_quanted", "Filename contains special characters."};
+        return (struct names_skip){RAW_DONE_NOT_QUANTED, "Filename contains special characters."};
     }
     if (size == 0) {
-        return (struct names_skip){"acquisition_failed", "File size is zero."};
+        return (struct names_skip){RAW_ACQUISITION_FAILED, "File size is zero."};
     }
     if (path_ends_with(original_name, "_CORRUPTED.raw", false)) {
-        return (struct names_skip){"acquisition_failed", "File name indicates failed acquisition."};
+        return (struct names_skip){RAW_ACQUISITION_FAILED,
+                                   "File name indicates failed acquisition."};
     }
-    return (struct names_skip){NULL, ""};
+    return (struct names_skip){RAW_UNKNOWN, ""};
 }

@@ -12,6 +12,7 @@
 #include "common/base/own.h"
 #include "common/config/config.h"
 #include "common/quant/settings_resolve.h"
+#include "common/raw/raw_file.h"
 
 /* What a file in a raw file that is a folder says about the acquisition. */
 enum names_inside {
@@ -45,8 +46,8 @@ const char *names_project(const char *name, const char *const *projects) __attri
 /* Why a copied raw file is not quantified (docs/rules.md, "Statuses of a raw file"), first match
  * wins. */
 struct names_skip {
-    const char *status;  /* acquisition_failed or done_not_quanted; NULL: go on */
-    const char *details; /* the reference's text */
+    enum raw_status status; /* acquisition failed or done, not quanted; RAW_UNKNOWN: go on */
+    const char *details;    /* the reference's text */
 };
 struct names_skip names_skip(const struct instrument *i, const char *id, const char *original_name,
                              int64_t size) __attribute__((nonnull(2, 3)));

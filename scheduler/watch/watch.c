@@ -16,6 +16,7 @@
 #include "common/base/fs.h"
 #include "common/base/log.h"
 #include "common/base/path.h"
+#include "common/raw/raw_file.h"
 #include "scheduler/watch/name_rules.h"
 
 #define SAVE_EVERY_MS 10000 /* what is remembered of an open acquisition that does not change */
@@ -40,30 +41,25 @@ static int make_document(struct watch *w, struct entry *e, const struct look *l,
                          struct err *err)
 {
     AUTO(free) char *original = path_escape(e->name);
-    int64_t created = l->born_ns / 1000000, now = wall_ms();
     int64_t limit = w->cfg->ignore_older_than_h;
-    bool ignored = limit >= 0 && now - created > limit * 3600000;
-    AUTO(bson_destroy)
-    bson_t *doc = BCON_NEW(
-        "_id", BCON_UTF8(e->id), "original_name", BCON_UTF8(original), "instrument_id",
-        BCON_UTF8(w->cfg->id), "status", BCON_UTF8(ignored ? "ignored" : "queued_for_monitoring"),
-        "status_details", BCON_UTF8(ignored ? "Older than ignore_older_than_h." : ""), "size",
-        BCON_INT64(l->size), "instrument_file_status", BCON_UTF8("initial"), "created_at",
-        BCON_DATE_TIME(created), "created_at_", BCON_DATE_TIME(now), "updated_at_",
-        BCON_DATE_TIME(now), "rev", BCON_INT64(1), "indexed_rev", BCON_INT64(0), "dirty",
-        BCON_BOOL(true), "settled", BCON_BOOL(false), "watch", "{", "ino",
-        BCON_INT64((int64_t)l->ino), "born_ns", BCON_INT64(l->born_ns), "mtime_ns",
-        BCON_INT64(l->mtime_ns), "size", BCON_INT64(l->size), "}");
-    if (e->prefix[0] != '\0') {
-        BSON_APPEND_UTF8(doc, "collision_flag", e->prefix);
-    }
+    bool ignored = limit >= 0 && wall_ms() - l->born_ns / 1000000 > limit * 3600000;
     if (w->book.projects == NULL && settings_book_load(&w->book, w->s->db, err) != 0) {
         return -1;
     }
-    BSON_APPEND_UTF8(doc, "project_id",
-                     names_project(original, (const char *const *)w->book.projects));
+    const struct raw_file_found found = {
+        .id = e->id,
+        .original_name = original,
+        .instrument = w->cfg->id,
+        .project = names_project(original, (const char *const *)w->book.projects),
+        .collision = e->prefix,
+        .ignored = ignored ? "Older than ignore_older_than_h." : NULL,
+        .ino = l->ino,
+        .born_ns = l->born_ns,
+        .mtime_ns = l->mtime_ns,
+        .size = l->size,
+    };
     e->open = !ignored;
-    return db_insert(w->s->db, DB_RAW_FILES, doc, made, err);
+    return raw_file_create(w->s->db, &found, made, err);
 }
 
 static int name_new(const struct watch *w, struct entry *e, const char *name, bool collides,
@@ -212,38 +208,20 @@ static void append_memory(const struct entry *e, const char *rule, bson_t *set)
                 "watch.waits_for", BCON_UTF8(rule), "size", BCON_INT64(e->a.size));
 }
 
-static int update_open(struct watch *w, const struct entry *e, const bson_t *set, bool rev,
-                       bool *won, struct err *err)
-{
-    AUTO(bson_destroy)
-    bson_t *filter =
-        BCON_NEW("_id", BCON_UTF8(e->id), "status", "{", "$in", "[",
-                 BCON_UTF8("queued_for_monitoring"), BCON_UTF8("monitoring_acquisition"), "]", "}");
-    bson_t update = BSON_INITIALIZER;
-    BSON_APPEND_DOCUMENT(&update, "$set", set);
-    if (rev) {
-        BCON_APPEND(&update, "$inc", "{", "rev", BCON_INT64(1), "}");
-    }
-    int rc = db_update(w->s->db, DB_RAW_FILES, filter, &update, won, err);
-    bson_destroy(&update);
-    return rc;
-}
-
 static int save(struct watch *w, struct entry *e, const struct look *l, const char *rule,
                 struct err *err)
 {
-    bson_t set = BSON_INITIALIZER;
+    bson_t memory = BSON_INITIALIZER;
     bool won, first = e->saved_ms == 0;
     AUTO(free) char *newest = path_escape(l->newest);
-    append_memory(e, rule, &set);
-    BCON_APPEND(&set, "watch.newest", BCON_UTF8(newest != NULL ? newest : ""), "watch.trouble",
+    append_memory(e, rule, &memory);
+    BCON_APPEND(&memory, "watch.newest", BCON_UTF8(newest != NULL ? newest : ""), "watch.trouble",
                 BCON_UTF8(l->trouble));
-    if (first) {
-        BCON_APPEND(&set, "status", BCON_UTF8("monitoring_acquisition"), "dirty", BCON_BOOL(true),
-                    "updated_at_", BCON_DATE_TIME(wall_ms()));
-    }
-    int rc = update_open(w, e, &set, first, &won, err);
-    bson_destroy(&set);
+    int rc = raw_file_make(
+        w->s->db,
+        raw_file_following(e->id, &memory, first ? RAW_MONITORING_ACQUISITION : RAW_UNKNOWN), &won,
+        err);
+    bson_destroy(&memory);
     e->saved_ms = mono_ms();
     w->loaded = w->loaded && (rc != 0 || won); /* another leader has ended it: that counts */
     return rc;
@@ -275,20 +253,20 @@ struct ending {
 
 static int conclude(struct watch *w, struct entry *e, const struct ending *end, struct err *err)
 {
-    bson_t set = BSON_INITIALIZER, members = BSON_INITIALIZER;
+    bson_t memory = BSON_INITIALIZER, members = BSON_INITIALIZER;
     bool won = false;
     int rc = end->l == NULL ? 0 : append_members(w, e, end->l, &members, err);
     const char *rule = end->rule;
     if (rc == 0) {
-        append_memory(e, rule, &set);
-        BSON_APPEND_ARRAY(&set, "watch.members", &members);
-        BCON_APPEND(&set, "watch.rule", BCON_UTF8(rule), "watch.error",
-                    BCON_UTF8(error_of(end->v, e)), "status", BCON_UTF8("monitoring_done"), "dirty",
-                    BCON_BOOL(true), "updated_at_", BCON_DATE_TIME(wall_ms()));
-        rc = update_open(w, e, &set, true, &won, err);
+        append_memory(e, rule, &memory);
+        BSON_APPEND_ARRAY(&memory, "watch.members", &members);
+        BCON_APPEND(&memory, "watch.rule", BCON_UTF8(rule), "watch.error",
+                    BCON_UTF8(error_of(end->v, e)));
+        rc = raw_file_make(w->s->db, raw_file_following(e->id, &memory, RAW_MONITORING_DONE), &won,
+                           err);
     }
     e->members = bson_count_keys(&members);
-    bson_destroy(&set);
+    bson_destroy(&memory);
     bson_destroy(&members);
     if (rc == 0) {
         e->open = false;

@@ -6,9 +6,11 @@
 #define SCHEDULER_WATCH_WATCH_H
 #include <stdatomic.h>
 
+#include "common/db/batch.h"
 #include "common/quant/settings_resolve.h"
 #include "common/raw/members.h"
 #include "common/raw/original.h"
+#include "common/raw/raw_file.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/watch/acquisition.h"
 
@@ -74,10 +76,9 @@ struct watch {
     bool nocase, case_known;    /* how the share compares names; asked while it is well */
     int64_t looks_left;         /* of watch_recheck.c's turns; below 0: a large folder took more */
     size_t recheck_next;        /* whose turn it is */
-    struct db_change *notes;    /* watch_recheck.c: what it has found out in this poll */
-    size_t n_notes;
-    struct reread *reread; /* the original that is being read again; NULL: none */
-    int64_t rest_until_ms; /* monotonic: no other is read before */
+    struct db_batch notes;      /* watch_recheck.c: what it has found out in this poll */
+    struct reread *reread;      /* the original that is being read again; NULL: none */
+    int64_t rest_until_ms;      /* monotonic: no other is read before */
     int64_t youngest_ns;
     char trouble[320];  /* why the last poll failed; "" when it did not */
     char strays[240];   /* names that belong to no raw file, for people; "": none */

@@ -18,6 +18,7 @@
 #include "common/base/path.h"
 #include "common/base/utf8.h"
 #include "common/raw/backup_record.h"
+#include "common/raw/raw_file.h"
 #include "scheduler/watch/watch.h"
 #include "scheduler/watch/watch_reopen.h"
 
@@ -33,41 +34,16 @@
 
 /* --- notes: written at the end of the poll --- */
 
-/* set is taken, or NULL; unset: a field to take away, or NULL. Nothing that is open is changed. */
-static int note(struct watch *w, const struct entry *e, bson_t *set, const char *unset,
-                struct err *err)
+static int note(struct watch *w, const struct entry *e, const bson_t *memory,
+                const struct raw_original *original, struct err *err)
 {
-    struct db_change *more = reallocarray(w->notes, w->n_notes + 1, sizeof *more);
-    if (more == NULL) {
-        bson_destroy(set);
-        return err_no_memory(err);
-    }
-    w->notes = more;
-    bson_t *update = bson_new();
-    if (set != NULL) {
-        BSON_APPEND_DOCUMENT(update, "$set", set);
-    }
-    bson_destroy(set);
-    if (unset != NULL) {
-        BCON_APPEND(update, "$unset", "{", unset, BCON_BOOL(true), "}");
-    }
-    w->notes[w->n_notes++] =
-        (struct db_change){.filter = BCON_NEW("_id", BCON_UTF8(e->id), "status", "{", "$nin", "[",
-                                              BCON_UTF8("queued_for_monitoring"),
-                                              BCON_UTF8("monitoring_acquisition"), "]", "}"),
-                           .update = update};
-    return 0;
+    return db_batch_add(&w->notes, raw_file_looking(e->id, memory, original), err);
 }
 
 static int write_notes(struct watch *w, struct err *err)
 {
-    int rc = w->n_notes > 0 ? db_update_all(w->s->db, DB_RAW_FILES, w->notes, w->n_notes, err) : 0;
-    for (size_t i = 0; i < w->n_notes; i++) {
-        db_change_fini(&w->notes[i]);
-    }
-    free(w->notes);
-    w->notes = NULL;
-    w->n_notes = 0;
+    int rc = db_batch_write(&w->notes, w->s->db, DB_RAW_FILES, err);
+    db_batch_clear(&w->notes);
     w->loaded = w->loaded && rc == 0;
     return rc;
 }
@@ -78,24 +54,23 @@ static int write_notes(struct watch *w, struct err *err)
 static int accept(struct watch *w, struct entry *e, const struct signature *sig, const char *state,
                   struct err *err)
 {
-    bson_t *set = bson_new();
-    watch_append_signature(set, sig);
-    if (state != NULL) {
-        BCON_APPEND(set, "original", "{", "state", BCON_UTF8(state), "at",
-                    BCON_DATE_TIME(wall_ms()), "by", BCON_UTF8("watch"), "}");
-    }
-    const char *unset = state == NULL && e->doubtful ? "original" : NULL;
+    bson_t memory = BSON_INITIALIZER;
+    const struct raw_original original = {.state = state, .by = "watch"};
+    bool says = state != NULL || e->doubtful;
+    watch_append_signature(&memory, sig);
     e->a.sig = *sig;
     e->doubtful = false;
     e->doubt_ms = 0;
-    return note(w, e, set, unset, err);
+    int rc = note(w, e, &memory, says ? &original : NULL, err);
+    bson_destroy(&memory);
+    return rc;
 }
 
 /* Nothing that happens to its original sends it back: set aside, or moved and another has its name.
  */
 static bool is_left_alone(const bson_t *rf)
 {
-    return strcmp(doc_str(rf, "status", ""), "ignored") == 0 ||
+    return raw_file_status(rf) == RAW_IGNORED ||
            strcmp(doc_str(rf, "instrument_file_status", ""), "initial") != 0;
 }
 
@@ -156,11 +131,7 @@ static int doubt(struct watch *w, struct entry *e, const struct look *l, const c
     utf8_mend(why);
     e->doubtful = true;
     log_info("original_unsettled", KV("raw_file", e->id), KV("why", why));
-    return note(w, e,
-                BCON_NEW("original", "{", "state", BCON_UTF8("unsettled"), "at",
-                         BCON_DATE_TIME(wall_ms()), "by", BCON_UTF8("watch"), "why", BCON_UTF8(why),
-                         "}"),
-                NULL, err);
+    return note(w, e, NULL, &(struct raw_original){"unsettled", "watch", why}, err);
 }
 
 /* Whether the files beside the main one, too, are in number and bytes those of the backup. */
@@ -196,7 +167,7 @@ static int compare_main(struct watch *w, struct entry *e, const struct look *l, 
     if (had_main && e->mtime_ns != 0 && l->mtime_ns != e->mtime_ns) {
         return doubt(w, e, l, "its time has moved", err);
     }
-    return w->n_notes < TAKEN_UP_A_POLL ? take_up(w, e, l, err) : 0;
+    return w->notes.n < TAKEN_UP_A_POLL ? take_up(w, e, l, err) : 0;
 }
 
 static int compare(struct watch *w, struct entry *e, const struct look *l, struct err *err)
@@ -361,7 +332,7 @@ static int forget_gone(struct watch *w, struct entry *e, struct err *err)
     }
     e->doubtful = false;
     e->doubt_ms = 0;
-    return note(w, e, NULL, "original", err);
+    return note(w, e, NULL, &(struct raw_original){.state = NULL}, err);
 }
 
 static bool is_due(const struct entry *e, int64_t now)
@@ -381,7 +352,7 @@ static int look_at_all(struct watch *w, struct err *err)
         }
     }
     w->looks_left = w->looks_left < 0 ? w->looks_left + LOOKS_A_POLL : LOOKS_A_POLL;
-    for (size_t k = 0; k < w->n && w->looks_left > 0 && w->n_notes < NOTES_A_POLL; k++) {
+    for (size_t k = 0; k < w->n && w->looks_left > 0 && w->notes.n < NOTES_A_POLL; k++) {
         w->recheck_next = (w->recheck_next + 1) % w->n;
         struct entry *e = &w->entries[w->recheck_next];
         looks = 0;

@@ -16,10 +16,8 @@ bool reopen_may(const bson_t *rf) __attribute__((nonnull));
  * dies in between leaves one behind. */
 int reopen_cancel_jobs(struct db *db, const bson_t *rf, struct err *err)
     __attribute__((nonnull, warn_unused_result));
-/* The raw file as it stands, moved back; guarded by its rev. why: for status_details. The caller
- * makes it and frees it with db_change_fini. */
-struct db_change reopen_change(const bson_t *rf, const char *why) __attribute__((nonnull));
-/* Both at once. *won = false: it has moved on meanwhile. After a failure it may have been made. */
+/* The same, then raw_file_reopening. *won = false: it has moved on meanwhile. After a failure it
+ * may have been made. */
 int reopen(struct db *db, const bson_t *rf, const char *why, bool *won, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 #endif

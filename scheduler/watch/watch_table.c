@@ -125,12 +125,6 @@ int watch_put(struct watch *w, struct entry *e, struct err *err)
     return 0;
 }
 
-static bool is_open_status(const char *status)
-{
-    return strcmp(status, "queued_for_monitoring") == 0 ||
-           strcmp(status, "monitoring_acquisition") == 0;
-}
-
 static struct signature load_signature(const bson_t *doc)
 {
     bson_t sig;
@@ -159,7 +153,7 @@ static int load_entry(void *ctx, const bson_t *doc, struct err *err)
         .ino = (uint64_t)doc_i64(doc, "watch.ino", 0),
         .size = doc_i64(doc, "watch.size", doc_i64(doc, "size", -1)),
         .seen_ms = doc_i64(doc, "created_at_", 0),
-        .open = is_open_status(doc_str(doc, "status", "")),
+        .open = raw_status_is_open(raw_file_status(doc)),
         .doubtful = strcmp(doc_str(doc, "original.state", ""), "unsettled") == 0,
     };
     if (!e.open && doc_str(doc, "watch.error", "")[0] != '\0') {

@@ -8,7 +8,8 @@ static void add(struct fold *f, const char *status, int64_t size, int64_t create
     struct err err = {0};
     AUTO(bson_destroy)
     bson_t *contents = BCON_NEW("status", BCON_UTF8(status), "size", BCON_INT64(size), "error",
-                                BCON_INT64(raw_file_is_error(status)), "metrics", BCON_INT64(2));
+                                BCON_INT64(raw_status_is_error(raw_status_parse(status))),
+                                "metrics", BCON_INT64(2));
     if (created != 0) {
         BSON_APPEND_DATE_TIME(contents, "created_at", created);
     }

@@ -214,7 +214,7 @@ bson_t *contents_member(const struct contribution_sources *src)
     BSON_APPEND_UTF8(out, "status", status);
     int64_t size = doc_i64(src->raw, "size", 0);
     BSON_APPEND_INT64(out, "size", size > 0 ? size : 0); /* -1 stands for not known yet */
-    BSON_APPEND_INT64(out, "error", raw_file_is_error(status) ? 1 : 0);
+    BSON_APPEND_INT64(out, "error", raw_status_is_error(raw_status_parse(status)) ? 1 : 0);
     BSON_APPEND_INT64(out, "metrics", (int64_t)src->metrics->n);
     if (doc_has(src->raw, "created_at")) {
         BSON_APPEND_DATE_TIME(out, "created_at", doc_i64(src->raw, "created_at", 0));

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "common/raw/raw_file.h"
 #include "workers/index/job.h"
 #include "workers/index/store.h"
 
@@ -94,15 +95,8 @@ int index_settle(void *job, struct err *err)
     if (store_conclude(&s, &j->touched, j->live, err) != 0) {
         return -1;
     }
-    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(j->raw_file));
-    if (j->has_rev) {
-        BSON_APPEND_INT64(filter, "rev", j->rev);
-    } else {
-        BSON_APPEND_NULL(filter, "rev"); /* matches a missing field */
-    }
-    AUTO(bson_destroy)
-    bson_t *update =
-        BCON_NEW("$set", "{", "indexed_rev", BCON_INT64(j->rev), "dirty", BCON_BOOL(false), "}");
-    struct db_change change = {.filter = filter, .update = update};
-    return db_update_together(j->base.db, DB_RAW_FILES, &change, err);
+    struct db_change change = raw_file_indexing(j->raw_file, j->has_rev ? j->rev : -1);
+    int rc = db_update_together(j->base.db, DB_RAW_FILES, &change, err);
+    db_change_fini(&change);
+    return rc;
 }

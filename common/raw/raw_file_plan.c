@@ -1,0 +1,202 @@
+/*
+ * raw_file_plan.c - the planner's writes to a raw file's document: what its documents mean, the
+ * tasks that it gets, the marks of its move and removal, and that the index has seen it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/path.h"
+#include "common/raw/raw_file_internal.h"
+
+/* --- the copy's result --- */
+
+/* AlphaKraken's: path -> [size, md5], or [size, md5, "<ETag>__<MiB of a part>"]. */
+static void append_one_info(const bson_t *file, bson_t *info)
+{
+    bson_t one;
+    const char *etag = doc_str(file, "etag", "");
+    BSON_APPEND_ARRAY_BEGIN(info, doc_str(file, "path", ""), &one);
+    BSON_APPEND_INT64(&one, "0", doc_i64(file, "size", 0));
+    BSON_APPEND_UTF8(&one, "1", doc_str(file, "md5", ""));
+    if (etag[0] != '\0') {
+        BSON_APPEND_UTF8(&one, "2", etag);
+    }
+    bson_append_array_end(info, &one);
+}
+
+static void append_file_info(const bson_t *files, bson_t *set)
+{
+    bson_t info = BSON_INITIALIZER;
+    bson_iter_t at;
+    for (bool more = bson_iter_init(&at, files) && bson_iter_next(&at); more;
+         more = bson_iter_next(&at)) {
+        bson_t file;
+        if (!doc_sub(files, bson_iter_key(&at), &file) || !doc_has(&file, "md5")) {
+            continue;
+        }
+        append_one_info(&file, &info);
+    }
+    if (!bson_empty(&info)) {
+        BSON_APPEND_DOCUMENT(set, "file_info", &info);
+    }
+    bson_destroy(&info);
+}
+
+static void append_copied(const struct raw_file_plan *p, bson_t *set)
+{
+    bson_t files;
+    if (p->copy == NULL || doc_has(p->rf, "backup_base_path") ||
+        !doc_sub(p->copy, "result.files", &files)) {
+        return;
+    }
+    char month[8], base[1200];
+    path_month(doc_i64(p->rf, "created_at", 0), month);
+    snprintf(base, sizeof base, "%s/%s/%s", p->backup, doc_str(p->rf, "instrument_id", ""), month);
+    BSON_APPEND_ARRAY(set, "files", &files);
+    BSON_APPEND_INT64(set, "size", doc_i64(p->copy, "result.size", 0));
+    BSON_APPEND_DATE_TIME(set, "copied_at", doc_i64(p->copy, "ended_at", wall_ms()));
+    BSON_APPEND_UTF8(set, "backup_base_path", base);
+    append_file_info(&files, set);
+}
+
+/* --- what a pass has decided --- */
+
+static void append_text(bson_t *set, const bson_t *rf, const char *field, const char *value)
+{
+    if (value != NULL && strcmp(doc_str(rf, field, ""), value) != 0) {
+        BSON_APPEND_UTF8(set, field, value);
+    }
+}
+
+bson_t *raw_file_news(const struct raw_file_plan *p)
+{
+    bson_t *set = bson_new();
+    append_text(set, p->rf, "status", raw_status_names[p->status]);
+    append_text(set, p->rf, "status_details", p->details);
+    append_text(set, p->rf, "backup_status", p->backup_status);
+    append_text(set, p->rf, "instrument_file_status", p->instrument_file_status);
+    append_copied(p, set);
+    if (p->differs != NULL && strcmp(doc_str(p->rf, "original.why", ""), p->differs) != 0) {
+        const struct raw_original o = {"differs", "remove", p->differs};
+        raw_append_original(set, &o);
+    }
+    if (p->kept != NULL) {
+        BCON_APPEND(set, "remove_refused", "{", "at", BCON_DATE_TIME(wall_ms()), "why",
+                    BCON_UTF8(p->kept), "}");
+    }
+    return set;
+}
+
+static void append_unset(const struct raw_file_plan *p, bson_t *update)
+{
+    bson_t unset = BSON_INITIALIZER;
+    const char *file = p->instrument_file_status;
+    bool purged = file != NULL && strcmp(file, "purged") == 0;
+    if (p->retire != NULL && p->retire[0] == '\0') {
+        BSON_APPEND_BOOL(&unset, "retire", true);
+    }
+    if (purged && doc_has(p->rf, "remove_refused")) {
+        BSON_APPEND_BOOL(&unset, "remove_refused", true);
+    }
+    if (purged && doc_has(p->rf, "original")) { /* there is no original left to look at */
+        BSON_APPEND_BOOL(&unset, "original", true);
+    }
+    if (!bson_empty(&unset)) {
+        BSON_APPEND_DOCUMENT(update, "$unset", &unset);
+    }
+    bson_destroy(&unset);
+}
+
+static bson_t *make_update(const struct raw_file_plan *p, const bson_t *news,
+                           const bson_t *new_tasks, bool settled)
+{
+    bson_t *update = bson_new();
+    bson_t set = BSON_INITIALIZER;
+    bson_concat(&set, news);
+    if (!bson_empty(news)) {
+        raw_append_change(&set, update);
+    }
+    if (p->retire != NULL && p->retire[0] != '\0') {
+        BSON_APPEND_UTF8(&set, "retire", p->retire);
+    }
+    if (!bson_empty(new_tasks)) {
+        BCON_APPEND(update, "$addToSet", "{", "tasks", "{", "$each", BCON_ARRAY(new_tasks), "}",
+                    "}");
+    }
+    append_unset(p, update);
+    BSON_APPEND_BOOL(&set, "settled", settled);
+    BSON_APPEND_DOCUMENT(update, "$set", &set);
+    bson_destroy(&set);
+    return update;
+}
+
+int raw_file_planning(const struct raw_file_plan *p, const bson_t *news, const bson_t *new_tasks,
+                      struct db_change *out, struct err *err)
+{
+    bool changed = !bson_empty(news);
+    bool settled = p->ended && !changed && !doc_bool(p->rf, "dirty", false);
+    enum raw_status from = raw_file_status(p->rf);
+    *out = (struct db_change){0};
+    if (doc_has(news, "status") && !raw_status_may(from, p->status)) {
+        return ERR(err, ERR_INVALID, 0, "a raw file that is %s cannot become %s",
+                   raw_status_names[from], raw_status_names[p->status]);
+    }
+    if (!changed && bson_empty(new_tasks) && p->retire == NULL &&
+        settled == doc_bool(p->rf, "settled", false)) {
+        return 0;
+    }
+    out->filter = raw_guard(p->rf);
+    out->update = make_update(p, news, new_tasks, settled);
+    out->proof = BCON_NEW("_id", BCON_UTF8(doc_str(p->rf, "_id", "")), "rev",
+                          BCON_INT64(doc_i64(p->rf, "rev", 0) + changed), "updated_at_",
+                          BCON_DATE_TIME(doc_i64(out->update, "$set.updated_at_", 0)));
+    return 0;
+}
+
+struct db_change raw_file_unsettling(const char *id, bool foreign)
+{
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(id));
+    if (foreign) {
+        BCON_APPEND(filter, "settled", "{", "$ne", BCON_BOOL(false), "}");
+    } else {
+        BSON_APPEND_BOOL(filter, "settled", true);
+    }
+    return (struct db_change){.filter = filter,
+                              .update = BCON_NEW("$set", "{", "settled", BCON_BOOL(false), "}")};
+}
+
+struct db_change raw_file_adding_task(const char *id, const char *task)
+{
+    return (struct db_change){.filter = BCON_NEW("_id", BCON_UTF8(id)),
+                              .update = BCON_NEW("$addToSet", "{", "tasks", BCON_UTF8(task), "}",
+                                                 "$set", "{", "settled", BCON_BOOL(false), "}")};
+}
+
+struct db_change raw_file_retiring(const struct raw_retiring *r)
+{
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(r->id));
+    if (r->before[0] != '\0') {
+        BSON_APPEND_UTF8(filter, "retire", r->before);
+    } else {
+        BSON_APPEND_NULL(filter, "retire"); /* matches a missing field */
+    }
+    return (struct db_change){.filter = filter,
+                              .update =
+                                  BCON_NEW("$set", "{", "retire", BCON_UTF8(r->mark), "}",
+                                           "$addToSet", "{", "tasks", BCON_UTF8(r->task), "}")};
+}
+
+struct db_change raw_file_indexing(const char *id, int64_t rev)
+{
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(id));
+    if (rev >= 0) {
+        BSON_APPEND_INT64(filter, "rev", rev);
+    } else {
+        BSON_APPEND_NULL(filter, "rev"); /* matches a missing field */
+    }
+    return (struct db_change){.filter = filter,
+                              .update = BCON_NEW("$set", "{", "indexed_rev",
+                                                 BCON_INT64(rev >= 0 ? rev : 0), "dirty",
+                                                 BCON_BOOL(false), "}")};
+}
