@@ -69,11 +69,11 @@ void seed_topics(struct scheduler *s)
     struct bus_stats stats;
     struct err err = {0};
     bus_stats(s->bus, &stats);
-    bool doubt = s->unaddressed && mono_ms() - s->topics_seen_ms >= DOUBT_MS;
+    bool doubt = s->dispatch.unaddressed && mono_ms() - s->topics_seen_ms >= DOUBT_MS;
     if ((s->has_topics && !doubt) || !stats.connected) {
         return;
     }
-    s->unaddressed = false;
+    s->dispatch.unaddressed = false;
     s->topics_seen_ms = mono_ms();
     s->has_topics = bus_ensure_topics(s->bus, task_kind_names, &err) == 0;
     if (!s->has_topics && log_gate_open(&gate, &missed)) {

@@ -3,20 +3,21 @@
 #include <string.h>
 
 /* clang-format off */
-#define KINDS(X) /* name, pool, group, retires, kinds above */ \
-    X("copy",   "file_copy",     KIND_BY_INSTRUMENT, false, NULL) \
-    X("quant",  "cluster_slots", KIND_BY_PROJECT,    false, "copy") \
-    X("index",  "index",         KIND_BY_PROJECT,    false, "copy", "quant") \
-    X("move",   "file_move",     KIND_BY_INSTRUMENT, true,  "copy") \
-    X("remove", "file_remove",   KIND_BY_INSTRUMENT, true,  "copy", "move")
+#define KINDS(X) /* name, pool, group, cap, retires, kinds above */ \
+    X("copy",   "file_copy",     KIND_BY_INSTRUMENT, KIND_CAP_COPIES, false, NULL) \
+    X("quant",  "cluster_slots", KIND_BY_PROJECT,    KIND_CAP_NONE,   false, "copy") \
+    X("index",  "index",         KIND_BY_PROJECT,    KIND_CAP_NONE,   false, "copy", "quant") \
+    X("move",   "file_move",     KIND_BY_INSTRUMENT, KIND_CAP_ONE,    true,  "copy") \
+    X("remove", "file_remove",   KIND_BY_INSTRUMENT, KIND_CAP_ONE,    true,  "copy", "move")
 #define UPLOAD(X) /* a pool that operators size already */ \
-    X("upload", "s3_upload",     KIND_BY_PROJECT,    false, NULL)
+    X("upload", "s3_upload",     KIND_BY_PROJECT,    KIND_CAP_NONE,   false, NULL)
 /* clang-format on */
 
-#define ROW(name_, pool_, group_, retires_, ...)                                                   \
+#define ROW(name_, pool_, group_, cap_, retires_, ...)                                             \
     {.name = (name_),                                                                              \
      .pool = (pool_),                                                                              \
      .group = (group_),                                                                            \
+     .cap = (cap_),                                                                                \
      .retires = (retires_),                                                                        \
      .above = {__VA_ARGS__}},
 #define NAME(name_, ...)        name_,

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 
 enum kind_group { KIND_BY_INSTRUMENT, KIND_BY_PROJECT };
+/* How many slots a group may hold at the same time. */
+enum kind_cap { KIND_CAP_NONE, KIND_CAP_ONE, KIND_CAP_COPIES /* the instrument's max_copies */ };
 
 struct task_kind {
     const char *name;
@@ -14,7 +16,8 @@ struct task_kind {
     const char
         *above[3]; /* the kinds whose tasks of the same raw file come before; ends with NULL */
     enum kind_group group; /* who share the pool fairly */
-    bool retires;          /* takes the raw file from its instrument: one at a time for each */
+    enum kind_cap cap;
+    bool retires; /* takes the raw file from its instrument */
 };
 
 /* The row of this name; of an unknown kind one without a name, whose tasks are as those of "index".

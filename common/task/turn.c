@@ -1,7 +1,5 @@
 #include "common/task/turn.h"
 
-#include <string.h>
-
 #include "common/task/kinds.h"
 
 bool turn_is_before(const struct turn *a, const struct turn *b)
@@ -22,5 +20,13 @@ const char *turn_group_key(const char *kind, const char *instrument, const char 
 
 int64_t turn_cap(const char *kind, int64_t max_copies)
 {
-    return task_kind(kind)->retires ? 1 : strcmp(kind, "copy") == 0 ? max_copies : INT64_MAX;
+    switch (task_kind(kind)->cap) {
+    case KIND_CAP_ONE:
+        return 1;
+    case KIND_CAP_COPIES:
+        return max_copies;
+    case KIND_CAP_NONE:
+        break;
+    }
+    return INT64_MAX;
 }

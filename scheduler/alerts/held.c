@@ -4,6 +4,8 @@
  * acquisition software hangs. Derived from the open tasks in each full pass: so an alert ends
  * however its task went on or ended.
  */
+#include "scheduler/alerts/held.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -55,8 +57,9 @@ static bool is_told(const struct docs *told, const char *raw_file)
 static bool holds_long(const struct scheduler *s, const char *raw_file, int64_t now)
 {
     bool found = false;
-    for (size_t i = 0; i < s->n_open && !found; i++) {
-        found = is_long(s, &s->open[i], now) && strcmp(s->open[i].raw_file, raw_file) == 0;
+    for (size_t i = 0; i < s->dispatch.n_open && !found; i++) {
+        found = is_long(s, &s->dispatch.open[i], now) &&
+                strcmp(s->dispatch.open[i].raw_file, raw_file) == 0;
     }
     return found;
 }
@@ -70,8 +73,8 @@ static int compare(struct scheduler *s, const struct docs *told, struct err *err
             return -1;
         }
     }
-    for (size_t i = 0; i < s->n_open; i++) {
-        const struct open_task *t = &s->open[i];
+    for (size_t i = 0; i < s->dispatch.n_open; i++) {
+        const struct open_task *t = &s->dispatch.open[i];
         if (is_long(s, t, now) && !is_told(told, t->raw_file) && open_alert(s, t, err) != 0) {
             return -1;
         }
@@ -79,7 +82,7 @@ static int compare(struct scheduler *s, const struct docs *told, struct err *err
     return 0;
 }
 
-int held_pass(struct scheduler *s, struct err *err)
+int held_alerts(struct scheduler *s, struct err *err)
 {
     struct docs told = {0};
     AUTO(bson_destroy)

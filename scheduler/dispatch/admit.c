@@ -11,31 +11,36 @@
 
 #include "common/base/clock.h"
 #include "common/db/batch.h"
+#include "common/task/kinds.h"
 #include "scheduler/scheduler.h"
 
 /* --- whose turn --- */
 
 static int64_t cap_of(struct scheduler *s, const struct open_task *t)
 {
-    struct instrument_facts f = instruments_facts(s->instruments, t->instrument);
+    struct instrument_facts f = {.known = false};
+    if (task_kind(t->kind)->cap == KIND_CAP_COPIES) {
+        f = instruments_facts(s->instruments, t->instrument);
+    }
     return turn_cap(t->kind, f.known ? f.max_copies : INT64_MAX);
 }
 
 static int find_group(struct scheduler *s, const struct open_task *t, size_t *out, struct err *err)
 {
     const char *key = turn_group_key(t->kind, t->instrument, t->project);
-    for (*out = 0; *out < s->n_groups; (*out)++) {
-        const struct task_group *g = &s->groups[*out];
+    for (*out = 0; *out < s->dispatch.n_groups; (*out)++) {
+        const struct task_group *g = &s->dispatch.groups[*out];
         if (strcmp(g->pool, t->pool) == 0 && strcmp(g->key, key) == 0) {
             return 0;
         }
     }
-    struct task_group *more = realloc(s->groups, (s->n_groups + 1) * sizeof *more);
+    struct task_group *more =
+        realloc(s->dispatch.groups, (s->dispatch.n_groups + 1) * sizeof *more);
     if (more == NULL) {
         return err_no_memory(err);
     }
-    s->groups = more;
-    s->groups[s->n_groups++] =
+    s->dispatch.groups = more;
+    s->dispatch.groups[s->dispatch.n_groups++] =
         (struct task_group){.pool = t->pool, .key = key, .turn = {.cap = cap_of(s, t)}};
     return 0;
 }
@@ -61,25 +66,25 @@ static int by_group_and_turn(const void *a, const void *b)
 static int group_tasks(struct scheduler *s, struct queue *q, struct err *err)
 {
     int64_t now = wall_ms();
-    s->n_groups = 0;
-    q->at = calloc(s->n_open + 1, sizeof *q->at);
+    s->dispatch.n_groups = 0;
+    q->at = calloc(s->dispatch.n_open + 1, sizeof *q->at);
     if (q->at == NULL) {
         return err_no_memory(err);
     }
-    for (size_t i = 0; i < s->n_open; i++) {
-        struct open_task *t = &s->open[i];
+    for (size_t i = 0; i < s->dispatch.n_open; i++) {
+        struct open_task *t = &s->dispatch.open[i];
         if (find_group(s, t, &t->group, err) != 0) {
             return -1;
         }
-        s->groups[t->group].turn.held += task_holds_slot(t->state);
+        s->dispatch.groups[t->group].turn.held += task_holds_slot(t->state);
         if (t->state == TASK_READY && t->not_before_ms <= now) {
             q->at[q->n++] = t;
         }
     }
     qsort(q->at, q->n, sizeof *q->at, by_group_and_turn);
     for (size_t i = q->n; i-- > 0;) {
-        s->groups[q->at[i]->group].next = i;
-        s->groups[q->at[i]->group].waiting++;
+        s->dispatch.groups[q->at[i]->group].next = i;
+        s->dispatch.groups[q->at[i]->group].waiting++;
     }
     return 0;
 }
@@ -90,8 +95,8 @@ static struct open_task *next_in_turn(struct scheduler *s, const struct queue *q
 {
     struct task_group *best = NULL;
     struct turn first = {0};
-    for (size_t i = 0; i < s->n_groups; i++) {
-        struct task_group *g = &s->groups[i];
+    for (size_t i = 0; i < s->dispatch.n_groups; i++) {
+        struct task_group *g = &s->dispatch.groups[i];
         if (g->waiting == 0 || g->turn.held >= g->turn.cap || strcmp(g->pool, pool) != 0) {
             continue;
         }
@@ -186,8 +191,8 @@ static void drop_losers(struct scheduler *s, struct picks *picks)
         if (pick->t != NULL && pick->won) {
             picks->at[kept++] = *pick;
         } else if (pick->t != NULL) {
-            s->groups[pick->t->group].turn.held--;
-            s->remembers = false;
+            s->dispatch.groups[pick->t->group].turn.held--;
+            s->dispatch.cache_valid = false;
         }
     }
     picks->n = kept;
@@ -248,7 +253,7 @@ static int note_admitted(const struct pick *p, struct err *err)
     free(t->slot);
     t->slot = strdup(p->name);
     open_task_moved(t, TASK_ADMITTED, 1);
-    p->slot->landed = true;
+    p->slot->admission_seen = true;
     return t->slot != NULL ? 0 : err_no_memory(err);
 }
 
@@ -256,16 +261,16 @@ static int note_admitted(const struct pick *p, struct err *err)
 static int fill_pools(struct scheduler *s, const struct queue *q, struct err *err)
 {
     size_t room = 1;
-    for (size_t i = 0; i < s->n_pools; i++) {
-        room += (size_t)s->pools[i].n_slots;
+    for (size_t i = 0; i < s->dispatch.n_pools; i++) {
+        room += (size_t)s->dispatch.pools[i].n_slots;
     }
     AUTO(free) struct pick *at = calloc(room, sizeof *at);
     if (at == NULL) {
         return err_no_memory(err);
     }
     struct picks picks = {.at = at};
-    for (size_t i = 0; i < s->n_pools; i++) {
-        pick_in_pool(s, q, &s->pools[i], &picks);
+    for (size_t i = 0; i < s->dispatch.n_pools; i++) {
+        pick_in_pool(s, q, &s->dispatch.pools[i], &picks);
     }
     if (take_slots(s, &picks, err) != 0 || name_slots(s, &picks, err) != 0) {
         return -1;
@@ -335,10 +340,11 @@ static int date_one(struct scheduler *s, struct open_task *t, struct db_change *
 static int date_waits(struct scheduler *s, struct err *err)
 {
     AUTO_BATCH changes = {0};
-    for (size_t i = 0; i < s->n_open; i++) {
+    for (size_t i = 0; i < s->dispatch.n_open; i++) {
         struct db_change change;
-        if (is_to_be_dated(&s->open[i]) && (date_one(s, &s->open[i], &change, err) != 0 ||
-                                            db_batch_add(&changes, change, err) != 0)) {
+        if (is_to_be_dated(&s->dispatch.open[i]) &&
+            (date_one(s, &s->dispatch.open[i], &change, err) != 0 ||
+             db_batch_add(&changes, change, err) != 0)) {
             return -1;
         }
     }
@@ -348,24 +354,24 @@ static int date_waits(struct scheduler *s, struct err *err)
 static int look_at_waiting(struct scheduler *s, struct err *err)
 {
     int64_t now = wall_ms();
-    s->next_expiry_ms = INT64_MAX;
+    s->dispatch.next_expiry_ms = INT64_MAX;
     if (date_waits(s, err) != 0) {
         return -1;
     }
-    for (size_t i = 0; i < s->n_open; i++) {
-        struct open_task *t = &s->open[i];
+    for (size_t i = 0; i < s->dispatch.n_open; i++) {
+        struct open_task *t = &s->dispatch.open[i];
         if (t->state == TASK_PARKED && t->ended && wake_parked(s, t, err) != 0) {
             return -1;
         }
         bool waits = t->state == TASK_READY && t->not_before_ms > now;
-        if (waits && t->not_before_ms < s->next_expiry_ms) {
-            s->next_expiry_ms = t->not_before_ms;
+        if (waits && t->not_before_ms < s->dispatch.next_expiry_ms) {
+            s->dispatch.next_expiry_ms = t->not_before_ms;
         }
     }
     return 0;
 }
 
-int admit_pass(struct scheduler *s, struct err *err)
+int admit_tasks(struct scheduler *s, struct err *err)
 {
     struct queue q = {0};
     int rc =

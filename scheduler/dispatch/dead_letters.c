@@ -3,6 +3,8 @@
  * the task's mark "untold". At least once: the mark is cleared after delivery, so a crash repeats
  * the message.
  */
+#include "scheduler/dispatch/dead_letters.h"
+
 #include "common/base/log.h"
 #include "common/db/batch.h"
 #include "scheduler/scheduler.h"
@@ -52,8 +54,8 @@ static int note_told(struct scheduler *s, const struct docs *dead, struct err *e
  * when any message has failed since, sent again. */
 static int settle_sent(struct scheduler *s, const struct bus_stats *now, struct err *err)
 {
-    int rc = now->failed == s->letters_failed ? note_told(s, &s->letters, err) : 0;
-    docs_clear(&s->letters);
+    int rc = now->failed == s->letters.failed ? note_told(s, &s->letters.sent, err) : 0;
+    docs_clear(&s->letters.sent);
     return rc;
 }
 
@@ -67,21 +69,21 @@ static int find_untold(struct scheduler *s, struct docs *out, struct err *err)
     return db_each(s->db, DB_TASKS, untold, opts, docs_add, out, err);
 }
 
-int letters_pass(struct scheduler *s, struct err *err)
+int dead_letters_send(struct scheduler *s, struct err *err)
 {
     struct bus_stats now;
     bus_stats(s->bus, &now);
     bool under_way = now.delivered + now.failed < now.sent;
-    if (!now.connected || (s->letters.n > 0 && under_way)) {
+    if (!now.connected || (s->letters.sent.n > 0 && under_way)) {
         return 0;
     }
-    if (settle_sent(s, &now, err) != 0 || find_untold(s, &s->letters, err) != 0) {
+    if (settle_sent(s, &now, err) != 0 || find_untold(s, &s->letters.sent, err) != 0) {
         return -1;
     }
     struct err why = {0};
-    s->letters_failed = now.failed;
-    if (send_letters(s, &s->letters, &why) != 0) { /* the next pass tries again */
-        docs_clear(&s->letters);
+    s->letters.failed = now.failed;
+    if (send_letters(s, &s->letters.sent, &why) != 0) { /* the next pass tries again */
+        docs_clear(&s->letters.sent);
         log_err_rarely("dead_letters_not_sent", &why);
     }
     return 0;

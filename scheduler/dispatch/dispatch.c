@@ -1,177 +1,45 @@
-/*
- * dispatch.c - publish what is admitted and not claimed, to a partition of a worker with a free
- * thread. What stays unclaimed for [kafka] redispatch_ms is published again, for another worker;
- * duplicates are harmless, because only one claim wins.
- */
-#include <stdio.h>
-#include <string.h>
+/* dispatch.c - one step of dispatching, in the order in which slots become free and are given. */
+#include "scheduler/dispatch/dispatch.h"
 
 #include "common/base/clock.h"
-#include "common/base/log.h"
 #include "scheduler/scheduler.h"
 
-static struct published *find_published(struct scheduler *s, const struct open_task *t)
-{
-    for (size_t i = 0; i < s->n_published; i++) {
-        if (s->published[i].fence == t->fence && strcmp(s->published[i].task, t->id) == 0) {
-            return &s->published[i];
-        }
-    }
-    return NULL;
-}
+#define SLOTS_MS 250 /* how long a pool's size may be an old one while steps follow each other */
 
-/* worker: to whom it was sent, or NULL. */
-static int remember(struct scheduler *s, const struct open_task *t, const char *worker,
-                    struct err *err)
+/* What slots are there, and which of them are held, by the open tasks. */
+static int load_slots(struct scheduler *s, bool all, struct err *err)
 {
-    struct published *p = find_published(s, t);
-    if (p == NULL) {
-        struct published *more = realloc(s->published, (s->n_published + 1) * sizeof *more);
-        if (more == NULL) {
-            return err_no_memory(err);
-        }
-        s->published = more;
-        p = &s->published[s->n_published++];
-        *p = (struct published){.task = strdup(t->id), .fence = t->fence};
-    }
-    p->at_ms = mono_ms();
-    p->sent = worker != NULL;
-    snprintf(p->worker, sizeof p->worker, "%s", worker != NULL ? worker : "");
-    p->current = true;
-    return 0;
-}
-
-static void forget_claimed(struct scheduler *s)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < s->n_published; i++) {
-        if (s->published[i].current) {
-            s->published[kept++] = s->published[i];
-        } else {
-            free(s->published[i].task);
-        }
-    }
-    s->n_published = kept;
-}
-
-struct address {
-    const char *worker; /* NULL: nobody */
-    int32_t partition;
-};
-
-/* The owner of a partition with the most free threads. */
-static struct address choose(struct scheduler *s, const char *kind, bool even_if_busy)
-{
-    int64_t most = even_if_busy ? INT64_MIN : 0;
-    struct worker_seen *best = NULL;
-    size_t best_k = 0;
-    for (size_t i = 0; i < s->n_workers; i++) {
-        for (size_t k = 0; k < s->workers[i].n_kinds; k++) {
-            bool fits = strcmp(s->workers[i].kinds[k].kind, kind) == 0 &&
-                        s->workers[i].kinds[k].n_partitions > 0;
-            if (fits && s->workers[i].kinds[k].free > most) {
-                most = s->workers[i].kinds[k].free;
-                best = &s->workers[i];
-                best_k = k;
-            }
-        }
-    }
-    if (best == NULL) {
-        return (struct address){0};
-    }
-    best->kinds[best_k].free--;
-    size_t n = best->kinds[best_k].n_partitions;
-    return (struct address){best->id, best->kinds[best_k].partitions[mono_random((int64_t)n)]};
-}
-
-/* model: publish */
-static int publish(struct scheduler *s, const struct open_task *t, struct address to,
-                   struct err *err)
-{
-    struct task_pointer ptr = {.attempt = t->attempt, .fence = t->fence};
-    snprintf(ptr.task, sizeof ptr.task, "%s", t->id);
-    snprintf(ptr.kind, sizeof ptr.kind, "%s", t->kind);
-    AUTO(free) char *json = task_pointer_encode(&ptr);
-    struct err send_err = {0};
-    if (bus_send_task(s->bus, t->kind, to.partition, t->raw_file, json, &send_err) != 0) {
-        log_err_rarely("publish", &send_err);
-    }
-    return remember(s, t, to.worker, err);
-}
-
-/* A task that found no free thread is offered again in every pass, so that it starts as soon as a
- * worker has one. What stays unclaimed for redispatch_ms is sent even to a busy worker: what we
- * know of free threads may be old. Whether it is unclaimed still, the next pass reads. */
-static int dispatch_one(struct scheduler *s, const struct open_task *t, struct err *err)
-{
-    struct published *p = find_published(s, t);
-    bool late = p != NULL && mono_ms() - p->at_ms >= s->cfg->kafka.redispatch_ms;
-    if (late && !t->fresh) {
-        wake_raise(&s->wake, t->raw_file);
-        late = false;
-    }
-    if (p != NULL) {
-        p->current = true;
-    }
-    if (p != NULL && p->sent && !late) {
-        return 0;
-    }
-    struct address to = choose(s, t->kind, late);
-    if (to.worker != NULL) {
-        return publish(s, t, to, err);
-    }
-    s->unaddressed |= late;
-    return p == NULL || late ? remember(s, t, NULL, err) : 0;
-}
-
-static void occupy(struct scheduler *s, const char *worker, const char *kind)
-{
-    for (size_t i = 0; i < s->n_workers; i++) {
-        struct worker_seen *w = &s->workers[i];
-        for (size_t k = 0; k < w->n_kinds && strcmp(w->id, worker) == 0; k++) {
-            w->kinds[k].free -= strcmp(w->kinds[k].kind, kind) == 0;
-        }
-    }
-}
-
-/* A thread is taken from the moment that a task is sent to it until the task has ended. */
-static void count_free(struct scheduler *s)
-{
-    for (size_t i = 0; i < s->n_workers; i++) {
-        for (size_t k = 0; k < s->workers[i].n_kinds; k++) {
-            s->workers[i].kinds[k].free = s->workers[i].kinds[k].threads;
-        }
-    }
-    for (size_t i = 0; i < s->n_open; i++) {
-        const struct open_task *t = &s->open[i];
-        const struct published *p = t->state == TASK_ADMITTED ? find_published(s, t) : NULL;
-        if (t->state == TASK_RUNNING || (p != NULL && p->sent)) {
-            occupy(s, p != NULL ? p->worker : t->worker, t->kind);
-        }
-    }
-}
-
-int64_t dispatch_due_ms(const struct scheduler *s)
-{
-    int64_t due = INT64_MAX;
-    for (size_t i = 0; i < s->n_published; i++) {
-        int64_t late = s->published[i].at_ms + s->cfg->kafka.redispatch_ms;
-        due = late < due ? late : due;
-    }
-    return due;
-}
-
-int dispatch_pass(struct scheduler *s, struct err *err)
-{
-    for (size_t i = 0; i < s->n_published; i++) {
-        s->published[i].current = false;
-    }
-    count_free(s);
-    for (size_t i = 0; i < s->n_open; i++) {
-        if (s->open[i].state == TASK_ADMITTED && dispatch_one(s, &s->open[i], err) != 0) {
+    struct dispatch *d = &s->dispatch;
+    bool first = d->stamped_epoch != lease_epoch(s->lease);
+    if (all || first || mono_ms() - d->slots_read_ms >= SLOTS_MS) {
+        if (slots_load(s, err) != 0 || (first && slots_stamp(s, err) != 0)) {
             return -1;
         }
+        d->slots_read_ms = mono_ms();
     }
-    forget_claimed(s);
-    return 0;
+    if (slots_mark(s, err) != 0) {
+        return -1;
+    }
+    return all ? slots_reap(s, err) : 0;
+}
+
+int dispatch_step(struct scheduler *s, bool all, struct err *err)
+{
+    return reap_tasks(s, err) != 0 || load_slots(s, all, err) != 0 ||
+                   withdraw_surplus(s, err) != 0 || admit_tasks(s, err) != 0 ||
+                   publish_tasks(s, err) != 0
+               ? -1
+               : 0;
+}
+
+void dispatch_fini(struct dispatch *d)
+{
+    open_tasks_clear(d);
+    slots_clear(d);
+    for (size_t i = 0; i < d->n_published; i++) {
+        free(d->published[i].task);
+    }
+    free(d->published);
+    free(d->groups);
+    free(d->workers);
 }

@@ -37,14 +37,14 @@ static int add_open(void *ctx, const bson_t *doc, struct err *err)
     if (task_state_parse(doc_str(doc, "state", ""), &t.state) != 0) {
         return 0;
     }
-    if (s->n_open == s->open_room) {
-        size_t room = s->open_room + 256;
-        struct open_task *more = realloc(s->open, room * sizeof *more);
+    if (s->dispatch.n_open == s->dispatch.open_room) {
+        size_t room = s->dispatch.open_room + 256;
+        struct open_task *more = realloc(s->dispatch.open, room * sizeof *more);
         if (more == NULL) {
             return err_no_memory(err);
         }
-        s->open = more;
-        s->open_room = room;
+        s->dispatch.open = more;
+        s->dispatch.open_room = room;
     }
     t.id = dup_field(doc, "_id");
     t.kind = dup_field(doc, "kind");
@@ -54,7 +54,7 @@ static int add_open(void *ctx, const bson_t *doc, struct err *err)
     t.project = dup_field(doc, "project_id");
     t.slot = dup_field(doc, "slot");
     t.worker = dup_field(doc, "worker");
-    s->open[s->n_open++] = t;
+    s->dispatch.open[s->dispatch.n_open++] = t;
     return 0;
 }
 
@@ -67,14 +67,14 @@ static void free_open(struct open_task *t)
     }
 }
 
-void open_tasks_clear(struct scheduler *s)
+void open_tasks_clear(struct dispatch *d)
 {
-    for (size_t i = 0; i < s->n_open; i++) {
-        free_open(&s->open[i]);
+    for (size_t i = 0; i < d->n_open; i++) {
+        free_open(&d->open[i]);
     }
-    free(s->open);
-    s->open = NULL;
-    s->n_open = s->open_room = 0;
+    free(d->open);
+    d->open = NULL;
+    d->n_open = d->open_room = 0;
 }
 
 /* index: the field of the index to read by, or NULL. */
@@ -105,33 +105,33 @@ static int by_id_latest_first(const void *a, const void *b)
 /* MongoDB's cursors are no snapshot: a task that moves on while the list is read may come twice. */
 static int drop_repeated(struct scheduler *s, struct err *err)
 {
-    AUTO(free) struct open_task **by_id = calloc(s->n_open + 1, sizeof *by_id);
+    AUTO(free) struct open_task **by_id = calloc(s->dispatch.n_open + 1, sizeof *by_id);
     size_t kept = 0;
     if (by_id == NULL) {
         return err_no_memory(err);
     }
-    for (size_t i = 0; i < s->n_open; i++) {
-        by_id[i] = &s->open[i];
+    for (size_t i = 0; i < s->dispatch.n_open; i++) {
+        by_id[i] = &s->dispatch.open[i];
     }
-    qsort(by_id, s->n_open, sizeof *by_id, by_id_latest_first);
-    for (size_t i = 1; i < s->n_open; i++) {
+    qsort(by_id, s->dispatch.n_open, sizeof *by_id, by_id_latest_first);
+    for (size_t i = 1; i < s->dispatch.n_open; i++) {
         by_id[i]->repeated = strcmp(by_id[i]->id, by_id[i - 1]->id) == 0;
     }
-    for (size_t i = 0; i < s->n_open; i++) {
-        if (s->open[i].repeated) {
-            free_open(&s->open[i]);
+    for (size_t i = 0; i < s->dispatch.n_open; i++) {
+        if (s->dispatch.open[i].repeated) {
+            free_open(&s->dispatch.open[i]);
         } else {
-            s->open[kept++] = s->open[i];
+            s->dispatch.open[kept++] = s->dispatch.open[i];
         }
     }
-    s->n_open = kept;
+    s->dispatch.n_open = kept;
     return 0;
 }
 
 static int load_all(struct scheduler *s, struct err *err)
 {
-    s->whole = false;
-    open_tasks_clear(s);
+    s->dispatch.open_complete = false;
+    open_tasks_clear(&s->dispatch);
     AUTO(bson_destroy)
     bson_t *filter = BCON_NEW("state", "{", "$in", "[", BCON_UTF8("ready"), BCON_UTF8("admitted"),
                               BCON_UTF8("running"), BCON_UTF8("parked"), "]", "}");
@@ -170,16 +170,16 @@ static int keep_untouched(struct scheduler *s, const bson_t *touched, struct err
     if (keys_of(touched, &keys, err) != 0) {
         return -1;
     }
-    for (size_t i = 0; i < s->n_open; i++) {
-        struct open_task *t = &s->open[i];
+    for (size_t i = 0; i < s->dispatch.n_open; i++) {
+        struct open_task *t = &s->dispatch.open[i];
         if (strset_has(&keys, t->raw_file)) {
             free_open(t);
         } else {
             t->fresh = false;
-            s->open[kept++] = *t;
+            s->dispatch.open[kept++] = *t;
         }
     }
-    s->n_open = kept;
+    s->dispatch.n_open = kept;
     strset_clear(&keys);
     return 0;
 }

@@ -17,9 +17,9 @@
 
 static struct worker_seen *find_worker(struct scheduler *s, const char *id)
 {
-    for (size_t i = 0; i < s->n_workers; i++) {
-        if (strcmp(s->workers[i].id, id) == 0) {
-            return &s->workers[i];
+    for (size_t i = 0; i < s->dispatch.n_workers; i++) {
+        if (strcmp(s->dispatch.workers[i].id, id) == 0) {
+            return &s->dispatch.workers[i];
         }
     }
     return NULL;
@@ -27,14 +27,15 @@ static struct worker_seen *find_worker(struct scheduler *s, const char *id)
 
 static struct worker_seen *add_worker(struct scheduler *s, const char *id, struct err *err)
 {
-    struct worker_seen *more = realloc(s->workers, (s->n_workers + 1) * sizeof *more);
+    struct worker_seen *more =
+        realloc(s->dispatch.workers, (s->dispatch.n_workers + 1) * sizeof *more);
     if (more == NULL) {
         err_no_memory(err);
         return NULL;
     }
-    s->workers = more;
-    struct worker_seen *w = &s->workers[s->n_workers++];
-    *w = (struct worker_seen){.beat = -1, .seen_ms = s->answered_ms};
+    s->dispatch.workers = more;
+    struct worker_seen *w = &s->dispatch.workers[s->dispatch.n_workers++];
+    *w = (struct worker_seen){.beat = -1, .seen_ms = s->dispatch.answered_ms};
     snprintf(w->id, sizeof w->id, "%s", id);
     return w;
 }
@@ -84,7 +85,7 @@ static int see_worker(void *ctx, const bson_t *doc, struct err *err)
     int64_t beat = doc_i64(doc, "beat", 0);
     if (beat != w->beat) {
         w->beat = beat;
-        w->seen_ms = s->answered_ms;
+        w->seen_ms = s->dispatch.answered_ms;
         read_kinds(doc, w);
     }
     return 0;
@@ -92,8 +93,8 @@ static int see_worker(void *ctx, const bson_t *doc, struct err *err)
 
 static int add_ghosts(struct scheduler *s, struct err *err)
 {
-    for (size_t i = 0; i < s->n_open; i++) {
-        const struct open_task *t = &s->open[i];
+    for (size_t i = 0; i < s->dispatch.n_open; i++) {
+        const struct open_task *t = &s->dispatch.open[i];
         if (t->state == TASK_RUNNING && find_worker(s, t->worker) == NULL &&
             add_worker(s, t->worker, err) == NULL) {
             return -1;
@@ -142,8 +143,8 @@ static int return_task(struct scheduler *s, struct open_task *t, struct err *err
 
 static int bury(struct scheduler *s, struct worker_seen *w, struct err *err)
 {
-    for (size_t i = 0; i < s->n_open; i++) {
-        struct open_task *t = &s->open[i];
+    for (size_t i = 0; i < s->dispatch.n_open; i++) {
+        struct open_task *t = &s->dispatch.open[i];
         if (t->state == TASK_RUNNING && strcmp(t->worker, w->id) == 0 &&
             return_task(s, t, err) != 0) {
             return -1;
@@ -160,8 +161,9 @@ static int bury(struct scheduler *s, struct worker_seen *w, struct err *err)
 
 static bool has_task(const struct scheduler *s, const struct worker_seen *w)
 {
-    for (size_t i = 0; i < s->n_open; i++) {
-        if (s->open[i].state == TASK_RUNNING && strcmp(s->open[i].worker, w->id) == 0) {
+    for (size_t i = 0; i < s->dispatch.n_open; i++) {
+        if (s->dispatch.open[i].state == TASK_RUNNING &&
+            strcmp(s->dispatch.open[i].worker, w->id) == 0) {
             return true;
         }
     }
@@ -171,15 +173,15 @@ static bool has_task(const struct scheduler *s, const struct worker_seen *w)
 void reap_tick(struct scheduler *s)
 {
     int64_t now = mono_ms(), most = s->cfg->worker.lease_ms / 6;
-    int64_t passed = now - s->last_pass_ms;
-    s->answered_ms += passed < most ? passed : most;
-    s->last_pass_ms = now;
+    int64_t passed = now - s->dispatch.last_pass_ms;
+    s->dispatch.answered_ms += passed < most ? passed : most;
+    s->dispatch.last_pass_ms = now;
 }
 
 int reap_workers(struct scheduler *s, struct err *err)
 {
-    for (size_t i = 0; i < s->n_workers; i++) {
-        s->workers[i].present = false;
+    for (size_t i = 0; i < s->dispatch.n_workers; i++) {
+        s->dispatch.workers[i].present = false;
     }
     bson_t all = BSON_INITIALIZER;
     if (db_each(s->db, DB_WORKERS, &all, NULL, see_worker, s, err) != 0 ||
@@ -187,18 +189,18 @@ int reap_workers(struct scheduler *s, struct err *err)
         return -1;
     }
     size_t kept = 0;
-    for (size_t i = 0; i < s->n_workers; i++) {
-        struct worker_seen *w = &s->workers[i];
+    for (size_t i = 0; i < s->dispatch.n_workers; i++) {
+        struct worker_seen *w = &s->dispatch.workers[i];
         int64_t patience = w->present ? s->cfg->worker.lease_ms : GHOST_MS;
-        bool lost = s->answered_ms - w->seen_ms >= patience;
+        bool lost = s->dispatch.answered_ms - w->seen_ms >= patience;
         if (lost && bury(s, w, err) != 0) {
             return -1;
         }
         if (!lost && (w->present || has_task(s, w))) {
-            s->workers[kept++] = *w;
+            s->dispatch.workers[kept++] = *w;
         }
     }
-    s->n_workers = kept;
+    s->dispatch.n_workers = kept;
     return 0;
 }
 
@@ -226,8 +228,8 @@ static int end_cancelled(struct scheduler *s, struct open_task *t, struct err *e
 
 int reap_tasks(struct scheduler *s, struct err *err)
 {
-    for (size_t i = 0; i < s->n_open; i++) {
-        struct open_task *t = &s->open[i];
+    for (size_t i = 0; i < s->dispatch.n_open; i++) {
+        struct open_task *t = &s->dispatch.open[i];
         if (t->cancel && is_unheld(t) && end_cancelled(s, t, err) != 0) {
             return -1;
         }

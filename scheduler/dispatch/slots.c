@@ -23,9 +23,10 @@ void slots_name(const struct pool *p, int64_t n, char out[static SLOT_NAME_MAX])
 
 static struct pool *find_pool(const struct scheduler *s, const char *name, size_t len)
 {
-    for (size_t i = 0; i < s->n_pools; i++) {
-        if (strncmp(s->pools[i].name, name, len) == 0 && s->pools[i].name[len] == '\0') {
-            return &s->pools[i];
+    for (size_t i = 0; i < s->dispatch.n_pools; i++) {
+        if (strncmp(s->dispatch.pools[i].name, name, len) == 0 &&
+            s->dispatch.pools[i].name[len] == '\0') {
+            return &s->dispatch.pools[i];
         }
     }
     return NULL;
@@ -41,7 +42,7 @@ struct slot *slots_find(const struct scheduler *s, const char *name)
 
 bool slot_is_left(const struct slot *slot)
 {
-    return slot->there && slot->task != NULL && slot->landed && !slot->held;
+    return slot->there && slot->task != NULL && slot->admission_seen && !slot->held;
 }
 
 bool slot_is_free(const struct slot *slot)
@@ -77,13 +78,13 @@ static int pool_reach(struct pool *p, int64_t n_slots, struct err *err)
 
 static struct pool *add_pool(struct scheduler *s, const char *name, struct err *err)
 {
-    struct pool *more = realloc(s->pools, (s->n_pools + 1) * sizeof *more);
+    struct pool *more = realloc(s->dispatch.pools, (s->dispatch.n_pools + 1) * sizeof *more);
     if (more == NULL) {
         err_no_memory(err);
         return NULL;
     }
-    s->pools = more;
-    struct pool *p = &s->pools[s->n_pools++];
+    s->dispatch.pools = more;
+    struct pool *p = &s->dispatch.pools[s->dispatch.n_pools++];
     *p = (struct pool){0};
     snprintf(p->name, sizeof p->name, "%s", name);
     return p;
@@ -121,7 +122,8 @@ static int see_slot(void *ctx, const bson_t *doc, struct err *err)
     int64_t fence = doc_i64(doc, "fence", 0);
     const char *task = doc_str(doc, "task", "");
     slot->there = true;
-    slot->landed &= slot->task != NULL && strcmp(slot->task, task) == 0 && slot->fence == fence;
+    slot->admission_seen &=
+        slot->task != NULL && strcmp(slot->task, task) == 0 && slot->fence == fence;
     slot->fence = fence;
     free(slot->task);
     slot->task = task[0] != '\0' ? strdup(task) : NULL;
@@ -162,50 +164,50 @@ static int make_missing(struct scheduler *s, struct pool *p, struct err *err)
 int slots_load(struct scheduler *s, struct err *err)
 {
     bson_t all = BSON_INITIALIZER;
-    for (size_t i = 0; i < s->n_pools; i++) {
-        s->pools[i].size = 0;
-        for (int64_t n = 0; n < s->pools[i].n_slots; n++) {
-            s->pools[i].slots[n].there = false;
+    for (size_t i = 0; i < s->dispatch.n_pools; i++) {
+        s->dispatch.pools[i].size = 0;
+        for (int64_t n = 0; n < s->dispatch.pools[i].n_slots; n++) {
+            s->dispatch.pools[i].slots[n].there = false;
         }
     }
     if (db_each(s->db, DB_POOLS, &all, NULL, see_pool, s, err) != 0 ||
         db_each(s->db, DB_SLOTS, &all, NULL, see_slot, s, err) != 0) {
         return -1;
     }
-    for (size_t i = 0; i < s->n_pools; i++) {
-        if (make_missing(s, &s->pools[i], err) != 0) {
+    for (size_t i = 0; i < s->dispatch.n_pools; i++) {
+        if (make_missing(s, &s->dispatch.pools[i], err) != 0) {
             return -1;
         }
     }
     return 0;
 }
 
-void slots_clear(struct scheduler *s)
+void slots_clear(struct dispatch *d)
 {
-    for (size_t i = 0; i < s->n_pools; i++) {
-        for (int64_t n = 0; n < s->pools[i].n_slots; n++) {
-            free(s->pools[i].slots[n].task);
+    for (size_t i = 0; i < d->n_pools; i++) {
+        for (int64_t n = 0; n < d->pools[i].n_slots; n++) {
+            free(d->pools[i].slots[n].task);
         }
-        free(s->pools[i].slots);
+        free(d->pools[i].slots);
     }
-    free(s->pools);
-    s->pools = NULL;
-    s->n_pools = 0;
+    free(d->pools);
+    d->pools = NULL;
+    d->n_pools = 0;
 }
 
 static void mark_held(struct scheduler *s)
 {
-    for (size_t i = 0; i < s->n_pools; i++) {
-        for (int64_t n = 0; n < s->pools[i].n_slots; n++) {
-            s->pools[i].slots[n].held = false;
+    for (size_t i = 0; i < s->dispatch.n_pools; i++) {
+        for (int64_t n = 0; n < s->dispatch.pools[i].n_slots; n++) {
+            s->dispatch.pools[i].slots[n].held = false;
         }
     }
-    for (size_t i = 0; i < s->n_open; i++) {
-        const struct open_task *t = &s->open[i];
+    for (size_t i = 0; i < s->dispatch.n_open; i++) {
+        const struct open_task *t = &s->dispatch.open[i];
         struct slot *slot = task_holds_slot(t->state) ? slots_find(s, t->slot) : NULL;
         if (slot != NULL && slot->task != NULL && strcmp(slot->task, t->id) == 0) {
             slot->held = true;
-            slot->landed |= t->fence >= slot->fence;
+            slot->admission_seen |= t->fence >= slot->fence;
         }
     }
 }
@@ -213,9 +215,9 @@ static void mark_held(struct scheduler *s)
 static void append_unheld(const struct scheduler *s, bson_t *ids)
 {
     uint32_t found = 0;
-    for (size_t i = 0; i < s->n_pools; i++) {
-        for (int64_t n = 0; n < s->pools[i].n_slots; n++) {
-            const struct slot *slot = &s->pools[i].slots[n];
+    for (size_t i = 0; i < s->dispatch.n_pools; i++) {
+        for (int64_t n = 0; n < s->dispatch.pools[i].n_slots; n++) {
+            const struct slot *slot = &s->dispatch.pools[i].slots[n];
             if (slot->there && slot->task != NULL && !slot->held) {
                 char key[16];
                 const char *k;
@@ -231,14 +233,14 @@ int slots_mark(struct scheduler *s, struct err *err)
     bson_t ids = BSON_INITIALIZER;
     int rc = 0;
     mark_held(s);
-    if (!s->whole) {
+    if (!s->dispatch.open_complete) {
         append_unheld(s, &ids);
     }
     if (!bson_empty(&ids)) {
         rc = open_tasks_add_holders(s, &ids, err);
         mark_held(s);
     }
-    s->whole = rc == 0;
+    s->dispatch.open_complete = rc == 0;
     bson_destroy(&ids);
     return rc;
 }
@@ -274,10 +276,10 @@ int slots_stamp(struct scheduler *s, struct err *err)
 {
     int64_t epoch = lease_epoch(s->lease);
     AUTO_BATCH changes = {0};
-    for (size_t i = 0; i < s->n_pools; i++) {
-        for (int64_t k = 0; k < s->pools[i].n_slots; k++) {
+    for (size_t i = 0; i < s->dispatch.n_pools; i++) {
+        for (int64_t k = 0; k < s->dispatch.pools[i].n_slots; k++) {
             char name[SLOT_NAME_MAX];
-            slots_name(&s->pools[i], k, name);
+            slots_name(&s->dispatch.pools[i], k, name);
             const struct db_change stamp = {
                 .filter = BCON_NEW("_id", BCON_UTF8(name)),
                 .update = BCON_NEW("$max", "{", "epoch", BCON_INT64(epoch), "}")};
@@ -287,7 +289,7 @@ int slots_stamp(struct scheduler *s, struct err *err)
         }
     }
     int rc = db_batch_write(&changes, s->db, DB_SLOTS, err);
-    s->stamped_epoch = rc == 0 ? epoch : s->stamped_epoch;
+    s->dispatch.stamped_epoch = rc == 0 ? epoch : s->dispatch.stamped_epoch;
     return rc;
 }
 
@@ -295,13 +297,13 @@ int slot_changed(struct scheduler *s, struct slot *slot, const char *task, int64
                  struct err *err)
 {
     if (!won) {
-        s->remembers = false;
+        s->dispatch.cache_valid = false;
         return 0;
     }
     free(slot->task);
     slot->task = task != NULL ? strdup(task) : NULL;
     slot->fence = fence;
-    slot->landed = false;
+    slot->admission_seen = false;
     slot->held = task != NULL;
     return task == NULL || slot->task != NULL ? 0 : err_no_memory(err);
 }
@@ -321,11 +323,11 @@ struct doubts {
 
 static int collect_doubts(const struct scheduler *s, struct doubts *d, struct err *err)
 {
-    for (size_t i = 0; i < s->n_pools; i++) {
-        const struct pool *p = &s->pools[i];
+    for (size_t i = 0; i < s->dispatch.n_pools; i++) {
+        const struct pool *p = &s->dispatch.pools[i];
         for (int64_t n = 0; n < p->n_slots; n++) {
             struct slot *slot = &p->slots[n];
-            if (!slot->there || slot->task == NULL || slot->held || slot->landed) {
+            if (!slot->there || slot->task == NULL || slot->held || slot->admission_seen) {
                 continue;
             }
             struct doubtful *more = realloc(d->at, (d->n + 1) * sizeof *more);
@@ -422,8 +424,8 @@ static int find_holders(struct scheduler *s, struct doubts *d, struct err *err)
 /* A ready task whose admission was outdated is not as it was read: its turn is in the next pass. */
 static void pass_over_outdated(struct scheduler *s, const struct doubts *d)
 {
-    for (size_t i = 0; i < s->n_open; i++) {
-        struct open_task *t = &s->open[i];
+    for (size_t i = 0; i < s->dispatch.n_open; i++) {
+        struct open_task *t = &s->dispatch.open[i];
         for (size_t k = 0; k < d->n && t->state == TASK_READY; k++) {
             const struct slot *slot = d->at[k].slot;
             bool outdated = slot->fence - 1 == t->fence && strcmp(slot->task, t->id) == 0;

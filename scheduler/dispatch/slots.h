@@ -13,6 +13,7 @@
 
 #include "common/db/db.h"
 
+struct dispatch;
 struct scheduler;
 
 #define SLOT_NAME_MAX 96
@@ -20,9 +21,10 @@ struct scheduler;
 struct slot {
     char *task; /* NULL: free */
     int64_t fence;
-    bool there;  /* its document exists */
-    bool landed; /* its task was seen to name it, so no admission to it is on its way any more */
-    bool held;   /* its task names it, as the open tasks were last read */
+    bool there;          /* its document exists */
+    bool admission_seen; /* its task was seen to name it, so no admission to it is on its way any
+                            more */
+    bool held;           /* its task names it, as the open tasks were last read */
 };
 
 struct pool {
@@ -34,9 +36,10 @@ struct pool {
 
 /* Read all pools and slots; makes the slots that are missing. */
 int slots_load(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
-void slots_clear(struct scheduler *s);
-/* Learn from s->open which slots are held. After all tasks were read, those that hold a slot and
- * are missing are asked for by name: no slot counts as left because of a gap in the list. */
+void slots_clear(struct dispatch *d);
+/* Learn from s->dispatch.open which slots are held. After all tasks were read, those that hold a
+ * slot and are missing are asked for by name: no slot counts as left because of a gap in the list.
+ */
 int slots_mark(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 /* Once a lease, after slots_load: all slots get this leader's epoch, so that an older one that
  * wakes up takes none. */

@@ -57,7 +57,7 @@ static int go_back_all(struct scheduler *s, struct open_task **tasks, size_t n, 
         if (changes.items[i].won) {
             has_gone_back(s, tasks[i]);
         } else {
-            s->remembers = false; /* a worker was faster */
+            s->dispatch.cache_valid = false; /* a worker was faster */
         }
     }
     return rc;
@@ -70,24 +70,24 @@ static int withdraw_from(struct scheduler *s, const struct pool *p, struct err *
     if (surplus <= 0) {
         return 0;
     }
-    AUTO(free) struct open_task **tasks = calloc(s->n_open + 1, sizeof *tasks);
+    AUTO(free) struct open_task **tasks = calloc(s->dispatch.n_open + 1, sizeof *tasks);
     if (tasks == NULL) {
         return err_no_memory(err);
     }
     size_t found = 0;
-    for (size_t i = 0; i < s->n_open; i++) {
-        if (may_go_back(&s->open[i], p)) {
-            tasks[found++] = &s->open[i];
+    for (size_t i = 0; i < s->dispatch.n_open; i++) {
+        if (may_go_back(&s->dispatch.open[i], p)) {
+            tasks[found++] = &s->dispatch.open[i];
         }
     }
     qsort(tasks, found, sizeof(struct open_task *), last_turn_first);
     return go_back_all(s, tasks, found < (size_t)surplus ? found : (size_t)surplus, err);
 }
 
-int withdraw_pass(struct scheduler *s, struct err *err)
+int withdraw_surplus(struct scheduler *s, struct err *err)
 {
-    for (size_t i = 0; i < s->n_pools; i++) {
-        if (withdraw_from(s, &s->pools[i], err) != 0) {
+    for (size_t i = 0; i < s->dispatch.n_pools; i++) {
+        if (withdraw_from(s, &s->dispatch.pools[i], err) != 0) {
             return -1;
         }
     }

@@ -16,7 +16,7 @@
 #include "common/task/alert.h"
 #include "common/task/kinds.h"
 #include "scheduler/plan/outcome.h"
-#include "scheduler/plan/plan.h"
+#include "scheduler/plan/plan_tasks.h"
 #include "scheduler/watch/watch_reopen.h"
 
 #define SERVE_EVERY_MS 200
@@ -297,8 +297,8 @@ static int unsettle(struct plan *p, struct err *err)
         return -1;
     }
     AUTO_BATCH changes = {0};
-    for (size_t i = 0; i < p->s->n_open; i++) {
-        const struct open_task *t = &p->s->open[i];
+    for (size_t i = 0; i < p->s->dispatch.n_open; i++) {
+        const struct open_task *t = &p->s->dispatch.open[i];
         bool planned = docs_find(&p->files, t->raw_file) != NULL || task_kind(t->kind)->retires;
         if (!planned && db_batch_add(&changes, raw_file_unsettling(t->raw_file, false), err) != 0) {
             return -1;
@@ -309,7 +309,7 @@ static int unsettle(struct plan *p, struct err *err)
 
 static int write_and_serve(struct plan *p, struct err *err)
 {
-    if (ledger_write(&p->ledger, p->s, err) != 0 || serve_tasks(p->s, &p->planned, err) != 0 ||
+    if (ledger_write(&p->ledger, p->s, err) != 0 || p->serve(p->s, &p->planned, err) != 0 ||
         plan_note_indexing(p, err) != 0) {
         return -1;
     }
@@ -346,12 +346,12 @@ static int plan_all(struct plan *p, const bson_t *touched, struct err *err)
     return serves ? write_and_serve(p, err) : ledger_write(&p->ledger, p->s, err);
 }
 
-int plan_pass(struct scheduler *s, const bson_t *touched, struct err *err)
+int plan_pass(struct scheduler *s, const bson_t *touched, plan_serve_fn *serve, struct err *err)
 {
     if (touched != NULL && bson_empty(touched)) {
         return 0;
     }
-    struct plan p = {.s = s, .planned = BSON_INITIALIZER};
+    struct plan p = {.s = s, .serve = serve, .planned = BSON_INITIALIZER};
     int rc = plan_all(&p, touched, err);
     ledger_clear(&p.ledger);
     docs_clear(&p.files);

@@ -1,34 +1,18 @@
-/*
- * plan.h - what the two halves of planning share: plan.c decides and writes down, plan_tasks.c
- * makes the tasks. Private to scheduler/; brain thread only.
- */
+/* plan.h - from raw files to their tasks. Brain thread only. */
 #ifndef SCHEDULER_PLAN_PLAN_H
 #define SCHEDULER_PLAN_PLAN_H
-#include "common/base/strset.h"
-#include "common/db/docs.h"
-#include "common/quant/settings_resolve.h"
-#include "scheduler/plan/plan_writes.h"
-#include "scheduler/scheduler.h"
+#include <bson/bson.h>
 
-struct plan {
-    struct scheduler *s;
-    struct docs files, tasks;
-    struct settings_book book;
-    struct ledger ledger;
-    struct strset indexing; /* raw files with an open index task, of s->open as just read */
-    bson_t planned;         /* keys: raw files whose tasks were made since they were last served */
-};
+#include "common/base/err.h"
 
-/* Make (or open again) a raw file's tasks; the ids are appended to new_ids. */
-int plan_copy(struct plan *p, const bson_t *rf, bson_t *new_ids, struct err *err)
+struct scheduler;
+
+/* Dispatches what was planned for these raw files (keys), so that nobody waits for a thousand
+ * others to be planned. */
+typedef int plan_serve_fn(struct scheduler *s, const bson_t *touched, struct err *err);
+
+/* Plan the raw files that were touched, or (NULL) all that are not settled; calls serve in between
+ * when that takes long. -1: the database does not answer, or serve has failed. */
+int plan_pass(struct scheduler *s, const bson_t *touched, plan_serve_fn *serve, struct err *err)
     __attribute__((warn_unused_result));
-int plan_quant(struct plan *p, const bson_t *rf, const bson_t *settings, bson_t *new_ids,
-               struct err *err) __attribute__((warn_unused_result));
-/* To be called whenever s->open was read again. */
-int plan_note_indexing(struct plan *p, struct err *err) __attribute__((warn_unused_result));
-/* Make the index task of a raw file that changed, or that this pass changes, when it is time. */
-int plan_index(struct plan *p, const bson_t *rf, bool ended, bool changes, struct err *err)
-    __attribute__((warn_unused_result));
-/* The settings that quantify a raw file; returns how many. */
-size_t plan_resolve(struct plan *p, const bson_t *rf, const bson_t *out[RESOLVE_MAX]);
 #endif

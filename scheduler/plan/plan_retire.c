@@ -12,6 +12,8 @@
  * waits, and any backlog, stays in the raw files' documents. Tasks are made first, marks come last:
  * whoever dies in between leaves an open task without its mark, or a mark that is found again.
  */
+#include "scheduler/plan/plan_retire.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -85,8 +87,8 @@ static int add_site(void *ctx, const bson_t *doc, struct err *err)
 
 static void count_open(struct retiring *r)
 {
-    for (size_t i = 0; i < r->s->n_open; i++) {
-        const struct open_task *t = &r->s->open[i];
+    for (size_t i = 0; i < r->s->dispatch.n_open; i++) {
+        const struct open_task *t = &r->s->dispatch.open[i];
         struct site *site = task_kind(t->kind)->retires ? find_site(r, t->instrument) : NULL;
         if (site != NULL) {
             site->moves += strcmp(t->kind, "move") == 0;
@@ -125,8 +127,8 @@ static int compare_marks(struct retiring *r, struct err *err)
 {
     bson_t open = BSON_INITIALIZER; /* keys: raw files with an open move or removal */
     int rc = 0;
-    for (size_t i = 0; i < r->s->n_open && rc == 0; i++) {
-        const struct open_task *t = &r->s->open[i];
+    for (size_t i = 0; i < r->s->dispatch.n_open && rc == 0; i++) {
+        const struct open_task *t = &r->s->dispatch.open[i];
         if (!task_kind(t->kind)->retires) {
             continue;
         }
@@ -272,18 +274,18 @@ static int plan_moves(struct retiring *r, struct err *err)
 static struct retire_seen *seen_of(struct retiring *r, const struct site *site, struct err *err)
 {
     struct scheduler *s = r->s;
-    for (size_t i = 0; i < s->n_retire; i++) {
-        if (strcmp(s->retire[i].instrument, site->id) == 0) {
-            return &s->retire[i];
+    for (size_t i = 0; i < s->retirement.n; i++) {
+        if (strcmp(s->retirement.seen[i].instrument, site->id) == 0) {
+            return &s->retirement.seen[i];
         }
     }
-    struct retire_seen *more = reallocarray(s->retire, s->n_retire + 1, sizeof *more);
+    struct retire_seen *more = reallocarray(s->retirement.seen, s->retirement.n + 1, sizeof *more);
     if (more == NULL) {
         err_no_memory(err);
         return NULL;
     }
-    s->retire = more;
-    struct retire_seen *seen = &more[s->n_retire++];
+    s->retirement.seen = more;
+    struct retire_seen *seen = &more[s->retirement.n++];
     *seen = (struct retire_seen){0};
     snprintf(seen->instrument, sizeof seen->instrument, "%s", site->id);
     return seen;
@@ -354,7 +356,7 @@ static int plan_removals(struct retiring *r, struct err *err)
     return 0;
 }
 
-int retire_pass(struct scheduler *s, struct err *err)
+int plan_retirement(struct scheduler *s, struct err *err)
 {
     struct retiring r = {.s = s, .now = wall_ms()};
     int rc = load(&r, err) != 0 || compare_marks(&r, err) != 0 || plan_moves(&r, err) != 0 ||

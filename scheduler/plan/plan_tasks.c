@@ -2,7 +2,7 @@
  * plan_tasks.c - the tasks of a raw file: their ids are its own, so that making one twice makes
  * nothing twice, and what they are given to do.
  */
-#include "scheduler/plan/plan.h"
+#include "scheduler/plan/plan_tasks.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -109,12 +109,12 @@ size_t plan_resolve(struct plan *p, const bson_t *rf, const bson_t *out[RESOLVE_
 int plan_note_indexing(struct plan *p, struct err *err)
 {
     const struct scheduler *s = p->s;
-    if (strset_begin(&p->indexing, s->n_open, err) != 0) {
+    if (strset_begin(&p->indexing, s->dispatch.n_open, err) != 0) {
         return -1;
     }
-    for (size_t i = 0; i < s->n_open; i++) {
-        if (strcmp(s->open[i].kind, "index") == 0) {
-            strset_add(&p->indexing, s->open[i].raw_file);
+    for (size_t i = 0; i < s->dispatch.n_open; i++) {
+        if (strcmp(s->dispatch.open[i].kind, "index") == 0) {
+            strset_add(&p->indexing, s->dispatch.open[i].raw_file);
         }
     }
     strset_sort(&p->indexing);

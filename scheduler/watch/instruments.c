@@ -6,6 +6,8 @@
  * refused with file and line and the old one stays. A thread that does not stop (its share hangs in
  * the kernel) is left behind with its own memory; nothing waits for it.
  */
+#include "scheduler/watch/instruments.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>

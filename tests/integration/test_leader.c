@@ -28,10 +28,10 @@ static struct scheduler leader(const char *name)
 
 static void end(struct scheduler *s)
 {
-    open_tasks_clear(s);
-    slots_clear(s);
-    free(s->groups);
-    free(s->workers);
+    open_tasks_clear(&s->dispatch);
+    slots_clear(&s->dispatch);
+    free(s->dispatch.groups);
+    free(s->dispatch.workers);
     lease_release(s->lease);
     lease_free(s->lease);
     wake_fini(&s->wake);
@@ -98,7 +98,7 @@ static void look(struct scheduler *s)
 static void admit(struct scheduler *s)
 {
     struct err err = {0};
-    must(admit_pass(s, &err), &err);
+    must(admit_tasks(s, &err), &err);
 }
 
 static void a_free_slot_goes_to_a_ready_task(void **state)
@@ -144,9 +144,9 @@ static void a_leader_that_is_to_stop_leaves_its_pass(void **state)
     struct scheduler s = leader("a");
     struct err err = {0};
     atomic_store(&s.leading, true);
-    must(serve_tasks(&s, &nothing, &err), &err);
+    must(lead_serve(&s, &nothing, &err), &err);
     wake_stop(&s.wake);
-    assert_int_equal(serve_tasks(&s, &nothing, &err), -1);
+    assert_int_equal(lead_serve(&s, &nothing, &err), -1);
     assert_int_equal(err.kind, ERR_CANCELLED);
     end(&s);
 }
@@ -162,13 +162,13 @@ static void a_task_that_the_list_missed_keeps_its_slot(void **state)
     struct scheduler s = leader("a");
     struct err err = {0};
     look(&s);
-    assert_true(slots_find(&s, POOL "/0")->landed);
-    open_tasks_clear(&s);
-    s.whole = false;
+    assert_true(slots_find(&s, POOL "/0")->admission_seen);
+    open_tasks_clear(&s.dispatch);
+    s.dispatch.open_complete = false;
     must(slots_mark(&s, &err), &err);
     assert_false(slot_is_left(slots_find(&s, POOL "/0")));
-    assert_int_equal(s.n_open, 1);
-    assert_int_equal(s.open[0].state, TASK_PARKED);
+    assert_int_equal(s.dispatch.n_open, 1);
+    assert_int_equal(s.dispatch.open[0].state, TASK_PARKED);
     end(&s);
 }
 
@@ -185,8 +185,8 @@ static void a_task_that_the_list_has_twice_counts_once_as_read_last(void **state
     bool won;
     must(db_update(db, DB_TASKS, me, claim, &won, &err), &err);
     must(open_tasks_add_holders(&s, ids, &err), &err);
-    assert_int_equal(s.n_open, 1);
-    assert_int_equal(s.open[0].state, TASK_RUNNING);
+    assert_int_equal(s.dispatch.n_open, 1);
+    assert_int_equal(s.dispatch.open[0].state, TASK_RUNNING);
     end(&s);
 }
 
@@ -210,7 +210,7 @@ static void a_wait_begins_on_the_leaders_clock(void **state)
         int64_t left = doc_i64(found, "not_before", 0) - wall_ms();
         assert_string_equal(doc_str(found, "state", ""), "ready");
         assert_true(left > 50000 && left <= 60000);
-        assert_true(s.next_expiry_ms == doc_i64(found, "not_before", 0));
+        assert_true(s.dispatch.next_expiry_ms == doc_i64(found, "not_before", 0));
         must(db_delete(db, DB_TASKS, me, NULL, &err), &err);
     }
     end(&s);
@@ -232,7 +232,7 @@ static void a_task_that_is_lost_again_and_again_is_dead(void **state)
     for (int round = 0; round < 2; round++) {
         must(open_tasks_load(&s, NULL, &err), &err);
         must(reap_workers(&s, &err), &err); /* sees that its worker has no document */
-        s.answered_ms += 3600000;
+        s.dispatch.answered_ms += 3600000;
         must(reap_workers(&s, &err), &err);
         AUTO(bson_destroy) bson_t *found = doc(DB_TASKS, "a.raw/index");
         assert_string_equal(doc_str(found, "state", ""), round == 0 ? "ready" : "dead");
@@ -277,7 +277,7 @@ static void withdraw(struct scheduler *s)
 {
     struct err err = {0};
     look(s);
-    must(withdraw_pass(s, &err), &err);
+    must(withdraw_surplus(s, &err), &err);
     admit(s);
 }
 
