@@ -13,16 +13,21 @@ struct docs *docs_new(struct err *err)
     return d;
 }
 
-void docs_free(struct docs *d)
+void docs_clear(struct docs *d)
 {
-    if (d == NULL) {
-        return;
-    }
     for (size_t i = 0; i < d->n; i++) {
         bson_destroy(d->items[i]);
     }
     free(d->items);
-    free(d);
+    *d = (struct docs){0};
+}
+
+void docs_free(struct docs *d)
+{
+    if (d != NULL) {
+        docs_clear(d);
+        free(d);
+    }
 }
 
 int docs_add(void *ctx, const bson_t *doc, struct err *err)

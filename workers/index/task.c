@@ -17,7 +17,7 @@ void index_destroy(void *job)
     if (j->raw != NULL) {
         bson_destroy(j->raw);
     }
-    doc_list_clear(&j->metrics);
-    doc_list_clear(&j->tasks);
+    docs_clear(&j->metrics);
+    docs_clear(&j->tasks);
     contribution_list_clear(&j->touched);
 }
