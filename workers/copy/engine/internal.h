@@ -84,8 +84,8 @@ struct copy {
     size_t mapped_names;           /* that stand in the manifest as at the server */
 };
 
-/* Where an entry's bytes are: a folder's descriptor and a name relative to it. */
-struct place {
+/* --- entry.c: where an entry's bytes are, and what it is called --- */
+struct place { /* a folder's descriptor and a name relative to it */
     int dir;
     const char *name;
 };
@@ -146,8 +146,6 @@ int source_same(const struct copy *c, struct entry *e, int fd, struct err *err);
 /* errno -> err for a source path: what its share refuses at present is HOLD, what is gone "source
  * changed: …", or "source vanished: …" when all of it is. */
 int source_err(const struct copy *c, const struct entry *e, const char *what, struct err *err);
-/* errno -> err for the target: says what it means to the operator. */
-int target_err(const struct copy *c, const struct entry *e, const char *what, struct err *err);
 
 /* --- crew.c: helpers that run while the owner looks at the hooks --- */
 struct crew_job {
@@ -174,9 +172,6 @@ struct target {
     atomic_bool direct;
 };
 int target_open(struct target *t, bool direct, struct place at, int flags);
-/* errno -> err for the part of an entry. One that was taken over and cannot be opened (the server
- * still holds it for its dead writer) is given up: the next attempt begins a fresh one. */
-int target_part_err(struct copy *c, const struct entry *e, const char *what, struct err *err);
 void target_close(struct target *t);
 /* len bytes at a multiple of COPY_ALIGN; buf is aligned and has room up to the next COPY_ALIGN,
  * which is overwritten. The file may end up longer by the padding: cut it afterwards. -1 and errno.
@@ -200,6 +195,11 @@ ssize_t read_full(int fd, unsigned char *buf, size_t len, int64_t at);
  * a share would hide it else (fs_rename.c). */
 int apply_metadata(const struct copy *c, int fd, const struct entry *e);
 bool is_marked_last(const struct copy *c, const struct entry *e);
+/* A rename within the target's folder that fails with EEXIST or ENOTEMPTY when the name is taken,
+ * and waits for a while when somebody has the file open. */
+int target_rename_new(struct copy *c, const char *from, const char *to);
+/* errno -> err for the target: says what it means to the operator. */
+int target_err(const struct copy *c, const struct entry *e, const char *what, struct err *err);
 
 /* --- journal.c: which chunks an interrupted attempt had written --- */
 /* Owns adopted_fd, which is locked; -1: none is taken over. */
@@ -221,6 +221,9 @@ int leftover_adopt(struct copy *c, struct member *m, struct err *err);
  * when something stays that somebody has open; -1 and *err on other failures. */
 int leftover_clear(struct copy *c, const char *key, struct err *err);
 int leftover_clear_older(struct copy *c, const struct member *m, struct err *err);
+/* errno -> err for the part of an entry. One that was taken over and cannot be opened (the server
+ * still holds it for its dead writer) is given up: the next attempt begins a fresh one. */
+int leftover_part_err(struct copy *c, const struct entry *e, const char *what, struct err *err);
 int remove_tree(int dir, const char *name);
 
 /* --- the passes --- */
@@ -234,9 +237,6 @@ bool small_is(const struct copy *c, const struct entry *e);
 int pipe_transfer(struct copy *c, struct entry *e, struct err *err); /* pipe.c */
 int manifest_write(struct copy *c, struct err *err);                 /* manifests.c */
 int publish_all(struct copy *c, struct err *err);                    /* publish.c */
-/* A rename within the target's folder that fails with EEXIST or ENOTEMPTY when the name is taken,
- * and waits for a while when somebody has the file open. */
-int rename_new(struct copy *c, const char *from, const char *to);
 
 /* --- flush.c --- */
 /* All that was written to the target is on its disk. Where that cannot be said of the file system

@@ -168,6 +168,21 @@ int leftover_adopt(struct copy *c, struct member *m, struct err *err)
     return l.alive || leftover_clear_older(c, m, err) >= 0 ? 0 : -1;
 }
 
+int leftover_part_err(struct copy *c, const struct entry *e, const char *what, struct err *err)
+{
+    int code = errno;
+    char shown[COPY_SHOWN_ROOM];
+    const struct member *m = &c->members[e->member];
+    bool stuck = code == EINVAL || code == EIO || code == ESTALE || fs_is_held(code);
+    if (!m->adopted || !stuck) {
+        return target_err(c, e, what, err);
+    }
+    journal_give_up(c, m);
+    return ERR(err, ERR_TRANSIENT, code,
+               "target %s: %s %s, which an earlier attempt has left: %s; the next begins afresh",
+               c->target_path, what, entry_shown(c, e, shown), strerror(code));
+}
+
 /* --- removing --- */
 
 struct clearing {

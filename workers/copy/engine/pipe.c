@@ -281,7 +281,7 @@ static int pipe_open(struct pipe *p, struct err *err)
     (void)posix_fadvise(p->source, 0, 0, POSIX_FADV_SEQUENTIAL);
     if (target_open(&p->target, !p->copy->plan->buffered, entry_part(p->copy, p->entry),
                     O_RDWR | O_CREAT) != 0) {
-        return target_part_err(p->copy, p->entry, "open the part of", err);
+        return leftover_part_err(p->copy, p->entry, "open the part of", err);
     }
     return 0;
 }

@@ -78,7 +78,7 @@ static int write_part(struct hand *h, struct entry *e, int source, struct err *e
     struct target t = {.fd = -1};
     bool direct = !c->plan->buffered && e->id.size >= DIRECT_MIN;
     if (target_open(&t, direct, entry_part(c, e), O_RDWR | O_CREAT | O_TRUNC) != 0) {
-        return target_part_err(c, e, "create a part for", err);
+        return leftover_part_err(c, e, "create a part for", err);
     }
     int rc = pass(h, e, source, &t, err);
     if (rc == 0 && atomic_load(&t.direct) && ftruncate(t.fd, e->id.size) != 0) {
@@ -170,7 +170,7 @@ static int look_back(struct hand *h, const struct entry *e, struct err *err)
 {
     struct target t = {.fd = -1};
     if (target_open(&t, !h->copy->plan->buffered, entry_part(h->copy, e), O_RDONLY) != 0) {
-        return errno == ENOENT && e->kept ? 0 : target_part_err(h->copy, e, "open", err);
+        return errno == ENOENT && e->kept ? 0 : leftover_part_err(h->copy, e, "open", err);
     }
     int rc = equals(h, e, &t, err);
     target_close(&t);

@@ -273,14 +273,14 @@ static int step_aside(struct copy *c, const struct member *m)
 {
     char old[COPY_NAME_ROOM];
     part_old(m->key, !c->traits.smb, old);
-    if (rename_new(c, m->names->to, old) != 0) {
+    if (target_rename_new(c, m->names->to, old) != 0) {
         return -1;
     }
-    if (rename_new(c, m->part, m->names->to) == 0) {
+    if (target_rename_new(c, m->part, m->names->to) == 0) {
         return 0;
     }
     int code = errno; /* the next attempt would put it back, too; so it has its name the sooner */
-    (void)!rename_new(c, old, m->names->to);
+    (void)!target_rename_new(c, old, m->names->to);
     errno = code;
     return -1;
 }
@@ -323,7 +323,7 @@ int superseded_restore(struct copy *c, struct member *m, struct err *err)
     char old[COPY_NAME_ROOM];
     for (int dotted = 0; dotted < 2; dotted++) {
         part_old(m->key, dotted != 0, old);
-        if (rename_new(c, old, m->names->to) == 0) {
+        if (target_rename_new(c, old, m->names->to) == 0) {
             return 1;
         }
         if (errno != ENOENT) {
