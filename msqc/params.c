@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/ban.h" /* last: system headers declare what it forbids */
-
 /* Real files have about ten groups of about ten parameters. */
 #define MAX_GROUPS       ((size_t)4096)
 #define MAX_GROUP_PARAMS ((size_t)16)

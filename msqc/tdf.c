@@ -14,8 +14,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "common/base/ban.h" /* last: system headers declare what it forbids */
-
 #define COPY_PIECE ((size_t)1 << 20)
 #define URI_ROOM   (3 * PATH_MAX + 64)
 

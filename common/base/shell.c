@@ -4,8 +4,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "common/base/ban.h"
-
 int text_open(struct text *t, struct err *err)
 {
     *t = (struct text){0};

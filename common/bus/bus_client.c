@@ -14,8 +14,6 @@
 #include "common/base/clock.h"
 #include "common/bus/bus_internal.h"
 
-#include "common/base/ban.h"
-
 #define SYSLOG_WARNING 4 /* librdkafka logs by syslog.h, whose names clash with log.h's */
 
 static const struct bus_setting shared_settings[] = {

@@ -23,8 +23,6 @@
 #include "common/base/clock.h"
 #include "common/bus/bus_internal.h"
 
-#include "common/base/ban.h"
-
 struct bus_consumer {
     struct bus *bus;
     rd_kafka_t *rk;       /* replaced only by the thread, while no partition is tracked */

@@ -14,8 +14,6 @@
 
 #include "common/bus/bus_internal.h"
 
-#include "common/base/ban.h"
-
 struct part;
 struct held {
     struct bus_msg msg;

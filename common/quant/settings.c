@@ -12,8 +12,6 @@
 #include "common/base/shell.h"
 #include "common/db/db.h"
 
-#include "common/base/ban.h"
-
 #define FILE_NAME_MAX 128
 #define WORD_MAX      200
 

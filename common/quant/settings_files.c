@@ -12,8 +12,6 @@
 #include "common/base/path.h"
 #include "common/base/shell.h"
 
-#include "common/base/ban.h"
-
 #define BLOCK (1u << 20)
 
 void settings_stored_fini(struct settings_stored *s)

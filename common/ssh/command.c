@@ -8,8 +8,6 @@
 #include "common/base/clock.h"
 #include "common/ssh/ssh_internal.h"
 
-#include "common/base/ban.h"
-
 #define REPLY_MAX (32u * 1024 * 1024)
 
 void ssh_reply_fini(struct ssh_reply *r)

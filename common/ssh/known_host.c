@@ -9,8 +9,6 @@
 #include "common/base/shell.h"
 #include "common/ssh/ssh_internal.h"
 
-#include "common/base/ban.h"
-
 #define KNOWN_HOSTS_MAX (16u * 1024 * 1024)
 
 bool ssh_host_parse(const char *text, size_t len, struct ssh_host *out)

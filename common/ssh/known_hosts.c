@@ -9,8 +9,6 @@
 
 #include "common/base/shell.h"
 
-#include "common/base/ban.h"
-
 #define SHA1_BYTES 20
 #define SHA1_TEXT  28 /* in base64 */
 

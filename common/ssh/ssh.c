@@ -22,8 +22,6 @@
 #include "common/base/fs.h"
 #include "common/ssh/ssh_internal.h"
 
-#include "common/base/ban.h"
-
 static void init_library(void)
 {
     libssh2_init(0);

@@ -19,8 +19,6 @@
 #include "common/ssh/ssh.h"
 #include "workers/job/frame.h"
 
-#include "common/base/ban.h"
-
 #define HOSTS_MAX 8
 #define CALM_MS   2000 /* no new connection for so long after all head nodes failed */
 #define READY_MS  5000 /* a start file that has not ended by then is taken for one that reads */

@@ -23,8 +23,6 @@
 #include "workers/job/folder.h"
 #include "workers/job/job.h"
 
-#include "common/base/ban.h"
-
 #define STATUS_LOG     "job_status.log"
 #define STATUS_MAX     65536
 #define SAFE_INTEGER   ((INT64_C(1) << 53) - 1) /* whole in JSON and in a double */

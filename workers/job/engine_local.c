@@ -26,8 +26,6 @@
 #include "workers/job/job.h"
 #include "workers/job/spawn.h"
 
-#include "common/base/ban.h"
-
 #define STATUS_MAX   4096
 #define KILL_AFTER_S 30
 #define QUIET_S      60 /* as T_QUIET of remote.sh */

@@ -14,8 +14,6 @@
 #include "workers/job/cluster.h"
 #include "workers/job/embedded.h"
 
-#include "common/base/ban.h"
-
 int slurm_begin(struct text *t, struct err *err)
 {
     if (text_open(t, err) != 0) {

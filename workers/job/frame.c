@@ -10,8 +10,6 @@
 #include "common/base/hash.h"
 #include "common/base/shell.h"
 
-#include "common/base/ban.h"
-
 /* A variable that is set goes on as it is, any other one is not there. */
 #define KEEP(name) " ${" name "+\"" name "=$" name "\"}"
 /* What a cluster's user may say of the site: where its tools and configuration are, and what every

@@ -21,8 +21,6 @@
 #include "workers/job/job.h"
 #include "workers/job/strays.h"
 
-#include "common/base/ban.h"
-
 #define SILENT_MS 60000 /* sacct may lag behind squeue by seconds; a beat comes every 10 s */
 #define SWEEP_MS  60000
 

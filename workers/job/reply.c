@@ -10,8 +10,6 @@
 #include "common/base/clock.h"
 #include "workers/job/engine_slurm.h"
 
-#include "common/base/ban.h"
-
 #define FIELDS_MAX 8
 #define STRAYS_MAX 256
 

@@ -17,8 +17,6 @@
 
 #include "common/base/own.h"
 
-#include "common/base/ban.h"
-
 #define ALIVE_FD 9
 #define ENV_MAX  64
 

@@ -7,8 +7,6 @@
 #include "workers/job/embedded.h"
 #include "workers/job/job.h"
 
-#include "common/base/ban.h"
-
 #define STATUS_MAX 4096
 
 char *job_script_path(const char *root)

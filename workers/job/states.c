@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/ban.h"
-
 static const struct {
     const char *name;
     enum job_fate fate;

@@ -13,8 +13,6 @@
 #include "common/base/log.h"
 #include "common/task/alert.h"
 
-#include "common/base/ban.h"
-
 /* Whether a task in one of these states (an array) has kept the name. */
 static int is_kept(struct db *db, const char *name, const bson_t *states, bool *kept,
                    struct err *err)

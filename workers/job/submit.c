@@ -11,8 +11,6 @@
 #include "workers/job/cluster.h"
 #include "workers/job/engine_slurm.h"
 
-#include "common/base/ban.h"
-
 #define GROUP_MAX 64
 
 struct item {

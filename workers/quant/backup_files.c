@@ -8,8 +8,6 @@
 #include "common/db/db.h"
 #include "common/raw/backup_record.h"
 
-#include "common/base/ban.h"
-
 /* *main: it is what the software is told to read. */
 static int put_file(const struct quant_job *job, const char *name, FILE *out, bool *main,
                     struct err *err)

@@ -14,8 +14,6 @@
 #include "common/base/path.h"
 #include "workers/quant/metrics.h"
 
-#include "common/base/ban.h"
-
 #define VALUES_MAX 8
 
 void contract_fini(struct contract *c)

@@ -11,8 +11,6 @@
 #include "common/base/shell.h"
 #include "workers/quant/embedded.h"
 
-#include "common/base/ban.h"
-
 #define TABLE_MAX  (256u * 1024)
 #define EVENTS_MAX (8u * 1024 * 1024)
 #define ENTRY_MAX  1024 /* of a table */

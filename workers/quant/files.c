@@ -10,8 +10,6 @@
 #include "common/base/path.h"
 #include "common/quant/settings_files.h"
 
-#include "common/base/ban.h"
-
 #define SEEN_MAX 256
 
 struct files_seen {

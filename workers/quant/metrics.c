@@ -11,8 +11,6 @@
 #include "common/base/path.h"
 #include "workers/quant/table.h"
 
-#include "common/base/ban.h"
-
 /* --- the files of a type --- */
 
 /* What to read of one job: the type's own table, or one made of the settings' column map. */

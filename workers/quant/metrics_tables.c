@@ -6,8 +6,6 @@
 
 #include "workers/quant/metrics.h"
 
-#include "common/base/ban.h"
-
 static const struct metric_column msqc_results[] = {
     {"ms1_median_injection_time", "ms1_median_injection_time", METRIC_MEAN, 0, NULL, NULL},
     {"ms1_scans", "ms1_scans", METRIC_MEAN, 0, NULL, NULL},

@@ -11,8 +11,6 @@
 #include "common/base/shell.h"
 #include "workers/quant/metrics.h"
 
-#include "common/base/ban.h"
-
 void metrics_append_number(bson_t *out, const char *name, double value)
 {
     if (isfinite(value)) {

@@ -13,8 +13,6 @@
 #include "common/base/path.h"
 #include "workers/job/folder.h"
 
-#include "common/base/ban.h"
-
 #define RUNS_MAX       1000
 #define LOG_TAIL_BYTES 8192
 #define LOG_TAIL_LINES 50

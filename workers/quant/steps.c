@@ -22,8 +22,6 @@
 #include "workers/quant/metrics.h"
 #include "workers/quant/output.h"
 
-#include "common/base/ban.h"
-
 int quant_prepare(void *p, struct err *err)
 {
     struct quant_job *job = p;

@@ -11,8 +11,6 @@
 
 #include "common/base/fs.h"
 
-#include "common/base/ban.h"
-
 #define COLUMNS_MAX 4096
 #define NUMBER_MAX  64
 
