@@ -12,16 +12,13 @@
 #include <stddef.h>
 
 #include "common/base/err.h"
-#include "common/db/db.h"
+#include "common/db/docs.h"
 
 #define RESOLVE_MAX 16 /* software types that one raw file is quantified with */
 
 /* What settings there are; read once a pass. */
-struct settings_book {
-    bson_t **settings;
-    size_t n_settings;
-    bson_t **assignments;
-    size_t n_assignments;
+struct settings_book { /* zeroed is empty */
+    struct docs settings, assignments;
     char **projects; /* NULL-terminated */
     size_t n_projects;
 };
