@@ -1,3 +1,15 @@
+/*
+ * runner.c - a worker's threads, and the way of a message to one of them. runner_new checks the
+ * list of kinds, starts each kind's threads and watcher, then its consumer, then heartbeat and
+ * mounts thread. A consumer thread hands each message over to the threads of its kind (on_message);
+ * a message that is no pointer to a task, or comes when all are busy, is given back unclaimed, and
+ * the scheduler publishes it again. A thread takes the next hand-over and runs it (run.c), or gives
+ * it back when the runner is stopping.
+ *
+ * runner_free wakes every thread. Short steps get two seconds to end, long ones then hand their
+ * task back at their next check; heartbeat and mounts thread follow, and the consumers leave their
+ * groups last.
+ */
 #include "workers/runner.h"
 
 #include <stdio.h>

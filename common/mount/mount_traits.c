@@ -1,4 +1,10 @@
-/* mount_traits.c - types and options as /proc/self/mountinfo tells them. */
+/*
+ * mount_traits.c - what follows from a mount's type and options. Reads the type and the options of
+ * one line of /proc/self/mountinfo. mount_traits answers what other code decides by: whether it is
+ * SMB, whether locks reach other hosts, whether odd names can be written. mount_warn says which
+ * options of CIFS and NFS break locks, hide changes or end in errors, and what to mount with
+ * instead.
+ */
 #include "common/mount/mount_traits.h"
 
 #include <assert.h>

@@ -1,3 +1,12 @@
+/*
+ * settings_files.c - the files of settings, stored once and never changed. settings_files_store
+ * copies the files into a new folder beside the others, hashing them on the way, names it by the
+ * hash of all names and contents, and renames it into place. When that name exists, the same files
+ * are there already: they are checked, and the new folder is dropped. An interrupted call leaves
+ * only a .new-… folder, which nobody reads.
+ *
+ * settings_file_check reads one stored file again and compares it with the version's record.
+ */
 #include "common/quant/settings_files.h"
 
 #include <errno.h>

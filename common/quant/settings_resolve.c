@@ -1,3 +1,10 @@
+/*
+ * settings_resolve.c - which settings apply to a raw file. The book holds all settings and
+ * assignments in memory. For one raw file each assignment is tried in turn (resolve_fit): project,
+ * scope, exclusions, name filter. Of those that fit, one winner for each software type is kept: the
+ * higher score, which is the scope before the filter's length; of equals the one created first.
+ * resolve_raw_file falls back to PROJECT_FALLBACK when nothing of the raw file's own project fits.
+ */
 #include "common/quant/settings_resolve.h"
 
 #include <stdlib.h>

@@ -1,4 +1,10 @@
-/* known_host.c - is the other side the host that known_hosts tells us to expect? */
+/*
+ * known_host.c - is the other side the host that known_hosts names? host_check takes the key that
+ * the session showed, reads the file or files of [ssh] known_hosts, and asks known_hosts.c for the
+ * verdict. host_refuse turns a bad verdict into an error with the fingerprint and the command that
+ * mends it. ssh_host_trust, which an operator calls, writes a key down: other keys of that host and
+ * type are taken out, one line is added.
+ */
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>

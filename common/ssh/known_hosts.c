@@ -1,3 +1,12 @@
+/*
+ * known_hosts.c - the text of a known_hosts file. The text is read line by line (next_line), each
+ * into marker, names, type and key. known_hosts_say takes the strongest verdict of all lines whose
+ * names fit the host, under "[host]:port" first; for ports other than 22 a line under the plain
+ * name can still make the key known or revoked. Hashed names are compared by hashing ours with the
+ * line's salt.
+ *
+ * known_hosts_without copies the text, leaving out what it holds of one host and key type.
+ */
 #include "common/ssh/known_hosts.h"
 
 #include <ctype.h>

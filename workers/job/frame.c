@@ -1,3 +1,14 @@
+/*
+ * frame.c - a script on its way to a head node, and its answer on the way back. Three lines of
+ * shell, as macros, do the work on the other side: CLEAN starts a bash in an environment of our
+ * own, BY_INPUT reads the script from standard input, BY_PIECES collects it from arguments in a
+ * file of /tmp. frame_line and frame_piece fill in nonce, length and piece. The script runs only
+ * when all its bytes have come.
+ *
+ * The second half reads answers: next_line finds the lines that carry the nonce, read_lines counts
+ * those between "begin|n" and "end|n". A wrong count makes the answer BROKEN, so half an answer is
+ * never used.
+ */
 #include "workers/job/frame.h"
 
 #include <ctype.h>

@@ -1,3 +1,10 @@
+/*
+ * errors.c - from a failed job to a short code. A state that says why itself (TIMEOUT,
+ * OUT_OF_MEMORY) is the code. Else the software's own events.jsonl is asked, then the end of the
+ * log from its newest line back: each line is held against the site's table and then against ours,
+ * which is built into the program. A table's line has three words: the software type or *, the
+ * code, and the text to look for.
+ */
 #include "workers/quant/errors.h"
 
 #include <ctype.h>

@@ -1,3 +1,10 @@
+/*
+ * metrics.c - from the software's files to one metrics document. A plan says which columns of which
+ * files are read: the type's table in metrics_tables.c, or for "custom" one made of the settings'
+ * column map. metrics_read goes through the plan's files in the output folder and appends what
+ * metrics_values.c makes of each; columns that a file lacks are listed in "missing_columns".
+ * metrics_update wraps the result in the update of this attempt's metrics document.
+ */
 #include "workers/quant/metrics.h"
 
 #include <errno.h>

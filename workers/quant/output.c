@@ -1,3 +1,13 @@
+/*
+ * output.c - the output folder, and the end of its log. output_choose decides which folder the job
+ * writes to. A folder that is ours, from an earlier attempt, or that nobody has is taken; one that
+ * somebody else owns is what the exists mode decides about: refuse it, write into it, adopt the job
+ * that wrote it (its id is in log.txt, its name in .trawl-job), or take the next free
+ * <output>.runN.
+ *
+ * output_log_tail reads the end of log.txt and escapes it line by line, so that it can be stored as
+ * UTF-8.
+ */
 #include "workers/quant/output.h"
 
 #include <ctype.h>

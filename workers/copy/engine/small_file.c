@@ -1,4 +1,12 @@
-/* small_file.c - one small file: copied, proven, repaired. */
+/*
+ * small_file.c - one small file, copied, proven and repaired by one helper (struct hand). hand_copy
+ * reads the source once; it writes the part unless the journal claims that an earlier attempt did
+ * and the hash agrees (then the file is "kept").
+ *
+ * hand_prove reads the part back. What was kept and turns out wrong is written again and flushed at
+ * once; what we wrote ourselves and is wrong is an error. A repair that reads other bytes than the
+ * first pass did means that the source has changed.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
