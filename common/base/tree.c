@@ -43,7 +43,7 @@ const char *tree_shown(const char *path, char buf[static TREE_SHOWN])
     size_t len = strlen(text);
     if (len < TREE_SHOWN) {
         memcpy(buf, text, len + 1);
-    } else { /* the end tells more than the middle */
+    } else { /* the end helps more than the middle */
         snprintf(buf, TREE_SHOWN, "%.70s...%s", text, text + len - 80);
         utf8_mend(buf);
     }

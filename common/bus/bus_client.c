@@ -27,7 +27,7 @@ static const struct bus_setting shared_settings[] = {
     {"socket.keepalive.enable", "true"},
     /* Brokers close idle connections: no news. */
     {"log.connection.close", "false"},
-    /* Topics that are made later, or made anew, are seen within seconds. */
+    /* Topics that are created later, or again, are seen within seconds. */
     {"topic.metadata.refresh.interval.ms", "5000"},
     {"metadata.max.age.ms", "15000"},
     {0},

@@ -58,7 +58,7 @@ static char *mask_uri(const char *uri)
     return text;
 }
 
-/* The text of a value as it would stand in the file; free(). NULL when memory is short. */
+/* The text of a value as the file would have it; free(). NULL when memory is short. */
 static char *shown(const struct config *c, const struct config_key *k)
 {
     char *text = NULL;

@@ -85,7 +85,7 @@ static bool read_key(LIBSSH2_SESSION *session, struct shown_key *out)
 }
 
 /* The text of one file. As OpenSSH has it, a zero byte ends its line and not the file: behind it
- * may stand a @revoked. NULL: *err is set. */
+ * may be a @revoked. NULL: *err is set. */
 static char *read_text(const char *path, struct err *err)
 {
     size_t len = 0;
@@ -140,7 +140,7 @@ int host_check(LIBSSH2_SESSION *session, const struct ssh_login *login, struct h
                    login->known_hosts, login->host, login->port);
     }
     const struct known_ask ask = {login->host, login->port, key.type, (const char *)key.text};
-    out->verdict = known_hosts_say(text, &ask, &out->authority);
+    out->verdict = known_hosts_verdict(text, &ask, &out->authority);
     return 0;
 }
 

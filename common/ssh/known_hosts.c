@@ -1,9 +1,9 @@
 /*
  * known_hosts.c - the text of a known_hosts file. The text is read line by line (next_line), each
- * into marker, names, type and key. known_hosts_say takes the strongest verdict of all lines whose
- * names fit the host, under "[host]:port" first; for ports other than 22 a line under the plain
- * name can still make the key known or revoked. Hashed names are compared by hashing ours with the
- * line's salt.
+ * into marker, names, type and key. known_hosts_verdict takes the strongest verdict of all lines
+ * whose names fit the host, under "[host]:port" first; for ports other than 22 a line under the
+ * plain name can still make the key known or revoked. Hashed names are compared by hashing ours
+ * with the line's salt.
  *
  * known_hosts_without copies the text, leaving out what it holds of one host and key type.
  */
@@ -164,8 +164,8 @@ static bool names_host(const struct word *names, const char *name)
 }
 
 /* What the lines under one name say. */
-static enum host_verdict host_says(const char *text, const char *name, const struct known_ask *ask,
-                                   bool *authority)
+static enum host_verdict verdict_of_name(const char *text, const char *name,
+                                         const struct known_ask *ask, bool *authority)
 {
     enum host_verdict verdict = HOST_UNKNOWN;
     struct line line;
@@ -187,17 +187,18 @@ static enum host_verdict host_says(const char *text, const char *name, const str
     return verdict;
 }
 
-enum host_verdict known_hosts_say(const char *text, const struct known_ask *ask, bool *authority)
+enum host_verdict known_hosts_verdict(const char *text, const struct known_ask *ask,
+                                      bool *authority)
 {
     char name[200];
     *authority = false;
     known_hosts_name(ask->host, ask->port, name, sizeof name);
-    enum host_verdict verdict = host_says(text, name, ask, authority);
+    enum host_verdict verdict = verdict_of_name(text, name, ask, authority);
     if (ask->port == 22) {
         return verdict;
     }
     known_hosts_name(ask->host, 22, name, sizeof name);
-    enum host_verdict plain = host_says(text, name, ask, authority);
+    enum host_verdict plain = verdict_of_name(text, name, ask, authority);
     if (plain == HOST_REVOKED || (verdict == HOST_UNKNOWN && plain == HOST_KNOWN)) {
         return plain;
     }

@@ -2,7 +2,7 @@
  * contents.c - the words of each contribution. Fields keep AlphaKraken's names, so that one name
  * means one thing in the raw file's document, in the index and in its pages.
  *
- * Of several metrics of one type the newest speaks; the older ones stay named.
+ * Of several metrics of one type the newest is shown whole; of the older ones only the ids.
  */
 #include <string.h>
 
@@ -212,7 +212,7 @@ bson_t *contents_member(const struct contribution_sources *src)
     const char *status = doc_str(src->raw, "status", "unknown");
     BSON_APPEND_UTF8(out, "status", status);
     int64_t size = doc_i64(src->raw, "size", 0);
-    BSON_APPEND_INT64(out, "size", size > 0 ? size : 0); /* -1 stands for not known yet */
+    BSON_APPEND_INT64(out, "size", size > 0 ? size : 0); /* -1: not known yet */
     BSON_APPEND_INT64(out, "error", raw_file_is_error(status) ? 1 : 0);
     BSON_APPEND_INT64(out, "metrics", (int64_t)src->metrics->n);
     if (doc_has(src->raw, "created_at")) {

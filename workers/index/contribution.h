@@ -28,7 +28,7 @@ enum entity_type {
 /* "raw_files", "results", "projects", "instruments". */
 const char *entity_type_name(enum entity_type t) __attribute__((returns_nonnull));
 
-/* Whether one raw file alone speaks for an entity of this type. */
+/* Whether one raw file alone contributes to an entity of this type. */
 bool entity_type_is_single(enum entity_type t);
 
 struct contribution {

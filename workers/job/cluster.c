@@ -20,7 +20,7 @@
 #include "workers/job/frame.h"
 
 #define HOSTS_MAX 8
-#define CALM_MS   2000 /* no new connection for so long after all head nodes failed */
+#define CALM_MS   2000 /* after all head nodes failed, no new connection before this has passed */
 #define READY_MS  5000 /* a start file that has not ended by then is taken for one that reads */
 
 static struct {

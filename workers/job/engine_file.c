@@ -1,14 +1,14 @@
 /*
  * engine_file.c - jobs as files in a folder, for programs that run where Trawl cannot start
- * anything (docs/rules.md, "Job files"). Whoever watches <output location>/job_queue takes
+ * anything (docs/rules.md, "Job files"). The program that watches <output location>/job_queue takes
  * <name>.job (lines KEY=value), runs CUSTOM_COMMAND, and renames the file to <name>.job.processed.
  * The last line of <output folder>/job_status.log says how it goes: COMPLETED, FAILED, anything
  * else: it runs.
  *
- * The folder's lock keeps submissions and questions apart; <name>.closed gives a name up. Whoever
- * takes a job may do with its file what he likes: that the file is not there any more says nothing
- * about the job. An output folder is not used again before the job that was taken for it has said
- * its end.
+ * The folder's lock keeps submissions and questions apart; <name>.closed gives a name up. The
+ * program that takes a job may do anything with its file, so a file that is gone says nothing about
+ * the job. An output folder is not used again before the job that was taken for it has said its
+ * end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -127,7 +127,7 @@ static bool is_end(const char *word)
     return strcmp(word, "COMPLETED") == 0 || strcmp(word, "FAILED") == 0;
 }
 
-/* Only a job that nobody has taken yet can be stopped. */
+/* A job can be stopped only before a program takes it. */
 static void withdraw(const char *queue, const char *name)
 {
     AUTO(free) char *from = NULL;
@@ -135,7 +135,7 @@ static void withdraw(const char *queue, const char *name)
     if (asprintf(&from, "%s/%s.job", queue, name) >= 0 &&
         asprintf(&to, "%s.cancelled", from) >= 0) {
         int rc = rename(from, to);
-        (void)rc; /* what it is called now tells what became of it */
+        (void)rc; /* its name shows what became of it */
     }
 }
 
@@ -151,9 +151,9 @@ static bool is_in_use(const char *queue, const struct job_spec *spec, struct job
     if (ours) {
         withdraw(queue, last);
     }
-    bool told = last_word(spec->worker_output, word, sizeof word, &ignored);
-    bool runs = told ? !is_end(word) && !has(queue, last, ".job.error.processed")
-                     : has(queue, last, ".job.processed");
+    bool has_word = last_word(spec->worker_output, word, sizeof word, &ignored);
+    bool runs = has_word ? !is_end(word) && !has(queue, last, ".job.error.processed")
+                         : has(queue, last, ".job.processed");
     if (!runs && !has(queue, last, ".job")) {
         return false;
     }
@@ -254,13 +254,13 @@ static void look_at(const char *queue, struct job_watched *job)
     if (job->close) {
         give_up(queue, name);
     }
-    bool told = last_word(job->worker_output, word, sizeof word, &changed_s);
+    bool has_word = last_word(job->worker_output, word, sizeof word, &changed_s);
     int64_t since_s = taken_s(queue, name);
     *own = (struct job_word){.exit_code = -1, .elapsed_s = -1};
     if (has(queue, name, ".job.cancelled")) {
         snprintf(own->state, sizeof own->state, "CANCELLED");
         job->view.gone = true; /* nobody had taken it */
-    } else if (told && is_end(word)) {
+    } else if (has_word && is_end(word)) {
         snprintf(own->state, sizeof own->state, "%s", word);
         own->exit_code = strcmp(word, "COMPLETED") == 0 ? 0 : -1;
         own->elapsed_s = since_s > 0 && changed_s >= since_s ? changed_s - since_s : -1;
@@ -276,8 +276,8 @@ static void look_at(const char *queue, struct job_watched *job)
     job->view.closed = has(queue, name, ".closed");
 }
 
-static int look(const struct config *c, struct job_watched *jobs, size_t n, struct job_poll *out,
-                struct err *err)
+static int look_at_jobs(const struct config *c, struct job_watched *jobs, size_t n,
+                        struct job_poll *out, struct err *err)
 {
     struct stat st;
     *out = (struct job_poll){.queue_ok = true, .accounting_ok = true};
@@ -298,6 +298,6 @@ const struct job_engine engine_file = {
     .name = "file",
     .submit = submit,
     .find = find,
-    .look = look,
+    .look = look_at_jobs,
     .id_of = id_of,
 };

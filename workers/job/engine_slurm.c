@@ -161,8 +161,8 @@ static int find_job(const struct config *c, const struct job_spec *spec, struct 
 }
 
 /* One script, one round trip. */
-static int look(const struct config *c, struct job_watched *jobs, size_t n, struct job_poll *out,
-                struct err *err)
+static int look_at_jobs(const struct config *c, struct job_watched *jobs, size_t n,
+                        struct job_poll *out, struct err *err)
 {
     AUTO(text_fini) struct text script = {0};
     AUTO(free) char *reply = NULL;
@@ -194,6 +194,6 @@ const struct job_engine engine_slurm = {
     .name = "slurm",
     .submit = slurm_batch,
     .find = find_job,
-    .look = look,
+    .look = look_at_jobs,
     .close = cluster_close,
 };

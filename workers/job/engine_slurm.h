@@ -17,7 +17,7 @@ void slurm_put_submit(struct text *t, const struct config *c, const struct job_s
                       const char *env) __attribute__((nonnull));
 void slurm_put_find(struct text *t, const char *name, const char *folder) __attribute__((nonnull));
 void slurm_put_cancel(struct text *t, int64_t id, const char *name) __attribute__((nonnull));
-/* Nobody may start under this name any more, and whoever has is told to stop. */
+/* No job can start under this name from now on, and one that has started is asked to stop. */
 void slurm_put_close(struct text *t, const struct job_watched *job) __attribute__((nonnull));
 void slurm_put_watch(struct text *t, int64_t id, const char *name, const char *folder)
     __attribute__((nonnull));

@@ -143,7 +143,7 @@ static bool is(const struct line *line, const char *text)
 }
 
 /* Whether the line is "<word>|<number>". */
-static bool says(const struct line *line, const char *word, size_t number)
+static bool is_count(const struct line *line, const char *word, size_t number)
 {
     char text[64];
     snprintf(text, sizeof text, "%s|%zu", word, number);
@@ -180,7 +180,7 @@ static enum frame read_lines(const char *nonce, const char *at, const char *end,
             first = line;
             n = 0;
         } else if (begins(&line, "end|")) {
-            return first.at != NULL && says(&first, "begin", n) && says(&line, "end", n)
+            return first.at != NULL && is_count(&first, "begin", n) && is_count(&line, "end", n)
                        ? FRAME_WHOLE
                        : FRAME_BROKEN;
         } else {

@@ -8,7 +8,7 @@
 #include "common/db/db.h"
 #include "common/raw/backup_record.h"
 
-/* *main: it is what the software is told to read. */
+/* *main: the path that the software gets to read. */
 static int put_file(const struct quant_job *job, const char *name, FILE *out, bool *main,
                     struct err *err)
 {

@@ -170,7 +170,7 @@ int metrics_read(const struct quant_job *job, bson_t *out, struct err *err)
     return 0;
 }
 
-/* null for what nobody could tell */
+/* null for what is not known */
 static void append_known(bson_t *out, const char *name, int64_t value)
 {
     metrics_append_number(out, name, value >= 0 ? (double)value : (double)NAN);

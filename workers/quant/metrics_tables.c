@@ -86,7 +86,7 @@ static const struct metric_file diann_files[] = {
 };
 
 /*
- * Skyline's report of iRT peptides; what is told of their peaks is of the heavy ones. Without
+ * Skyline's report of iRT peptides; only the figures of the heavy peaks are taken. Without
  * --report-invariant it is written in the language of the computer: captions with spaces, and
  * semicolons and decimal commas.
  */

@@ -20,7 +20,7 @@ void metrics_append_number(bson_t *out, const char *name, double value)
     }
 }
 
-/* Text of a result file stands in a document: escaped, unless it is plain UTF-8. */
+/* Text of a result file, as a document holds it: escaped, unless it is plain UTF-8. */
 static void append_text(bson_t *out, const char *name, const char *value)
 {
     if (bson_utf8_validate(value, strlen(value), false)) {
@@ -225,7 +225,7 @@ static int append_metric(const struct reading *r, const char *metric, bson_t *ou
     return 0;
 }
 
-/* "PEPC[+57.02]K" -> "PEPC_+57:02K": what may stand in the name of a field. */
+/* "PEPC[+57.02]K" -> "PEPC_+57:02K": what the name of a field may hold. */
 static char *row_metric(const struct metric_rows *rows, const char *key, const char *metric)
 {
     char *name = NULL;
@@ -294,7 +294,7 @@ static char *list_header(const struct table *t)
     return text_close(&list, &ignored) == 0 ? TAKE(list.data) : NULL;
 }
 
-static int refuse(const struct table *t, const struct metric_file *f, struct err *err)
+static int no_wanted_column(const struct table *t, const struct metric_file *f, struct err *err)
 {
     const struct metric_column *first = f->columns;
     AUTO(free) char *header = list_header(t);
@@ -320,7 +320,7 @@ int metrics_of_table(const struct table *t, const struct metric_file *f, bson_t 
         }
     }
     if (!any && !f->optional) {
-        return refuse(t, f, err);
+        return no_wanted_column(t, f, err);
     }
     return f->rows != NULL ? read_rows(t, f, out, missing, err) : 0;
 }

@@ -72,8 +72,8 @@ static int choose_next(struct quant_job *job, struct err *err)
     return ERR(err, ERR_INVALID, 0, "%s.run2 to .run%d exist already", job->output, RUNS_MAX);
 }
 
-/* The job that wrote this folder: its id stands in log.txt, its name beside it. Where nothing is
- * written there the name is enough. */
+/* The job that wrote this folder: log.txt has its id, .trawl-job its name. Where nothing is written
+ * there the name is enough. */
 static int adopt(struct quant_job *job, struct err *err)
 {
     static const char key[] = "slurm_job_id:";

@@ -171,7 +171,7 @@ static int copy_block(struct pipe *p, int64_t block, struct err *err)
         return -1;
     }
     pthread_mutex_lock(&p->lock);
-    s->read = true; /* whoever hashes may take it while it is being written */
+    s->read = true; /* the helper that hashes may take it while it is being written */
     pthread_mutex_unlock(&p->lock);
     if (!p->chunks[block / p->per_chunk].kept && pipe_write_block(p, block, buf, err) != 0) {
         return -1;

@@ -1,6 +1,6 @@
 /*
  * publish.c - the final names. Each member gets its name by one rename that cannot overwrite; of a
- * set the main file comes last, so whoever waits for it finds the others there.
+ * set the main file comes last, so a program that waits for it finds the others there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,8 +17,8 @@
 
 #define ASIDE_MAX 10000
 
-/* What stands there is kept (an operator allowed to rename other content, or the earlier copy has
- * files that the source has no more): <name>.<n>.alphakraken.bkp. */
+/* What has the name already is kept (an operator allowed to rename other content, or the earlier
+ * copy has files that the source has no more): <name>.<n>.alphakraken.bkp. */
 static int move_aside(struct copy *c, const struct member *m, struct err *err)
 {
     char aside[2 * COPY_NAME_ROOM];

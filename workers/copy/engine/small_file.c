@@ -79,7 +79,7 @@ static int pass(struct hand *h, struct entry *e, int source, struct target *t, s
     return 0;
 }
 
-/* Write the whole part anew. */
+/* Write the whole part, whatever it holds. */
 static int write_part(struct hand *h, struct entry *e, int source, struct err *err)
 {
     struct copy *c = h->copy;

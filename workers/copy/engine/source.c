@@ -183,7 +183,7 @@ static int read_again(struct recheck *r, const struct entry *e, struct rehash_se
     return rehash_file(r->rehash, &at, seen, err);
 }
 
-/* Only its times have moved: its content decides, as it is while they stand still. */
+/* Only its times have moved: its content decides, provided that they do not move meanwhile. */
 static int settle(struct recheck *r, struct entry *e, const struct identity *now, struct err *err)
 {
     struct copy *c = r->copy;

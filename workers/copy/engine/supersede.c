@@ -1,8 +1,8 @@
 /*
  * supersede.c - an acquisition went on after it had seemed to end, and its early copy has been
- * published. That copy, and nothing else, makes way for the new one: what stands under the final
- * name must consist of exactly the files that one early copy recorded, by size and hash, read again
- * from the disk; and it must not have been touched between that and the moment of replacing it.
+ * published. That copy, and nothing else, makes way for the new one: what has the final name must
+ * consist of exactly the files that one early copy recorded, by size and hash, read again from the
+ * disk; and it must not have been touched between that and the moment of replacing it.
  *
  * An early copy with a file that the source has no more does not go: it is renamed aside, for what
  * somebody deletes at the instrument must not vanish from the backup.
@@ -317,7 +317,7 @@ int superseded_replace(struct copy *c, struct member *m, struct err *err)
 
 /* --- what an attempt left that died in between --- */
 
-/* In either form of the name, whoever has left it. */
+/* In either form of the name, by any earlier attempt. */
 int superseded_restore(struct copy *c, struct member *m, struct err *err)
 {
     char old[COPY_NAME_ROOM];

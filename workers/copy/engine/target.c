@@ -153,7 +153,7 @@ struct buffers *buffers_new(size_t n_blocks, struct err *err)
     munmap(raw + before + size, HUGE_PAGE - before);
     b->data = raw + before;
     b->size = size;
-    if (n_blocks > 1) { /* one is for small files: only what they touch is to be zeroed */
+    if (n_blocks > 1) { /* one is for small files: only what they touch should be zeroed */
         (void)madvise(b->data, size, MADV_HUGEPAGE); /* small pages only cost speed */
     }
     return TAKE(b);
