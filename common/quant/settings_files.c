@@ -19,7 +19,7 @@
 
 #include "common/base/fs.h"
 #include "common/base/path.h"
-#include "common/base/shell.h"
+#include "common/base/strbuf.h"
 
 #define BLOCK (1u << 20)
 
@@ -108,19 +108,19 @@ static int by_name(const void *a, const void *b)
 static int name_set(struct settings_stored *s, struct err *err)
 {
     const struct settings_file *sorted[SETTINGS_FILES_MAX];
-    AUTO(text_fini) struct text t = {0};
+    AUTO(strbuf_fini) struct strbuf t = {0};
     char hex[HASH_XXH_HEX];
     for (size_t i = 0; i < s->n; i++) {
         sorted[i] = &s->files[i];
     }
     qsort(sorted, s->n, sizeof *sorted, by_name);
-    if (text_open(&t, err) != 0) {
+    if (strbuf_open(&t, err) != 0) {
         return -1;
     }
     for (size_t i = 0; i < s->n; i++) {
         fprintf(t.out, "%s  %s%c", sorted[i]->xxh3, sorted[i]->name, '\0');
     }
-    if (text_close(&t, err) != 0) {
+    if (strbuf_close(&t, err) != 0) {
         return -1;
     }
     hash_mem(t.data, t.len, hex);

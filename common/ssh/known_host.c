@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 #include "common/base/fs.h"
-#include "common/base/shell.h"
+#include "common/base/strbuf.h"
 #include "common/ssh/ssh_internal.h"
 
 #define KNOWN_HOSTS_MAX (16u * 1024 * 1024)
@@ -102,14 +102,14 @@ static char *read_text(const char *path, struct err *err)
  * text of all that are there; NULL when none is. */
 static char *read_files(const char *paths, struct err *err)
 {
-    AUTO(text_fini) struct text t = {0};
+    AUTO(strbuf_fini) struct strbuf t = {0};
     bool any = false;
     AUTO(free) char *one = read_text(paths, err);
     if (one != NULL || strpbrk(paths, " \t") == NULL) {
         return TAKE(one);
     }
     struct err ignored = {0};
-    if (text_open(&t, &ignored) != 0) {
+    if (strbuf_open(&t, &ignored) != 0) {
         return NULL;
     }
     for (const char *at = paths; *at != '\0';) {
@@ -122,7 +122,7 @@ static char *read_files(const char *paths, struct err *err)
         fprintf(t.out, "%s\n", text != NULL ? text : "");
         at += len;
     }
-    return text_close(&t, &ignored) == 0 && any ? TAKE(t.data) : NULL;
+    return strbuf_close(&t, &ignored) == 0 && any ? TAKE(t.data) : NULL;
 }
 
 int host_check(LIBSSH2_SESSION *session, const struct ssh_login *login, struct host_finding *out,

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/shell.h"
+#include "common/base/strbuf.h"
 
 #define SHA1_BYTES 20
 #define SHA1_TEXT  28 /* in base64 */
@@ -226,16 +226,16 @@ static void put_others(FILE *out, const struct word *names, const char *name)
 /* The names that stay of a line that names the host; "" for none. NULL: memory is short. */
 static char *other_names(const struct line *line, const char *name)
 {
-    AUTO(text_fini) struct text t = {0};
+    AUTO(strbuf_fini) struct strbuf t = {0};
     struct err ignored = {0};
     if (is_hashed(&line->names)) {
         return strdup("");
     }
-    if (text_open(&t, &ignored) != 0) {
+    if (strbuf_open(&t, &ignored) != 0) {
         return NULL;
     }
     put_others(t.out, &line->names, name);
-    return text_close(&t, &ignored) == 0 ? TAKE(t.data) : NULL;
+    return strbuf_close(&t, &ignored) == 0 ? TAKE(t.data) : NULL;
 }
 
 char *known_hosts_without(const char *text, const struct known_ask *ask)
@@ -243,8 +243,8 @@ char *known_hosts_without(const char *text, const struct known_ask *ask)
     char name[200];
     struct line line;
     struct err ignored = {0};
-    AUTO(text_fini) struct text t = {0};
-    if (text_open(&t, &ignored) != 0) {
+    AUTO(strbuf_fini) struct strbuf t = {0};
+    if (strbuf_open(&t, &ignored) != 0) {
         return NULL;
     }
     known_hosts_name(ask->host, ask->port, name, sizeof name);
@@ -262,5 +262,5 @@ char *known_hosts_without(const char *text, const struct known_ask *ask)
             fprintf(t.out, "%s%.*s\n", others, (int)(line.at + line.len - rest), rest);
         }
     }
-    return text_close(&t, &ignored) == 0 ? TAKE(t.data) : NULL;
+    return strbuf_close(&t, &ignored) == 0 ? TAKE(t.data) : NULL;
 }

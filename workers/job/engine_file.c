@@ -67,9 +67,9 @@ static bool was_submitted(const char *queue, const char *name)
 }
 
 /* A value of more than one line has no place in such a file. */
-static int write_job(const struct job_spec *spec, struct text *t, struct err *err)
+static int write_job(const struct job_spec *spec, struct strbuf *t, struct err *err)
 {
-    if (text_open(t, err) != 0) {
+    if (strbuf_open(t, err) != 0) {
         return -1;
     }
     for (size_t i = 0; i < spec->n_env; i++) {
@@ -79,7 +79,7 @@ static int write_job(const struct job_spec *spec, struct text *t, struct err *er
         }
         fprintf(t->out, "%s=%s\n", spec->env[i].name, spec->env[i].value);
     }
-    return text_close(t, err);
+    return strbuf_close(t, err);
 }
 
 /* What an earlier job said must not pass for this one's word. */
@@ -165,7 +165,7 @@ static bool is_in_use(const char *queue, const struct job_spec *spec, struct job
 static int submit_locked(const char *queue, const struct job_spec *spec, struct job_result *out,
                          struct err *err)
 {
-    AUTO(text_fini) struct text job = {0};
+    AUTO(strbuf_fini) struct strbuf job = {0};
     char file[NAME_FILE_ROOM];
     if (has(queue, spec->name, ".closed")) {
         out->answer = JOB_NONE;

@@ -134,7 +134,7 @@ static int start(const struct config *c, const struct job_spec *spec, int64_t *i
     const char *const names[] = {"host.out", "alive", "job_id"};
     char *paths[3] = {0};
     char boot[64];
-    AUTO(text_fini) struct text env = {0};
+    AUTO(strbuf_fini) struct strbuf env = {0};
     AUTO(free) char *script = script_in(c, err);
     boot_id(boot);
     int rc = script != NULL && job_env_write(c, spec, true, &env, err) == 0 &&

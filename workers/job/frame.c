@@ -19,7 +19,7 @@
 #include <sys/random.h>
 
 #include "common/base/hash.h"
-#include "common/base/shell.h"
+#include "common/base/strbuf.h"
 
 /* A variable that is set goes on as it is, any other one is not there. */
 #define KEEP(name) " ${" name "+\"" name "=$" name "\"}"
@@ -193,14 +193,14 @@ static enum frame read_lines(const char *nonce, const char *at, const char *end,
 
 enum frame frame_open(const char *nonce, const char *answer, size_t len, char **text)
 {
-    AUTO(text_fini) struct text t = {0};
+    AUTO(strbuf_fini) struct strbuf t = {0};
     struct err ignored = {0};
     *text = NULL;
-    if (answer == NULL || text_open(&t, &ignored) != 0) {
+    if (answer == NULL || strbuf_open(&t, &ignored) != 0) {
         return FRAME_BROKEN;
     }
     enum frame frame = read_lines(nonce, answer, answer + len, t.out);
-    if (text_close(&t, &ignored) != 0) {
+    if (strbuf_close(&t, &ignored) != 0) {
         return FRAME_BROKEN;
     }
     *text = frame == FRAME_WHOLE ? TAKE(t.data) : NULL;

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
-#include "common/base/shell.h"
+#include "common/base/strbuf.h"
 #include "common/config/config.h"
 #include "workers/job/states.h"
 #include "workers/worker.h"
@@ -132,8 +132,8 @@ int job_ask(const struct job_engine *e, const struct config *c, const struct job
 
 /* The script that a job of "slurm" and "local" is, and the job.env that it reads. spec.c */
 int job_env_write(const struct config *c, const struct job_spec *spec, bool limited,
-                  struct text *out, struct err *err)
-    __attribute__((nonnull, warn_unused_result)); /* out: text_fini */
+                  struct strbuf *out, struct err *err)
+    __attribute__((nonnull, warn_unused_result)); /* out: strbuf_fini */
 /* "<root>/scripts/run_job-<hash of its content>.sh"; free(). */
 char *job_script_path(const char *root) OWNED __attribute__((nonnull));
 /* Take one status.json of a job into its view, when it names this very job. */

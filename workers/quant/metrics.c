@@ -94,16 +94,16 @@ static int make_plan(const struct quant_job *job, struct plan *p, struct err *er
 
 char *metrics_files(const struct quant_job *job)
 {
-    AUTO(text_fini) struct text t = {0};
+    AUTO(strbuf_fini) struct strbuf t = {0};
     AUTO(plan_fini) struct plan plan = {0};
     struct err ignored = {0};
-    if (make_plan(job, &plan, &ignored) != 0 || text_open(&t, &ignored) != 0) {
+    if (make_plan(job, &plan, &ignored) != 0 || strbuf_open(&t, &ignored) != 0) {
         return NULL;
     }
     for (const struct metric_file *f = plan.files; f->name != NULL; f++) {
         fprintf(t.out, "%s\n", f->name);
     }
-    return text_close(&t, &ignored) == 0 ? TAKE(t.data) : NULL;
+    return strbuf_close(&t, &ignored) == 0 ? TAKE(t.data) : NULL;
 }
 
 /* --- reading --- */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "common/base/path.h"
-#include "common/base/shell.h"
+#include "common/base/strbuf.h"
 #include "workers/quant/metrics.h"
 
 void metrics_append_number(bson_t *out, const char *name, double value)
@@ -282,16 +282,16 @@ static int read_rows(const struct table *t, const struct metric_file *f, bson_t 
 /* "a, b, c", as much as fits; free(). */
 static char *list_header(const struct table *t)
 {
-    AUTO(text_fini) struct text list = {0};
+    AUTO(strbuf_fini) struct strbuf list = {0};
     struct err ignored = {0};
-    if (text_open(&list, &ignored) != 0) {
+    if (strbuf_open(&list, &ignored) != 0) {
         return NULL;
     }
     for (size_t i = 0; i < table_columns(t); i++) {
         AUTO(free) char *name = path_escape(table_header(t, i));
         fprintf(list.out, "%s%s", i > 0 ? ", " : "", name != NULL ? name : "?");
     }
-    return text_close(&list, &ignored) == 0 ? TAKE(list.data) : NULL;
+    return strbuf_close(&list, &ignored) == 0 ? TAKE(list.data) : NULL;
 }
 
 static int no_wanted_column(const struct table *t, const struct metric_file *f, struct err *err)

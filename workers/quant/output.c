@@ -147,10 +147,10 @@ static const char *last_lines(const char *text, size_t len)
 }
 
 /* Line by line, because path_escape would make %0A of the line breaks. */
-static char *escape_lines(char *text, struct text *out)
+static char *escape_lines(char *text, struct strbuf *out)
 {
     struct err ignored = {0};
-    if (text_open(out, &ignored) != 0) {
+    if (strbuf_open(out, &ignored) != 0) {
         return NULL;
     }
     for (char *at = text; *at != '\0';) {
@@ -163,12 +163,12 @@ static char *escape_lines(char *text, struct text *out)
         fputc('\n', out->out);
         at += len + (more ? 1 : 0);
     }
-    return text_close(out, &ignored) == 0 ? TAKE(out->data) : NULL;
+    return strbuf_close(out, &ignored) == 0 ? TAKE(out->data) : NULL;
 }
 
 char *output_log_tail(const struct quant_job *job)
 {
-    AUTO(text_fini) struct text out = {0};
+    AUTO(strbuf_fini) struct strbuf out = {0};
     struct err ignored = {0};
     AUTO(free) char *path = path_join(job->worker_output, "log.txt", &ignored);
     int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) : -1;
