@@ -342,8 +342,8 @@ static int print_resolved(struct cli *c, const struct settings_book *b, const st
         {0},
     };
     AUTO(table_free) struct table *t = table_new(columns, err);
-    for (size_t i = 0; t != NULL && i < b->n_assignments; i++) {
-        const bson_t *a = b->assignments[i];
+    for (size_t i = 0; t != NULL && i < b->assignments.n; i++) {
+        const bson_t *a = b->assignments.items[i];
         int64_t score;
         const char *said = verdict(r, a, &score);
         if (strcmp(said, fit_name(RESOLVE_OTHER_PROJECT)) == 0) {
@@ -367,8 +367,8 @@ static int resolve_json(struct cli *c, const struct settings_book *b, const stru
     for (size_t i = 0; i < r->n; i++) {
         json_array_append_new(runs, json_text(doc_str(r->out[i], "_id", "")));
     }
-    for (size_t i = 0; i < b->n_assignments; i++) {
-        json_array_append_new(all, assignment_json(r, b->assignments[i]));
+    for (size_t i = 0; i < b->assignments.n; i++) {
+        json_array_append_new(all, assignment_json(r, b->assignments.items[i]));
     }
     return json_print(json_pack("{s:o, s:o, s:o}", "project", json_text(r->f.project), "runs",
                                 TAKE(runs), "assignments", TAKE(all)),

@@ -63,12 +63,10 @@ static void put_states(FILE *out)
     }
 }
 
-#define KINDS "copy quant index move remove"
-
-static void put_pools(FILE *out)
+static void put_names(FILE *out, const char *const *names)
 {
-    for (const char *const *pool = pool_names; *pool != NULL; pool++) {
-        put_candidate(out, *pool, strlen(*pool), "");
+    for (; *names != NULL; names++) {
+        put_candidate(out, *names, strlen(*names), "");
     }
 }
 
@@ -78,7 +76,6 @@ static const struct {
     const char *words;
 } values[] = {
     {"project set", "STATUS", "active inactive"},
-    {NULL, "KIND", KINDS},
     {NULL, "TYPE", "alphadia diann msqc skyline custom"},
     {NULL, "ENGINE", "slurm local file"},
     {NULL, "MODE", "raise overwrite associate add"},
@@ -86,13 +83,6 @@ static const struct {
     {NULL, "DIR", "@folders"},
     {NULL, "FILE", "@files"},
 };
-
-static void put_statuses(FILE *out)
-{
-    for (const char *const *name = raw_status_names; *name != NULL; name++) {
-        put_candidate(out, *name, strlen(*name), "");
-    }
-}
 
 /* What an option takes; nothing for what nobody can guess. */
 static void put_value(FILE *out, const char *command, const struct cli_option *o)
@@ -102,7 +92,9 @@ static void put_value(FILE *out, const char *command, const struct cli_option *o
     } else if (strcmp(o->value, "STATE") == 0) {
         put_states(out);
     } else if (strcmp(o->value, "STATUS") == 0 && strcmp(command, "ls") == 0) {
-        put_statuses(out);
+        put_names(out, raw_status_names);
+    } else if (strcmp(o->value, "KIND") == 0) {
+        put_names(out, task_kind_names);
     }
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         if (strcmp(o->value, values[i].value) == 0 &&
@@ -118,7 +110,7 @@ static void put_first_words(FILE *out, const char *first);
 static void put_argument(FILE *out, const char *name, size_t len)
 {
     if (strncmp(name, "<pool>", len) == 0) {
-        put_pools(out);
+        put_names(out, pool_names);
     } else if (strncmp(name, "<instrument>", len) == 0) {
         put_words(out, "@instruments");
     } else if (strncmp(name, "<location>", len) == 0) {

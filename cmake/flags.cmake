@@ -10,6 +10,8 @@ target_compile_options(project_flags INTERFACE
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   target_compile_options(project_flags INTERFACE
     -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wjump-misses-init)
+  # Before every file. It includes headers, so clang compiles without it and sees which ones a file has forgotten.
+  target_compile_options(project_flags INTERFACE -include ${PROJECT_SOURCE_DIR}/common/base/ban.h)
 endif()
 if(WERROR)
   target_compile_options(project_flags INTERFACE -Werror)

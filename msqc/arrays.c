@@ -15,8 +15,6 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "common/base/ban.h" /* last: system headers declare what it forbids */
-
 #define PACKED_SIZE   ((size_t)48 << 10)
 #define UNPACKED_SIZE ((size_t)64 << 10)
 

@@ -16,8 +16,6 @@
 
 #include "msqc/tdf.h"
 
-#include "common/base/ban.h" /* last: system headers declare what it forbids */
-
 /* Frames.MsMsType: 0 MS1; 2 MS/MS, 8 ddaPASEF, 9 diaPASEF, 10 prmPASEF are all MS2. */
 static int level_of(double msms_type)
 {

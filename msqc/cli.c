@@ -6,8 +6,6 @@
 
 #include "msqc/result.h"
 
-#include "common/base/ban.h" /* last: system headers declare what it forbids */
-
 static const char help_text[] =
     "usage: trawl-msqc [options] RAW_FILE OUTPUT_FOLDER\n"
     "\n"

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/ban.h" /* last: system headers declare what it forbids */
-
 #define LONGEST 4 /* bytes of a character: as many as expat can take */
 
 /* The character of these bytes, -1: none. */

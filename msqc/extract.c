@@ -23,8 +23,6 @@
 #include "msqc/figures.h"
 #include "msqc/mzml.h"
 
-#include "common/base/ban.h" /* last: system headers declare what it forbids */
-
 #define SNIFF_BYTES 4096
 
 enum format { FORMAT_MZML, FORMAT_BRUKER, FORMAT_UNSUPPORTED, FORMAT_COUNT };

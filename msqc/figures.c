@@ -3,8 +3,6 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "common/base/ban.h" /* last: system headers declare what it forbids */
-
 void figures_init(struct figures *figures, struct output *tic_file)
 {
     *figures = (struct figures){.tic_file = tic_file, .retention_max_min = (double)NAN};

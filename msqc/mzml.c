@@ -8,8 +8,6 @@
 
 #include "msqc/mzml_parser.h"
 
-#include "common/base/ban.h" /* last: system headers declare what it forbids */
-
 /* Large enough for a network file system, small enough to stay in the cache. */
 #define PIECE_BYTES ((size_t)512 << 10)
 

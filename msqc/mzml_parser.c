@@ -18,8 +18,6 @@
 #include "msqc/encoding.h"
 #include "msqc/mzml_run.h"
 
-#include "common/base/ban.h" /* last: system headers declare what it forbids */
-
 #define MAX_DEPTH       64 /* mzML needs 12 */
 #define MAX_TOKEN_BYTES ((int64_t)4 << 20)
 

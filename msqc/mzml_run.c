@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/ban.h" /* last: system headers declare what it forbids */
-
 static const struct name {
     const char *name;
     enum mzml_element element;

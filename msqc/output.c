@@ -7,8 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/base/ban.h" /* last: system headers declare what it forbids */
-
 static int join(char *dst, const char *folder, const char *name, const char *suffix)
 {
     int n = snprintf(dst, PATH_MAX, "%s/%s%s", folder, name, suffix);

@@ -1,11 +1,16 @@
+/*
+ * params.c - the parameters of mzML that the figures need. The terms and units of mzML that the
+ * figures need, as two tables; every other accession is PARAMS_IGNORED. params_read turns the
+ * attributes of one cvParam into a term, a unit and a number (NAN when there is none). The groups
+ * keep what a referenceableParamGroup defined until a spectrum refers to it; their number and sizes
+ * are bounded, because the file is not ours.
+ */
 #include "msqc/params.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "common/base/ban.h" /* last: system headers declare what it forbids */
 
 /* Real files have about ten groups of about ten parameters. */
 #define MAX_GROUPS       ((size_t)4096)

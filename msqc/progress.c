@@ -3,8 +3,6 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
-#include "common/base/ban.h" /* last: system headers declare what it forbids */
-
 void progress_start(struct progress *progress, FILE *log, const char *unit)
 {
     *progress = (struct progress){.log = log, .unit = unit, .next_percent = 10};

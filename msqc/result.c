@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/base/ban.h" /* last: system headers declare what it forbids */
-
 static const char *const names[] = {
     [RESULT_MS1_INJECTION] = "ms1_median_injection_time",
     [RESULT_MS1_SCANS] = "ms1_scans",

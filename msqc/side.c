@@ -27,8 +27,6 @@
 
 #include "common/base/own.h"
 
-#include "common/base/ban.h" /* last: system headers declare what it forbids */
-
 #define WAL_HEADER     32
 #define WAL_FRAME      24
 #define WAL_MAGIC      0x377f0682u /* with the lowest bit: check sums of big-endian words */

@@ -5,8 +5,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "common/base/ban.h" /* last: system headers declare what it forbids */
-
 int stats_append(struct stats_values *values, double value, struct err *err)
 {
     if (values->count == values->room) {

@@ -1,3 +1,15 @@
+/*
+ * tdf.c - the SQLite file of a Bruker folder, opened without touching the folder. The file lies on
+ * a share that is not ours to write, so it is opened read-only and immutable: SQLite then takes no
+ * lock and ignores side files (-wal, -journal). They are judged first (side.c). When none belongs
+ * to the database, it is opened where it is. When one does, its content is needed: the database is
+ * copied to a file without a name in TMPDIR, the side files are applied to the copy, and SQLite
+ * reads that as memory.
+ *
+ * The header's size and, for a copy or a file read alone, every page are checked: SQLite itself
+ * notices damage only where a query happens to touch it. The rest wraps statements so that errors
+ * carry a kind.
+ */
 #include "msqc/tdf.h"
 
 #include <errno.h>
@@ -13,8 +25,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-
-#include "common/base/ban.h" /* last: system headers declare what it forbids */
 
 #define COPY_PIECE ((size_t)1 << 20)
 #define URI_ROOM   (3 * PATH_MAX + 64)

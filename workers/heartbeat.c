@@ -1,6 +1,6 @@
 /*
  * heartbeat.c - one write a beat keeps all of a worker's tasks alive and shows their progress; one
- * read tells which of them were cancelled or taken over.
+ * read finds those that were cancelled or taken over.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /*
  * locations.c - nothing is read from or written to a location that is not proven.
  *
- * Before each step the run's locations are looked at, anew: a share that was there a second ago may
- * be gone. Beside that a thread looks at all that this worker's kinds
- * need, so that `trawl mount status` knows without a task having failed: the backup and the output
- * from the configuration, the instruments as the scheduler lists them in "watches".
+ * Before each step the run's locations are looked at again: a share that was there a second ago may
+ * be gone. Beside that a thread looks at all that this worker's kinds need, so that `trawl mount
+ * status` knows without a task having failed: the backup and the output from the configuration, the
+ * instruments as the scheduler lists them in "watches".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -101,13 +101,13 @@ void locations_release(struct run *run)
 
 /* --- all of them, for people --- */
 
-struct telling {
+struct reporting {
     struct runner *r;
     bool all_well;
 };
 
 struct look {
-    struct telling telling;
+    struct reporting reporting;
     struct {
         char location[MOUNT_LOCATION_MAX], path[MOUNT_PATH_MAX];
         bool write;
@@ -146,13 +146,13 @@ static int add_instruments(struct look *l, bool write, struct err *err)
     bson_t all = BSON_INITIALIZER;
     l->write = write;
     AUTO(bson_destroy) bson_t *opts = BCON_NEW("projection", "{", "path", BCON_INT32(1), "}");
-    return db_each(l->telling.r->db, DB_WATCHES, &all, opts, add_instrument, l, err);
+    return db_each(l->reporting.r->db, DB_WATCHES, &all, opts, add_instrument, l, err);
 }
 
 static int add_kind(struct look *l, const struct worker_kind *kind, struct err *err)
 {
     for (const struct worker_location *w = kind->locations; w != NULL && w->name != NULL; w++) {
-        const char *path = location_path(l->telling.r->cfg, w->name);
+        const char *path = location_path(l->reporting.r->cfg, w->name);
         if (path != NULL) {
             add(l, w->name, path, w->write);
         } else if (add_instruments(l, w->write, err) != 0) {
@@ -162,9 +162,9 @@ static int add_kind(struct look *l, const struct worker_kind *kind, struct err *
     return 0;
 }
 
-static void note(void *ctx, const struct mounts_view *v)
+static void report_share(void *ctx, const struct mounts_view *v)
 {
-    struct telling *t = ctx;
+    struct reporting *t = ctx;
     struct err err = {0};
     static struct log_gate gate;
     uint64_t missed = 0;
@@ -185,7 +185,7 @@ static struct mount_need need_of(const struct look *l, size_t i)
 /* All at once first: many hung shares cost one deadline together. */
 static int look_at_all(struct look *l, struct err *err)
 {
-    struct runner *r = l->telling.r;
+    struct runner *r = l->reporting.r;
     for (size_t i = 0; i < r->n_kinds; i++) {
         if (add_kind(l, r->kinds[i].kind, err) != 0) {
             return -1;
@@ -197,7 +197,7 @@ static int look_at_all(struct look *l, struct err *err)
     }
     for (size_t i = 0; i < l->n; i++) {
         const struct mount_need need = need_of(l, i);
-        if (mounts_look(r->mounts, &need, note, &l->telling, err) != 0) {
+        if (mounts_look(r->mounts, &need, report_share, &l->reporting, err) != 0) {
             return -1;
         }
     }
@@ -212,25 +212,25 @@ static int64_t look_around(struct runner *r)
     if (l == NULL) {
         return AGAIN_MS;
     }
-    l->telling = (struct telling){.r = r, .all_well = true};
+    l->reporting = (struct reporting){.r = r, .all_well = true};
     if (look_at_all(l, &err) != 0) {
         log_debug("locations", KV("why", err.msg)); /* MongoDB is away: others say so */
         return AGAIN_MS;
     }
     int64_t ms = r->cfg->mount.check_s * 1000;
-    return l->telling.all_well || ms < AGAIN_MS ? ms : AGAIN_MS;
+    return l->reporting.all_well || ms < AGAIN_MS ? ms : AGAIN_MS;
 }
 
 void *locations_main(void *arg)
 {
     struct runner *r = arg;
-    struct telling told = {.r = r};
+    struct reporting reporting = {.r = r};
     for (int64_t next_ms = 0; !runner_stopping(r); runner_pause(r, TICK_MS)) {
         if (mono_ms() >= next_ms) {
             next_ms = mono_ms() + look_around(r);
             (void)mounts_changed(r->mounts);    /* it is written down already */
         } else if (mounts_changed(r->mounts)) { /* a task was held, or goes on */
-            mounts_each(r->mounts, note, &told);
+            mounts_each(r->mounts, report_share, &reporting);
         }
     }
     return NULL;

@@ -1,6 +1,7 @@
 /*
- * messages.c - messages that lead to no task: counted, told at most once a minute, shown in the
- * heartbeat. None is worth more: whatever was meant is in MongoDB and is published again.
+ * messages.c - messages that lead to no task: counted, logged at most once a minute, shown in the
+ * heartbeat. No more is needed: the task that was meant is in MongoDB, and the scheduler publishes
+ * it again.
  */
 #include <stdio.h>
 #include <string.h>
@@ -40,7 +41,7 @@ void messages_unclaimed(struct runner *r, const struct handover *h)
     struct err err = {0};
     AUTO(bson_destroy) bson_t *task = NULL;
     if (db_find_id(r->db, DB_TASKS, h->ptr.task, &task, &err) != 0) {
-        return; /* nobody can tell now */
+        return; /* MongoDB is away, so the reason is not known */
     }
     explain(&h->ptr, task, why, sizeof why);
     if (why[0] != '\0') {

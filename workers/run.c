@@ -141,7 +141,7 @@ static int settle_once(struct run *run, struct settlement *s, bool *won, struct 
     return task_fail(db, &run->claim, run->task, &s->why, run->runner->cfg, &s->state, won, err);
 }
 
-static void tell(struct run *run)
+static void send_event(struct run *run)
 {
     struct err err = {0};
     AUTO(free)
@@ -168,7 +168,7 @@ static void settle(struct run *run, struct settlement *s)
             return;
         }
     }
-    tell(run);
+    send_event(run);
     log_info("task_ended", KV("task_id", run->claim.task), KV("kind", run->kind->name),
              KV("state", task_state_name(s->state)),
              KV("attempt", doc_i64(run->task, "attempt", 0)), KV("ms", mono_ms() - run->began_ms),

@@ -1,3 +1,15 @@
+/*
+ * runner.c - a worker's threads, and the way of a message to one of them. runner_new checks the
+ * list of kinds, starts each kind's threads and watcher, then its consumer, then heartbeat and
+ * mounts thread. A consumer thread hands each message over to the threads of its kind (on_message);
+ * a message that is no pointer to a task, or comes when all are busy, is given back unclaimed, and
+ * the scheduler publishes it again. A thread takes the next hand-over and runs it (run.c), or gives
+ * it back when the runner is stopping.
+ *
+ * runner_free wakes every thread. Short steps get two seconds to end, long ones then hand their
+ * task back at their next check; heartbeat and mounts thread follow, and the consumers leave their
+ * groups last.
+ */
 #include "workers/runner.h"
 
 #include <stdio.h>
@@ -6,6 +18,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/task/kinds.h"
 
 bool runner_stopping(struct runner *r)
 {
@@ -137,6 +150,27 @@ static void *thread_main(void *arg)
 
 /* --- start and stop --- */
 
+void runner_list_kinds(bool retiring, const char *separator, char *buf, size_t room)
+{
+    size_t used = 0;
+    buf[0] = '\0';
+    for (size_t i = 0; worker_kinds[i] != NULL && used < room; i++) {
+        const char *name = worker_kinds[i]->name;
+        if (task_kind(name)->retires == retiring) {
+            used +=
+                (size_t)snprintf(buf + used, room - used, "%s%s", used > 0 ? separator : "", name);
+        }
+    }
+}
+
+static int unknown_kind(const char *name, struct err *err)
+{
+    char usual[100], more[100];
+    runner_list_kinds(false, ", ", usual, sizeof usual);
+    runner_list_kinds(true, ", ", more, sizeof more);
+    return ERR(err, ERR_INVALID, 0, "--kinds: '%s' is no kind of task (%s, %s)", name, usual, more);
+}
+
 static int add_kinds(struct runner *r, const char *list, struct err *err)
 {
     AUTO(free) char *copy = strdup(list);
@@ -148,10 +182,11 @@ static int add_kinds(struct runner *r, const char *list, struct err *err)
                 found = worker_kinds[i];
             }
         }
-        if (found == NULL || find_kind(r, name) != NULL || r->n_kinds == RUNNER_MAX_KINDS) {
-            return ERR(err, ERR_INVALID, 0, "--kinds: '%s' is %s", name,
-                       found == NULL ? "no kind of task (copy, quant, index, move, remove)"
-                                     : "named twice");
+        if (found == NULL) {
+            return unknown_kind(name, err);
+        }
+        if (find_kind(r, name) != NULL || r->n_kinds == RUNNER_MAX_KINDS) {
+            return ERR(err, ERR_INVALID, 0, "--kinds: '%s' is named twice", name);
         }
         int64_t n = found->threads(r->cfg);
         struct kind_threads *k = &r->kinds[r->n_kinds++];

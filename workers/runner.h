@@ -91,6 +91,10 @@ struct runner {
     } messages;
 };
 
+/* The kinds of this build in one text: those that take originals from their instruments, or all the
+ * others. */
+void runner_list_kinds(bool retiring, const char *separator, char *buf, size_t room)
+    __attribute__((nonnull));
 /* Start everything for the kinds named in list ("copy,quant"). Freed with runner_free, which waits
  * for running steps: short ones finish, long ones hand their task back. */
 struct runner *runner_new(const struct config *cfg, const char *list, struct err *err) OWNED

@@ -40,7 +40,7 @@ static void note_silence(struct watching *w, const struct err *why)
 }
 
 /* model: watch */
-static void look(struct watching *w)
+static void look_at_waits(struct watching *w)
 {
     struct runner *r = w->k->runner;
     struct job_base base = {.cfg = r->cfg, .db = r->db, .worker = r->id};
@@ -82,7 +82,7 @@ void *watcher_main(void *arg)
         tick(lease);
         if (lease_held(lease) && mono_ms() >= next_ms) {
             int64_t began = mono_ms();
-            look(&w);
+            look_at_waits(&w);
             next_ms = next_look_ms(began, k->kind->watch_ms(r->cfg));
         }
         runner_pause(r, next_ms - mono_ms() > 0 && next_ms - mono_ms() < TICK_MS

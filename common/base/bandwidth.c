@@ -1,3 +1,13 @@
+/*
+ * bandwidth.c - a schedule by the hour, and one bucket for all who share a location. The schedule
+ * is parsed into bytes/s for each hour of the day. The bucket holds no bytes: it holds the time at
+ * which the next byte may pass. A draw waits for that time and moves it on by what its bytes cost
+ * at the present rate.
+ *
+ * A thread that waits looks again every 100 ms, because the rate may have changed, and lets a share
+ * go first that waits and has had fewer bytes. A share that comes back after a pause starts from
+ * what the last one had had, so a pause earns it nothing.
+ */
 #include "common/base/bandwidth.h"
 
 #include <errno.h>

@@ -82,7 +82,7 @@ enum err_kind fs_share_kind(int code)
     case ECONNRESET:
     case EPIPE:
     case ESHUTDOWN:
-    case ENOKEY: /* the server wants to know anew who we are */
+    case ENOKEY: /* the server asks again who we are */
     case EKEYEXPIRED:
     case EKEYREVOKED:
     case EKEYREJECTED:
@@ -172,7 +172,7 @@ static char *read_fd(int fd, const char *path, size_t max, size_t *used, struct 
 {
     AUTO(free) char *buf = NULL;
     size_t room = max < 4096 ? max : 4096;
-    for (;;) { /* one byte more than max tells "too large" from "just fits"; one for the NUL */
+    for (;;) { /* one byte more than max, to see "too large"; one for the NUL */
         char *more = realloc(buf, room + 2);
         if (more == NULL) {
             err_no_memory(err);

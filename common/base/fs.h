@@ -25,7 +25,7 @@ struct fs_name {
     int dir;
     const char *name;
 };
-/* Rename a file or a folder to a name that nobody has: EEXIST or ENOTEMPTY when somebody has, also
+/* Rename a file or a folder to a name that is free: EEXIST or ENOTEMPTY when it is taken, also
  * where two hosts ask at the same moment (fs_rename.c). -1 and errno; a file may then have both
  * names, and the next call goes on from there. */
 int fs_rename_new(const struct fs_name *from, const struct fs_name *to)

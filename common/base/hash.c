@@ -1,3 +1,11 @@
+/*
+ * hash.c - XXH3-128, digests and ETags of a stream. One pass over the bytes feeds up to four
+ * hashes: XXH3-128 always, a digest of OpenSSL, and for S3's ETag the MD5 of the part under way and
+ * the MD5 of the parts' MD5s (struct parts).
+ *
+ * hasher_new asks OpenSSL for each algorithm: only there can a caller see a failure. After that a
+ * failing call means that this code is wrong, so it is an assertion.
+ */
 #include "common/base/hash.h"
 
 #include <assert.h>

@@ -1,4 +1,9 @@
-/* human.c - numbers, times and names as people read them. */
+/*
+ * human.c - numbers, times and names as people read them. It has three groups: numbers and times
+ * into short texts in the caller's buffer; text_since, the only one that reads what a person typed;
+ * and names. A name may hold any byte, so text_put and text_fit walk it character by character, and
+ * print '?' for what is not UTF-8 or would move a terminal's cursor.
+ */
 #include "common/base/human.h"
 
 #include <inttypes.h>

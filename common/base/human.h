@@ -28,7 +28,7 @@ const char *text_time(int64_t ms, char buf[static TEXT_SHORT]);
 int text_since(const char *text, int64_t now_ms, int64_t *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 
-/* Write s without anything that moves a cursor: '?' stands for it. */
+/* Write s without anything that moves a cursor: '?' is written for it. */
 void text_put(FILE *out, const char *s) __attribute__((nonnull));
 
 /* Columns on a terminal: characters, as long as none is wide. */

@@ -134,7 +134,7 @@ static void line_write(struct line *l)
     memcpy(l->buf + l->n, tail, strlen(tail));
     l->n += strlen(tail);
     while (write(STDERR_FILENO, l->buf, l->n) < 0 && errno == EINTR) {
-    } /* there is nobody to tell that the log itself fails */
+    } /* a log that fails has no place to report it */
 }
 
 static const char *level_name(enum log_level level)
@@ -147,7 +147,7 @@ static const char *level_name(enum log_level level)
 
 void log_emit(enum log_level level, const char *event, const struct log_kv *kv, size_t n)
 {
-    int saved = errno; /* whoever logs may still want to look at it */
+    int saved = errno; /* the caller may still want to look at it */
     struct line l;
     l.n = 0;
     l.cut = false;

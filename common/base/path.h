@@ -11,8 +11,8 @@
 #include "common/base/err.h"
 #include "common/base/own.h"
 
-/* True for a name that may stand below a root: not empty, not absolute, no "." or ".." part, no
- * empty part, no NUL by nature. Any other bytes are allowed (Windows-made names). */
+/* True for a name that stays below a root: not empty, not absolute, no "." or ".." part, no empty
+ * part, no NUL by nature. Any other bytes are allowed (Windows-made names). */
 bool path_is_safe(const char *relative) __attribute__((nonnull));
 
 /* root + "/" + relative, freed with free(). NULL and INVALID when relative is not safe. */
@@ -30,8 +30,8 @@ bool path_ends_with(const char *a, const char *b, bool nocase) __attribute__((no
 
 /*
  * Text that names a path losslessly on a terminal and in JSON: valid UTF-8 passes, every other byte
- * and every control character becomes %XX, and '%' becomes %25. Freed with free().
- * path_unescape gives the bytes back. This is how names with odd bytes stand in documents.
+ * and every control character becomes %XX, and '%' becomes %25. Freed with free(). path_unescape
+ * gives the bytes back. Documents hold names with odd bytes in this form.
  */
 char *path_escape(const char *bytes) OWNED __attribute__((nonnull));
 char *path_unescape(const char *text) OWNED __attribute__((nonnull));

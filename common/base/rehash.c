@@ -1,3 +1,12 @@
+/*
+ * rehash.c - a file read again, from the disk where that is possible. The file is opened below its
+ * root without following a link, with O_DIRECT where the file system takes it; else the page cache
+ * is asked to forget the file first. Blocks of 1 MiB go to the hasher and to the hooks, which may
+ * stop the reading.
+ *
+ * Size and time are compared before and after: a file that changed meanwhile has no hash (INVALID,
+ * EAGAIN). The buffer and one hasher for each digest are kept for the next file.
+ */
 #include "common/base/rehash.h"
 
 #include <errno.h>

@@ -1,35 +1,10 @@
 #include "common/base/shell.h"
 
-#include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "common/base/ban.h"
-
-int text_open(struct text *t, struct err *err)
-{
-    *t = (struct text){0};
-    t->out = open_memstream(&t->data, &t->len);
-    return t->out != NULL ? 0 : err_no_memory(err);
-}
-
-int text_close(struct text *t, struct err *err)
-{
-    bool bad = ferror(t->out) != 0;
-    if (fclose(TAKE(t->out)) != 0 || bad || t->data == NULL) {
-        return err_no_memory(err);
-    }
-    return 0;
-}
-
-void text_fini(struct text *t)
-{
-    if (t->out != NULL) {
-        fclose(t->out);
-    }
-    free(t->data);
-    *t = (struct text){0};
-}
+#include "common/base/own.h"
 
 void shell_quote_always(FILE *out, const char *word)
 {

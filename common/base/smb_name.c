@@ -29,7 +29,7 @@ static bool ends_name(const char *path, const char *at)
     return strncmp(at + 1 - len, "..", len) != 0 || len > 2;
 }
 
-/* What stands for *at on the server; 0 when it stands for itself. */
+/* What the server has for *at; 0 when the same. */
 static unsigned mapped(const char *path, const char *at, enum smb_map map)
 {
     bool sfm = map == SMB_MAP_SFM;

@@ -17,6 +17,6 @@ enum smb_map {
 /* Whether no server of Windows' kind has such a path as it is: one of " * : < > ? | \ or a control
  * character, or a dot or a blank at a name's end. */
 bool smb_name_is_odd(const char *path) __attribute__((nonnull));
-/* The path as it stands on the server. free(); NULL when memory is short. */
+/* The path as the server writes it. free(); NULL when memory is short. */
 char *smb_name_mapped(const char *path, enum smb_map map) OWNED __attribute__((nonnull));
 #endif

@@ -10,7 +10,7 @@
 size_t suggest_distance(const char *a, const char *b) __attribute__((nonnull));
 const char *suggest(const char *typed, const char *const *names) __attribute__((nonnull));
 /* ": did you mean 'set'?" or, when nothing is near, ";": what follows an unknown name, before the
- * next step. dashes stands before the name: "--" or "". */
+ * next step. dashes comes before the name: "--" or "". */
 #define SUGGEST_MAX 96
 const char *suggest_text(const char *typed, const char *const *names, const char *dashes,
                          char buf[static SUGGEST_MAX]) __attribute__((nonnull));

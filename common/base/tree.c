@@ -1,3 +1,9 @@
+/*
+ * tree.c - everything below a name. tree_add descends from an open folder: it lists the names of
+ * one folder, sorts them, appends each and goes into those that are folders. Each level holds one
+ * descriptor, at most DEPTH_MAX. A name that is gone between the listing and the look is left out;
+ * what is neither a file nor a folder is listed as TREE_OTHER.
+ */
 #include "common/base/tree.h"
 
 #include <dirent.h>
@@ -37,7 +43,7 @@ const char *tree_shown(const char *path, char buf[static TREE_SHOWN])
     size_t len = strlen(text);
     if (len < TREE_SHOWN) {
         memcpy(buf, text, len + 1);
-    } else { /* the end tells more than the middle */
+    } else { /* the end helps more than the middle */
         snprintf(buf, TREE_SHOWN, "%.70s...%s", text, text + len - 80);
         utf8_mend(buf);
     }

@@ -1,6 +1,7 @@
 /*
- * tree.h - all that is below a name in a folder, also what is neither a file nor a folder: whoever
- * deletes or moves must know of everything. Descends by descriptor and follows no link. Any thread.
+ * tree.h - all that is below a name in a folder, also what is neither a file nor a folder: code
+ * that deletes or moves must know of everything. Descends by descriptor and follows no link. Any
+ * thread.
  */
 #ifndef COMMON_BASE_TREE_H
 #define COMMON_BASE_TREE_H
@@ -25,7 +26,7 @@ struct tree { /* zeroed is empty */
     size_t n, room;
 };
 
-/* Append name (in the folder root) and all below it; a folder stands before what is in it, names in
+/* Append name (in the folder root) and all below it; a folder comes before what is in it, names in
  * byte order. Nothing is appended when name is not there. -1 with *err set; what was appended until
  * then stays. tree_clear frees. */
 int tree_add(struct tree *t, const char *root, const char *name, struct err *err)

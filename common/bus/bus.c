@@ -16,8 +16,6 @@
 #include "common/base/clock.h"
 #include "common/bus/bus_internal.h"
 
-#include "common/base/ban.h"
-
 static const struct bus_setting producer_settings[] = {
     {"enable.idempotence", "true"},
     {"acks", "all"},

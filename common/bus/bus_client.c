@@ -14,8 +14,6 @@
 #include "common/base/clock.h"
 #include "common/bus/bus_internal.h"
 
-#include "common/base/ban.h"
-
 #define SYSLOG_WARNING 4 /* librdkafka logs by syslog.h, whose names clash with log.h's */
 
 static const struct bus_setting shared_settings[] = {
@@ -29,7 +27,7 @@ static const struct bus_setting shared_settings[] = {
     {"socket.keepalive.enable", "true"},
     /* Brokers close idle connections: no news. */
     {"log.connection.close", "false"},
-    /* Topics that are made later, or made anew, are seen within seconds. */
+    /* Topics that are created later, or again, are seen within seconds. */
     {"topic.metadata.refresh.interval.ms", "5000"},
     {"metadata.max.age.ms", "15000"},
     {0},

@@ -1,14 +1,14 @@
 /*
- * bus_consumer.c - a consumer's thread: it polls until it is told to stop and hands messages over.
+ * bus_consumer.c - a consumer's thread: it polls until it must stop and hands messages over.
  *
  * Tasks: a member of the group <env>.workers.<kind>. Rebalances are cooperative, so that partitions
  * which stay are read without a pause: a join waits for members that died until their session ends,
- * and meanwhile nobody else may stand idle. A group for each kind, because the assignor balances
- * the sum of a group's partitions: of several kinds one worker might get all copies, another all
- * jobs, and then no task of the other kind could be addressed to it. Offsets are stored by
- * bus_track's watermark and committed once a second. A new group, and one whose offsets are gone (a
- * topic made anew), starts at the oldest message: a duplicate loses its claim, a lost message waits
- * for the scheduler to publish again.
+ * and meanwhile the other members must not wait. A group for each kind, because the assignor
+ * balances the sum of a group's partitions: of several kinds one worker might get all copies,
+ * another all jobs, and then no task of the other kind could be addressed to it. Offsets are stored
+ * by bus_track's watermark and committed once a second. A new group, and one whose offsets are gone
+ * (a topic created again), starts at the oldest message: a duplicate loses its claim, a lost
+ * message waits for the scheduler to publish again.
  *
  * Events: all partitions, assigned by hand from the end; no group, no commits. A look at the topic
  * every few seconds picks up a topic that was made later or with other partitions; what is in those
@@ -22,8 +22,6 @@
 
 #include "common/base/clock.h"
 #include "common/bus/bus_internal.h"
-
-#include "common/base/ban.h"
 
 struct bus_consumer {
     struct bus *bus;

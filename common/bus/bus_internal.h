@@ -75,7 +75,7 @@ struct bus {
 
 /* --- bus_client.c --- */
 
-/* End the wait of whoever polls this queue, or the next one. */
+/* End the wait of the thread that polls this queue, or its next one. */
 void bus_client_wake(rd_kafka_queue_t *queue);
 
 struct bus_setting {
@@ -94,8 +94,8 @@ rd_kafka_t *bus_client_new(struct bus *b, const struct bus_client_new *n, struct
     __attribute__((nonnull));
 /* rd_kafka_destroy_flags with a limit in time. */
 void bus_client_destroy(rd_kafka_t *rk, int flags) __attribute__((nonnull));
-/* The bus of a callback, or NULL; it stays until bus_client_let_go. No call into librdkafka may
- * stand between the two, as that may log. */
+/* The bus of a callback, or NULL; it stays until bus_client_let_go. Between the two there may be no
+ * call into librdkafka, as that may log. */
 struct bus *bus_client_hold(struct bus_opaque *o) __attribute__((nonnull));
 void bus_client_let_go(struct bus_opaque *o) __attribute__((nonnull));
 /* Log a failure, at most once a minute per kind of failure. Any thread. */

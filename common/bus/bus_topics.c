@@ -11,8 +11,6 @@
 #include "common/base/clock.h"
 #include "common/bus/bus_internal.h"
 
-#include "common/base/ban.h"
-
 #define TOPICS_MAX   (BUS_KINDS_MAX + 2)
 #define CREATE_MS    5000
 #define RETENTION_MS "3600000"

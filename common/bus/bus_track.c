@@ -14,8 +14,6 @@
 
 #include "common/bus/bus_internal.h"
 
-#include "common/base/ban.h"
-
 struct part;
 struct held {
     struct bus_msg msg;
@@ -101,7 +99,7 @@ void bus_track_free(struct bus_track *t)
     free(t);
 }
 
-/* Where the pointer to the partition stands, or where it would be added. Needs the lock. */
+/* Where the pointer to the partition is, or where it would be added. Needs the lock. */
 static struct part **find_part(struct bus_track *t, const char *topic, int32_t partition)
 {
     struct part **at = &t->parts;
@@ -200,8 +198,8 @@ static struct held *copy_message(const struct bus_msg *m)
     return h;
 }
 
-/* An offset that goes back means that the topic was made anew or rewound: what is out belongs to
- * the past, and the watermark starts again. */
+/* An offset that goes back means that the topic was created again or rewound: what is out belongs
+ * to the past, and the watermark starts again. */
 static void note_out(struct bus_track *t, struct part *p, struct held *h)
 {
     if (h->msg.offset < p->after) {

@@ -1,6 +1,6 @@
 /*
- * event.h - a message of <env>.events: something changed; whoever cares recomputes. The format is
- * in docs/data-model.md. Pure.
+ * event.h - a message of <env>.events: something changed; consumers that care recompute. The format
+ * is in docs/data-model.md. Pure.
  */
 #ifndef COMMON_BUS_EVENT_H
 #define COMMON_BUS_EVENT_H

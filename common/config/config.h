@@ -60,7 +60,7 @@ struct config {
         int64_t base_ms; /* back-off: random in [0, min(max, base * 2^n)) */
         int64_t max_ms;
         int64_t max_lost;
-        int64_t held_alert_s; /* a task that a busy source holds for so long is told as an alert */
+        int64_t held_alert_s; /* a task that a busy source holds longer than this raises an alert */
     } retry;
     struct { /* sizes of pools that do not exist yet; afterwards MongoDB holds the live value */
         int64_t file_copy, cluster_slots, index, file_move, file_remove, s3_upload;
@@ -138,10 +138,10 @@ struct instrument {
     char *glob;      /* generic only: names to take, e.g. *.mzML */
     char *main_file; /* generic folders only: the file inside whose size is watched */
     int64_t poll_s;
-    int64_t still_s; /* nothing may have moved for so long before any rule says done (10) */
-    int64_t quiet_s; /* generic: unchanged for so long = done; 0 = by the rules of the others */
-    int64_t size_check_s;        /* two equal sizes so far apart = done (3600) */
-    int64_t missing_main_s;      /* no main file for so long = failed (7200) */
+    int64_t still_s;      /* how long nothing may have moved before any rule says done (10) */
+    int64_t quiet_s;      /* generic: unchanged this long = done; 0 = by the rules of the others */
+    int64_t size_check_s; /* two equal sizes so far apart = done (3600) */
+    int64_t missing_main_s;      /* no main file this long = failed (7200) */
     int64_t old_file_s;          /* so much older than the youngest = done (18000) */
     bool old_files_done;         /* whether the rule above holds (consider_old_files_acquired) */
     int64_t ignore_older_than_h; /* -1: never; older files get the status "ignored" */

@@ -1,5 +1,8 @@
 /*
- * What people see of the configuration: what is in force and why, and the files with every key.
+ * config_show.c - what people see of the configuration. config_show prints the values in force, as
+ * text or JSON, with where each comes from when asked for; the password of a URI and options that
+ * are secrets are printed as "***". config_template and instrument_template write the commented
+ * files of config/ from the same table of keys.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -55,7 +58,7 @@ static char *mask_uri(const char *uri)
     return text;
 }
 
-/* The text of a value as it would stand in the file; free(). NULL when memory is short. */
+/* The text of a value as the file would have it; free(). NULL when memory is short. */
 static char *shown(const struct config *c, const struct config_key *k)
 {
     char *text = NULL;

@@ -1,5 +1,9 @@
 /*
- * One value: from text into its field, with the reason when it cannot be, and out again.
+ * config_value.c - one value, from text into its field and out again. config_set takes the text
+ * that a file, a variable or the table's default gave, checks it against the key's type, range and
+ * words, and stores it in the field that the key's offset names. The error gives only the reason;
+ * the caller adds the file and line. The readers (config_text, config_int, …) go the other way for
+ * config_show.c.
  */
 #include <ctype.h>
 #include <errno.h>

@@ -80,8 +80,9 @@ int db_update(struct db *db, const char *coll, const bson_t *filter, const bson_
 int db_upsert(struct db *db, const char *coll, const bson_t *filter, const bson_t *update,
               bool *won, struct err *err) __attribute__((nonnull, warn_unused_result));
 /* Guarded updates of documents of one collection, many in one command. proof (an _id and other
- * top-level fields) is what a document has once this change has been made: it tells who won when
- * not all did, so it names what only this writer writes, a fence or an owner (NULL: nobody asks).
+ * top-level fields) is what a document has once this change has been made: when not all changes
+ * won, it shows which did, so it names what only this writer writes, a fence or an owner (NULL: the
+ * caller does not ask).
  */
 struct db_change {
     bson_t *filter, *update, *proof;
@@ -94,8 +95,8 @@ int db_update_all(struct db *db, const char *coll, struct db_change *changes, si
  * next one. */
 int db_update_together(struct db *db, const char *coll, struct db_change *change, struct err *err)
     __attribute__((nonnull, warn_unused_result));
-/* The same, and *out = the document of that _id afterwards, whoever won, or NULL when there is
- * none. */
+/* The same, and *out = the document of that _id afterwards, whichever writer won, or NULL when
+ * there is none. */
 int db_find_update_together(struct db *db, const char *coll, const char *id,
                             struct db_change *change, bson_t **out, struct err *err)
     __attribute__((nonnull, warn_unused_result));

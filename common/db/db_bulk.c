@@ -202,7 +202,7 @@ struct waiting {
     bool alone; /* the command for several failed: each asks for itself */
 };
 
-/* Under the lock: whoever waits for the collection of the first, at most DB_BATCH. */
+/* Under the lock: those that wait for the collection of the first, at most DB_BATCH. */
 static size_t take_some(struct db *db, struct waiting **taken)
 {
     struct waiting **at = &db->together.first;

@@ -10,16 +10,17 @@
 #include "common/base/own.h"
 #include "common/db/db.h"
 
-struct docs { /* zeroed is empty: docs_clear empties it again */
+struct docs { /* zeroed is empty */
     bson_t **items;
     size_t n, room;
 };
 
-/* Empty; NULL and TRANSIENT when memory is short. Freed with docs_free. */
+/* Empty; NULL and TRANSIENT when memory is short. Freed with docs_free. One that is part of another
+ * struct is emptied with docs_clear. */
 struct docs *docs_new(struct err *err) OWNED __attribute__((nonnull));
 void docs_free(struct docs *d);
-AUTO_DEFINE(struct docs, docs_free);
 void docs_clear(struct docs *d) __attribute__((nonnull));
+AUTO_DEFINE(struct docs, docs_free);
 /* Keep a copy. Fits db_each; ctx is a struct docs. */
 int docs_add(void *ctx, const bson_t *doc, struct err *err);
 

@@ -2,7 +2,7 @@
  * lease.h - one holder at a time for a named duty, without comparing clocks of two hosts.
  *
  * The holder raises a counter ("beat") in the lease's document; everybody else takes the lease over
- * when the beat has stood still for the time to live of their own monotonic clock. Each take-over
+ * when the beat has not moved for the time to live of their own monotonic clock. Each take-over
  * raises the epoch. One lease object belongs to one thread; lease_held may be asked by any.
  */
 #ifndef COMMON_DB_LEASE_H

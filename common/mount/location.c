@@ -1,8 +1,8 @@
 /*
  * location.c - collections locations (what must be) and mounts (what was seen).
  *
- * Initialising writes the identity file first and the document last: whoever dies in between leaves
- * a share with an identity that nobody demands yet, and the next run takes it over.
+ * Initialising writes the identity file first and the document last: a process that dies in between
+ * leaves a share with an identity that nobody demands yet, and the next run takes it over.
  */
 #include "common/mount/location.h"
 

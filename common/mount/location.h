@@ -13,8 +13,8 @@
 
 /* This host's name. */
 void location_host(char *buf, size_t room) __attribute__((nonnull));
-/* The path of "backup" or "output" for our processes; "" when not configured, NULL for another
- * name (an instrument's path stands in its file). */
+/* The path of "backup" or "output" for our processes; "" when not configured, NULL for another name
+ * (an instrument's path is in its file). */
 const char *location_path(const struct config *cfg, const char *location) __attribute__((nonnull));
 
 /* What must be true of need's location on this host; not initialised when there is no document. */

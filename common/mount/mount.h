@@ -2,8 +2,8 @@
  * mount.h - whether a location's path really is the share that it should be.
  *
  * A location ("backup", "output", "instrument/<id>") carries a small identity file at its root,
- * written by `trawl mount init`; what is expected of it stands in MongoDB (location.h). Looking at
- * a share may hang for ever: only mount_probe.c calls mount_prove, from a thread that may be lost.
+ * written by `trawl mount init`; what is expected of it is in MongoDB (location.h). Looking at a
+ * share may hang for ever: only mount_probe.c calls mount_prove, from a thread that may be lost.
  */
 #ifndef COMMON_MOUNT_MOUNT_H
 #define COMMON_MOUNT_MOUNT_H

@@ -35,9 +35,9 @@ struct place {
     uint64_t asked, answered;   /* lock: numbers of looks */
     int64_t began_ms;           /* lock: of the look that goes on; 0: none does */
     int64_t answered_ms;        /* lock */
-    int64_t probed_ms;          /* lock: the last write probe; 0: it must be made anew */
+    int64_t probed_ms;          /* lock: the last write probe; 0: it must be made again */
     struct mount_proof proof;   /* lock: of the last look */
-    enum mount_status status;   /* lock: for whoever needs most of it */
+    enum mount_status status;   /* lock: for the strictest need */
     char detail[200];           /* lock: of status */
     int64_t since_ms;           /* lock: wall clock, of status; 0: not looked at yet */
 };
@@ -314,7 +314,7 @@ void mounts_ask(struct mounts *m, const struct mount_need *need)
     struct err err = {0};
     struct place *p = place_of(m, need, &err);
     if (p == NULL || m->o.expect(m->o.ctx, need, &expect, &err) != 0) {
-        return; /* whoever waits for it is told */
+        return; /* mounts_look reports it */
     }
     pthread_mutex_lock(&p->lock);
     if (p->began_ms == 0) {

@@ -1,4 +1,10 @@
-/* mount_traits.c - types and options as /proc/self/mountinfo tells them. */
+/*
+ * mount_traits.c - what follows from a mount's type and options. Reads the type and the options of
+ * one line of /proc/self/mountinfo. mount_traits answers what other code decides by: whether it is
+ * SMB, whether locks reach other hosts, whether odd names can be written. mount_warn says which
+ * options of CIFS and NFS break locks, hide changes or end in errors, and what to mount with
+ * instead.
+ */
 #include "common/mount/mount_traits.h"
 
 #include <assert.h>
@@ -9,7 +15,7 @@
 
 #define ECHO_MIN_S     30  /* CIFS gives a silent server up after two of them; 60 is the default */
 #define TIMEO_MIN_DS   100 /* NFS, tenths of a second */
-#define NFS_ACREGMAX_S 60  /* the default, which is not told */
+#define NFS_ACREGMAX_S 60  /* the default, which the options do not show */
 
 static const char *find_option(const char *options, const char *name)
 {
@@ -37,7 +43,7 @@ static bool is_set_to(const struct mount_place *p, const char *name, const char 
            (at[1 + len] == ',' || at[1 + len] == '\0');
 }
 
-/* -1: not told. */
+/* -1: not given. */
 static long number(const struct mount_place *p, const char *name)
 {
     const char *at = find_option(p->options, name);

@@ -12,8 +12,8 @@ struct mount_traits {
 };
 struct mount_traits mount_traits(const struct mount_place *p) __attribute__((nonnull));
 
-/* Options that hurt: each is told in one line with what to do instead. watched: files grow there
- * and are looked at. */
+/* Options that hurt, each in one line with what to do instead. watched: files grow there and are
+ * looked at. */
 #define MOUNT_WARNINGS_MAX 8
 struct mount_warnings {
     char text[MOUNT_WARNINGS_MAX][160];

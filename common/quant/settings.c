@@ -1,3 +1,12 @@
+/*
+ * settings.c - a document of settings, decoded and checked. A document of settings becomes struct
+ * settings in settings_decode: texts with their lengths, resources with their ranges, the files
+ * with their hashes, the column map. It is as strict as a task's decoder, because the document
+ * comes from a database that others write, too.
+ *
+ * settings_check_new is stricter: it says what a new version may look like (names, known types,
+ * reserved metrics), which versions made before may not fulfil.
+ */
 #include "common/quant/settings.h"
 
 #include <ctype.h>
@@ -11,8 +20,6 @@
 #include "common/base/path.h"
 #include "common/base/shell.h"
 #include "common/db/db.h"
-
-#include "common/base/ban.h"
 
 #define FILE_NAME_MAX 128
 #define WORD_MAX      200

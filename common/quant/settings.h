@@ -80,7 +80,7 @@ enum metric_how {
     METRIC_MIN,
     METRIC_MAX,
     METRIC_COUNT, /* of the rows */
-    METRIC_TEXT,  /* of the first row, as it stands */
+    METRIC_TEXT,  /* of the first row, unchanged */
     METRIC_HOW_COUNT
 };
 /* -1 for an unknown word. */

@@ -1,3 +1,12 @@
+/*
+ * settings_files.c - the files of settings, stored once and never changed. settings_files_store
+ * copies the files into a new folder beside the others, hashing them on the way, names it by the
+ * hash of all names and contents, and renames it into place. When that name exists, the same files
+ * are there already: they are checked, and the new folder is dropped. An interrupted call leaves
+ * only a .new-… folder, which nobody reads.
+ *
+ * settings_file_check reads one stored file again and compares it with the version's record.
+ */
 #include "common/quant/settings_files.h"
 
 #include <errno.h>
@@ -10,9 +19,7 @@
 
 #include "common/base/fs.h"
 #include "common/base/path.h"
-#include "common/base/shell.h"
-
-#include "common/base/ban.h"
+#include "common/base/strbuf.h"
 
 #define BLOCK (1u << 20)
 
@@ -101,19 +108,19 @@ static int by_name(const void *a, const void *b)
 static int name_set(struct settings_stored *s, struct err *err)
 {
     const struct settings_file *sorted[SETTINGS_FILES_MAX];
-    AUTO(text_fini) struct text t = {0};
+    AUTO(strbuf_fini) struct strbuf t = {0};
     char hex[HASH_XXH_HEX];
     for (size_t i = 0; i < s->n; i++) {
         sorted[i] = &s->files[i];
     }
     qsort(sorted, s->n, sizeof *sorted, by_name);
-    if (text_open(&t, err) != 0) {
+    if (strbuf_open(&t, err) != 0) {
         return -1;
     }
     for (size_t i = 0; i < s->n; i++) {
         fprintf(t.out, "%s  %s%c", sorted[i]->xxh3, sorted[i]->name, '\0');
     }
-    if (text_close(&t, err) != 0) {
+    if (strbuf_close(&t, err) != 0) {
         return -1;
     }
     hash_mem(t.data, t.len, hex);

@@ -1,30 +1,14 @@
+/*
+ * settings_resolve.c - which settings apply to a raw file. The book holds all settings and
+ * assignments in memory. For one raw file each assignment is tried in turn (resolve_fit): project,
+ * scope, exclusions, name filter. Of those that fit, one winner for each software type is kept: the
+ * higher score, which is the scope before the filter's length; of equals the one created first.
+ * resolve_raw_file falls back to PROJECT_FALLBACK when nothing of the raw file's own project fits.
+ */
 #include "common/quant/settings_resolve.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static int add_doc(bson_t ***list, size_t *n, const bson_t *doc, struct err *err)
-{
-    bson_t **more = realloc(*list, (*n + 1) * sizeof(bson_t *));
-    if (more == NULL) {
-        return err_no_memory(err);
-    }
-    *list = more;
-    more[(*n)++] = bson_copy(doc);
-    return 0;
-}
-
-static int add_settings(void *ctx, const bson_t *doc, struct err *err)
-{
-    struct settings_book *b = ctx;
-    return add_doc(&b->settings, &b->n_settings, doc, err);
-}
-
-static int add_assignment(void *ctx, const bson_t *doc, struct err *err)
-{
-    struct settings_book *b = ctx;
-    return add_doc(&b->assignments, &b->n_assignments, doc, err);
-}
 
 static int add_project(void *ctx, const bson_t *doc, struct err *err)
 {
@@ -47,40 +31,22 @@ int settings_book_load(struct settings_book *b, struct db *db, struct err *err)
     if (b->projects == NULL) {
         return err_no_memory(err);
     }
-    return db_each(db, DB_SETTINGS, &all, NULL, add_settings, b, err) != 0 ||
-                   db_each(db, DB_ASSIGNMENTS, &all, NULL, add_assignment, b, err) != 0 ||
+    return db_each(db, DB_SETTINGS, &all, NULL, docs_add, &b->settings, err) != 0 ||
+                   db_each(db, DB_ASSIGNMENTS, &all, NULL, docs_add, &b->assignments, err) != 0 ||
                    db_each(db, DB_PROJECTS, &all, NULL, add_project, b, err) != 0
                ? -1
                : 0;
 }
 
-static void free_docs(bson_t **list, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        bson_destroy(list[i]);
-    }
-    free(list);
-}
-
 void settings_book_clear(struct settings_book *b)
 {
-    free_docs(b->settings, b->n_settings);
-    free_docs(b->assignments, b->n_assignments);
+    docs_clear(&b->settings);
+    docs_clear(&b->assignments);
     for (size_t i = 0; i < b->n_projects; i++) {
         free(b->projects[i]);
     }
     free(b->projects);
     *b = (struct settings_book){0};
-}
-
-static const bson_t *find_settings(const struct settings_book *b, const char *id)
-{
-    for (size_t i = 0; i < b->n_settings; i++) {
-        if (strcmp(doc_str(b->settings[i], "_id", ""), id) == 0) {
-            return b->settings[i];
-        }
-    }
-    return NULL;
 }
 
 static bool is_excluded(const bson_t *assignment, const char *instrument)
@@ -131,9 +97,9 @@ size_t resolve(const struct settings_book *b, const struct resolve_for *f,
 {
     struct best best[RESOLVE_MAX];
     size_t n = 0;
-    for (size_t i = 0; i < b->n_assignments; i++) {
-        const bson_t *a = b->assignments[i];
-        struct best now = {.settings = find_settings(b, doc_str(a, "settings", "")),
+    for (size_t i = 0; i < b->assignments.n; i++) {
+        const bson_t *a = b->assignments.items[i];
+        struct best now = {.settings = docs_by_id(&b->settings, doc_str(a, "settings", "")),
                            .created = doc_i64(a, "created_at_", 0)};
         if (now.settings == NULL || resolve_fit(a, f, &now.score) != RESOLVE_FITS) {
             continue;

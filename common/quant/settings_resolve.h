@@ -12,16 +12,13 @@
 #include <stddef.h>
 
 #include "common/base/err.h"
-#include "common/db/db.h"
+#include "common/db/docs.h"
 
 #define RESOLVE_MAX 16 /* software types that one raw file is quantified with */
 
 /* What settings there are; read once a pass. */
-struct settings_book {
-    bson_t **settings;
-    size_t n_settings;
-    bson_t **assignments;
-    size_t n_assignments;
+struct settings_book { /* zeroed is empty */
+    struct docs settings, assignments;
     char **projects; /* NULL-terminated */
     size_t n_projects;
 };
@@ -35,7 +32,7 @@ void settings_book_clear(struct settings_book *b) __attribute__((nonnull));
 struct resolve_for {
     const char *project, *instrument, *vendor, *raw_file;
 };
-/* Whether an assignment speaks for a raw file, and if not, what keeps it out. */
+/* Whether an assignment applies to a raw file, and if not, what keeps it out. */
 enum resolve_fit {
     RESOLVE_FITS,
     RESOLVE_OTHER_PROJECT,
@@ -51,8 +48,8 @@ enum resolve_fit resolve_fit(const bson_t *assignment, const struct resolve_for 
 /* The winning settings documents, borrowed from the book; returns how many. */
 size_t resolve(const struct settings_book *b, const struct resolve_for *f,
                const bson_t *out[RESOLVE_MAX]) __attribute__((nonnull));
-/* The same for a raw file's document, borrowed, too: a project without settings that speak for it
- * is quantified as the fallback is, and f->project says so. */
+/* The same for a raw file's document, borrowed, too: a project without settings that apply to it is
+ * quantified as the fallback is, and f->project says so. */
 size_t resolve_raw_file(const struct settings_book *b, const bson_t *raw_file, const char *vendor,
                         struct resolve_for *f, const bson_t *out[RESOLVE_MAX])
     __attribute__((nonnull));

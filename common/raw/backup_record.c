@@ -1,3 +1,13 @@
+/*
+ * backup_record.c - what a raw file's document says was backed up. record_load reads "files" when
+ * the document has it, else AlphaKraken's "file_info", then the names of "watch.members", which
+ * also count when a raw file holds no file at all. Each path is unescaped and must stay below its
+ * folder; a file without a size or a hash makes the whole record INVALID, because such a backup
+ * cannot be proven. Files and names are sorted; record_find bisects.
+ *
+ * record_folder turns the stored backup path, written as the cluster or a worker sees it, into
+ * ours.
+ */
 #include "common/raw/backup_record.h"
 
 #include <stdio.h>

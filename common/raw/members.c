@@ -1,3 +1,13 @@
+/*
+ * members.c - which names belong to which raw file. It answers two questions. Is a name a raw file
+ * (by the instrument's type: extension, or the glob of a generic one)? And whose is a name in a
+ * folder of sets? For the second, fit() measures how much of a name a main file's stem covers;
+ * is_mains() lets the main file that covers most have it.
+ *
+ * members_see collects the names that could be main's while a folder is listed, members_settle
+ * drops those that fit another main file better. members_read does both for a folder of its own,
+ * after it has found out by members_probe whether the folder ignores the case of letters.
+ */
 #include "common/raw/members.h"
 
 #include <errno.h>

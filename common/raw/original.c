@@ -1,3 +1,13 @@
+/*
+ * original.c - an original compared with the record of its backup. original_load turns a document's
+ * members into names. original_compare lists all that is below them and compares names and sizes
+ * with the record: a new file or another size is DIFFERS, nothing at all is GONE, fewer files are
+ * DIFFERS or FEWER by their bytes. Only while all that is there agrees are the files read and
+ * hashed.
+ *
+ * A look that fails is an answer, BUSY with its reason, unless it is about us (no memory, a hook
+ * that stops). The last part reads what was noted of it in the raw file's document.
+ */
 #include "common/raw/original.h"
 
 #include <assert.h>

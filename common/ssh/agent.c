@@ -13,8 +13,6 @@
 #include "common/base/clock.h"
 #include "common/ssh/ssh_internal.h"
 
-#include "common/base/ban.h"
-
 #define ANSWER_MAX 262144
 
 enum message {

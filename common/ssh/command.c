@@ -1,5 +1,11 @@
 /*
- * command.c - one command over a session: its input, its output, and how it is known to have ended.
+ * command.c - one command over a session. ssh_run opens a channel, starts the command line and then
+ * feeds input and collects both outputs in turn (converse), waiting for the socket when neither
+ * moved.
+ *
+ * The input is sent once the other side has printed `ready`; after ready_ms without it only the end
+ * of input is sent. The command is known to have ended when the whole line that begins with `end`
+ * has come, or the channel's end: a login shell may print anything before and after.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -7,8 +13,6 @@
 
 #include "common/base/clock.h"
 #include "common/ssh/ssh_internal.h"
-
-#include "common/base/ban.h"
 
 #define REPLY_MAX (32u * 1024 * 1024)
 

@@ -5,8 +5,6 @@
 #include "common/base/fs.h"
 #include "common/ssh/ssh_internal.h"
 
-#include "common/base/ban.h"
-
 #define KEY_FILE_MAX 65536
 
 static const char openssh_begin[] = "-----BEGIN OPENSSH PRIVATE KEY-----";

@@ -1,4 +1,10 @@
-/* known_host.c - is the other side the host that known_hosts tells us to expect? */
+/*
+ * known_host.c - is the other side the host that known_hosts names? host_check takes the key that
+ * the session showed, reads the file or files of [ssh] known_hosts, and asks known_hosts.c for the
+ * verdict. host_refuse turns a bad verdict into an error with the fingerprint and the command that
+ * mends it. ssh_host_trust, which an operator calls, writes a key down: other keys of that host and
+ * type are taken out, one line is added.
+ */
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -6,10 +12,8 @@
 #include <sys/stat.h>
 
 #include "common/base/fs.h"
-#include "common/base/shell.h"
+#include "common/base/strbuf.h"
 #include "common/ssh/ssh_internal.h"
-
-#include "common/base/ban.h"
 
 #define KNOWN_HOSTS_MAX (16u * 1024 * 1024)
 
@@ -81,7 +85,7 @@ static bool read_key(LIBSSH2_SESSION *session, struct shown_key *out)
 }
 
 /* The text of one file. As OpenSSH has it, a zero byte ends its line and not the file: behind it
- * may stand a @revoked. NULL: *err is set. */
+ * may be a @revoked. NULL: *err is set. */
 static char *read_text(const char *path, struct err *err)
 {
     size_t len = 0;
@@ -98,14 +102,14 @@ static char *read_text(const char *path, struct err *err)
  * text of all that are there; NULL when none is. */
 static char *read_files(const char *paths, struct err *err)
 {
-    AUTO(text_fini) struct text t = {0};
+    AUTO(strbuf_fini) struct strbuf t = {0};
     bool any = false;
     AUTO(free) char *one = read_text(paths, err);
     if (one != NULL || strpbrk(paths, " \t") == NULL) {
         return TAKE(one);
     }
     struct err ignored = {0};
-    if (text_open(&t, &ignored) != 0) {
+    if (strbuf_open(&t, &ignored) != 0) {
         return NULL;
     }
     for (const char *at = paths; *at != '\0';) {
@@ -118,7 +122,7 @@ static char *read_files(const char *paths, struct err *err)
         fprintf(t.out, "%s\n", text != NULL ? text : "");
         at += len;
     }
-    return text_close(&t, &ignored) == 0 && any ? TAKE(t.data) : NULL;
+    return strbuf_close(&t, &ignored) == 0 && any ? TAKE(t.data) : NULL;
 }
 
 int host_check(LIBSSH2_SESSION *session, const struct ssh_login *login, struct host_finding *out,
@@ -136,7 +140,7 @@ int host_check(LIBSSH2_SESSION *session, const struct ssh_login *login, struct h
                    login->known_hosts, login->host, login->port);
     }
     const struct known_ask ask = {login->host, login->port, key.type, (const char *)key.text};
-    out->verdict = known_hosts_say(text, &ask, &out->authority);
+    out->verdict = known_hosts_verdict(text, &ask, &out->authority);
     return 0;
 }
 

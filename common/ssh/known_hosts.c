@@ -1,3 +1,12 @@
+/*
+ * known_hosts.c - the text of a known_hosts file. The text is read line by line (next_line), each
+ * into marker, names, type and key. known_hosts_verdict takes the strongest verdict of all lines
+ * whose names fit the host, under "[host]:port" first; for ports other than 22 a line under the
+ * plain name can still make the key known or revoked. Hashed names are compared by hashing ours
+ * with the line's salt.
+ *
+ * known_hosts_without copies the text, leaving out what it holds of one host and key type.
+ */
 #include "common/ssh/known_hosts.h"
 
 #include <ctype.h>
@@ -7,9 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/shell.h"
-
-#include "common/base/ban.h"
+#include "common/base/strbuf.h"
 
 #define SHA1_BYTES 20
 #define SHA1_TEXT  28 /* in base64 */
@@ -157,8 +164,8 @@ static bool names_host(const struct word *names, const char *name)
 }
 
 /* What the lines under one name say. */
-static enum host_verdict host_says(const char *text, const char *name, const struct known_ask *ask,
-                                   bool *authority)
+static enum host_verdict verdict_of_name(const char *text, const char *name,
+                                         const struct known_ask *ask, bool *authority)
 {
     enum host_verdict verdict = HOST_UNKNOWN;
     struct line line;
@@ -180,17 +187,18 @@ static enum host_verdict host_says(const char *text, const char *name, const str
     return verdict;
 }
 
-enum host_verdict known_hosts_say(const char *text, const struct known_ask *ask, bool *authority)
+enum host_verdict known_hosts_verdict(const char *text, const struct known_ask *ask,
+                                      bool *authority)
 {
     char name[200];
     *authority = false;
     known_hosts_name(ask->host, ask->port, name, sizeof name);
-    enum host_verdict verdict = host_says(text, name, ask, authority);
+    enum host_verdict verdict = verdict_of_name(text, name, ask, authority);
     if (ask->port == 22) {
         return verdict;
     }
     known_hosts_name(ask->host, 22, name, sizeof name);
-    enum host_verdict plain = host_says(text, name, ask, authority);
+    enum host_verdict plain = verdict_of_name(text, name, ask, authority);
     if (plain == HOST_REVOKED || (verdict == HOST_UNKNOWN && plain == HOST_KNOWN)) {
         return plain;
     }
@@ -218,16 +226,16 @@ static void put_others(FILE *out, const struct word *names, const char *name)
 /* The names that stay of a line that names the host; "" for none. NULL: memory is short. */
 static char *other_names(const struct line *line, const char *name)
 {
-    AUTO(text_fini) struct text t = {0};
+    AUTO(strbuf_fini) struct strbuf t = {0};
     struct err ignored = {0};
     if (is_hashed(&line->names)) {
         return strdup("");
     }
-    if (text_open(&t, &ignored) != 0) {
+    if (strbuf_open(&t, &ignored) != 0) {
         return NULL;
     }
     put_others(t.out, &line->names, name);
-    return text_close(&t, &ignored) == 0 ? TAKE(t.data) : NULL;
+    return strbuf_close(&t, &ignored) == 0 ? TAKE(t.data) : NULL;
 }
 
 char *known_hosts_without(const char *text, const struct known_ask *ask)
@@ -235,8 +243,8 @@ char *known_hosts_without(const char *text, const struct known_ask *ask)
     char name[200];
     struct line line;
     struct err ignored = {0};
-    AUTO(text_fini) struct text t = {0};
-    if (text_open(&t, &ignored) != 0) {
+    AUTO(strbuf_fini) struct strbuf t = {0};
+    if (strbuf_open(&t, &ignored) != 0) {
         return NULL;
     }
     known_hosts_name(ask->host, ask->port, name, sizeof name);
@@ -254,5 +262,5 @@ char *known_hosts_without(const char *text, const struct known_ask *ask)
             fprintf(t.out, "%s%.*s\n", others, (int)(line.at + line.len - rest), rest);
         }
     }
-    return text_close(&t, &ignored) == 0 ? TAKE(t.data) : NULL;
+    return strbuf_close(&t, &ignored) == 0 ? TAKE(t.data) : NULL;
 }

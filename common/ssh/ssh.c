@@ -4,7 +4,7 @@
  * libssh2 answers LIBSSH2_ERROR_EAGAIN until the socket is ready; every call is repeated around
  * ssh_wait, which polls in the direction that libssh2 asks for and gives up at the deadline.
  * Logging in takes up to three connections: libssh2 has to say before the handshake which kind of
- * host key it wants, and only known_hosts tells afterwards whether that was the kind we know.
+ * host key it wants, and only afterwards does known_hosts show whether that was the kind we know.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,8 +21,6 @@
 #include "common/base/clock.h"
 #include "common/base/fs.h"
 #include "common/ssh/ssh_internal.h"
-
-#include "common/base/ban.h"
 
 static void init_library(void)
 {

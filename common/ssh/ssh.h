@@ -43,7 +43,7 @@ AUTO_DEFINE(struct ssh, ssh_close);
 struct ssh_host_key {
     char type[32];        /* "ssh-ed25519" */
     char fingerprint[80]; /* "SHA256:…" as ssh-keygen -l prints it */
-    char line[1600];      /* as it stands in known_hosts */
+    char line[1600];      /* the line of known_hosts */
     bool known, changed;  /* by known_hosts; it is written as another key */
     bool revoked;         /* by known_hosts: never to be taken */
 };
@@ -51,8 +51,8 @@ struct ssh_host_key {
 /* Ask a host for its keys, without logging in. *n of them; -1 when it does not answer. */
 int ssh_host_keys(const struct ssh_login *login, struct ssh_host_key out[SSH_HOST_KEYS], size_t *n,
                   struct err *err) __attribute__((nonnull, warn_unused_result));
-/* Note a key in known_hosts (the first of several files), in the place of whatever stands there of
- * this host and type. */
+/* Write a key into known_hosts (the first of several files), in the place of all it has of this
+ * host and type. */
 int ssh_host_trust(const struct ssh_login *login, const struct ssh_host_key *key, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 

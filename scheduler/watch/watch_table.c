@@ -13,16 +13,16 @@
 int entry_name(struct entry *e, const char *name, const char *prefix, const char *id,
                struct err *err)
 {
-    size_t n = strlen(name) + 1, p = strlen(prefix) + 1;
+    size_t n = strlen(name) + 1, p = strlen(prefix) + 1, i = strlen(id) + 1;
     bool same = strcmp(name, id) == 0;
-    char *block = malloc(n + p + (same ? 0 : strlen(id) + 1));
+    char *block = malloc(n + p + (same ? 0 : i));
     if (block == NULL) {
         return err_no_memory(err);
     }
     free(e->name);
     e->name = memcpy(block, name, n);
     e->prefix = memcpy(block + n, prefix, p);
-    e->id = same ? block : strcpy(block + n + p, id);
+    e->id = same ? block : memcpy(block + n + p, id, i);
     return 0;
 }
 

@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data, size);
     text[size] = '\0';
     bool authority = false;
-    enum host_verdict verdict = known_hosts_say(text, &ask, &authority);
+    enum host_verdict verdict = known_hosts_verdict(text, &ask, &authority);
     if (verdict > HOST_REVOKED) {
         abort();
     }

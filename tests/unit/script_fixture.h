@@ -84,7 +84,7 @@ static void assert_status(const char *state, int exit_code)
 static const char nonce[] = "00112233445566778899aabbccddeeff";
 
 /* The script as a head node runs it, with the stand-ins before all other tools. */
-static char *head_node(struct text *t, struct err *err)
+static char *head_node(struct strbuf *t, struct err *err)
 {
     char *text = NULL;
     size_t len = 0;
@@ -126,7 +126,7 @@ static struct job_result submit(const char *mode)
     struct job_result r;
     struct config c = {.slurm = {.partition = none, .account = none},
                        .location.slurm = {.worker = root, .cluster = none}};
-    AUTO(text_fini) struct text t = {0};
+    AUTO(strbuf_fini) struct strbuf t = {0};
     snprintf(folder, sizeof folder, "%s/jobs/m%%d/n1", root);
     snprintf(output, sizeof output, "%s/new/x y/out", root);
     assert_int_equal(slurm_begin(&t, &err), 0);

@@ -9,15 +9,15 @@
 
 struct world {
     bson_t *raw;
-    struct doc_list metrics, tasks;
+    struct docs metrics, tasks;
     struct contribution_list list;
 };
 
-static void add_doc(struct doc_list *l, bson_t *doc)
+static void add_doc(struct docs *l, bson_t *doc)
 {
     struct err err = {0};
     AUTO(bson_destroy) bson_t *own = doc;
-    assert_int_equal(doc_list_add(l, own, &err), 0);
+    assert_int_equal(docs_add(l, own, &err), 0);
 }
 
 static void add_metrics(struct world *w, const char *id, const char *type, int64_t at)
@@ -62,8 +62,8 @@ static int tear_down(void **state)
 {
     struct world *w = *state;
     bson_destroy(w->raw);
-    doc_list_clear(&w->metrics);
-    doc_list_clear(&w->tasks);
+    docs_clear(&w->metrics);
+    docs_clear(&w->tasks);
     contribution_list_clear(&w->list);
     free(w);
     return 0;
@@ -110,7 +110,7 @@ static void contributions_of_a_bare_document_are_only_its_own(void **state)
     struct world *w = *state;
     bson_destroy(w->raw);
     w->raw = BCON_NEW("_id", "x.raw", "size", BCON_INT64(-1));
-    doc_list_clear(&w->tasks);
+    docs_clear(&w->tasks);
     build(w);
     assert_int_equal(w->list.n, 1);
 }

@@ -116,7 +116,7 @@ static void add_name(bson_t *list, const char *name)
 
 static void start(struct world *w, struct run *r)
 {
-    static const struct doc_list none;
+    static const struct docs none;
     struct err err = {0};
     struct raw *raw = &w->raws[draw(w, FILES)];
     *r = (struct run){.live = true, .seen = *raw, .of = raw};
@@ -327,7 +327,7 @@ static void check_project(struct world *w, int p)
 {
     struct err err = {0};
     char id[32];
-    static const struct doc_list none;
+    static const struct docs none;
     AUTO(fold_free) struct fold *f = fold_new(&err);
     for (size_t i = 0; i < FILES; i++) {
         if (w->raws[i].project == p) {

@@ -205,7 +205,7 @@ static void slurmctld_is_asked_for_what_no_list_has(void **state)
     struct err err = {0};
     struct job_poll poll;
     struct job_watched view = {.view = {.id = 8, .name = "n8"}};
-    AUTO(text_fini) struct text t = {0};
+    AUTO(strbuf_fini) struct strbuf t = {0};
     char folder[100];
     snprintf(folder, sizeof folder, "%s/job", root);
     stand_in("sbatch", "exit 0");
@@ -249,7 +249,7 @@ static void a_site_without_accounting_is_no_error_and_accounting_that_is_away_is
         struct err err = {0};
         struct job_poll poll;
         struct job_watched view = {.view = {.id = 8, .name = "n8"}, .folder = folder};
-        AUTO(text_fini) struct text t = {0};
+        AUTO(strbuf_fini) struct strbuf t = {0};
         stand_in("sacct", cases[i].sacct);
         assert_int_equal(slurm_begin(&t, &err), 0);
         slurm_put_watch(&t, 8, "n8", folder);

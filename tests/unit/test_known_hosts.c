@@ -74,7 +74,7 @@ static void lines_are_read_as_openssh_reads_them(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bool authority = false;
         const struct known_ask ask = {cases[i].host, cases[i].port, "ssh-ed25519", KEY};
-        enum host_verdict got = known_hosts_say(cases[i].text, &ask, &authority);
+        enum host_verdict got = known_hosts_verdict(cases[i].text, &ask, &authority);
         if (got != cases[i].wanted) {
             fail_msg("%d instead of %d for %s:%d in\n%s", (int)got, (int)cases[i].wanted,
                      cases[i].host, cases[i].port, cases[i].text);
@@ -104,12 +104,12 @@ static void hashed_names_are_known(void **state)
     const struct known_ask one = {"H1", 22, "ssh-ed25519", KEY};
     const struct known_ask changed = {"h2", 2222, "ssh-ed25519", KEY};
     const struct known_ask unknown = {"h3", 22, "ssh-ed25519", KEY};
-    assert_int_equal(known_hosts_say(text, &one, &authority), HOST_KNOWN);
-    assert_int_equal(known_hosts_say(text, &changed, &authority), HOST_CHANGED);
-    assert_int_equal(known_hosts_say(text, &unknown, &authority), HOST_UNKNOWN);
+    assert_int_equal(known_hosts_verdict(text, &one, &authority), HOST_KNOWN);
+    assert_int_equal(known_hosts_verdict(text, &changed, &authority), HOST_CHANGED);
+    assert_int_equal(known_hosts_verdict(text, &unknown, &authority), HOST_UNKNOWN);
     AUTO(free) char *without = known_hosts_without(text, &one);
-    assert_int_equal(known_hosts_say(without, &one, &authority), HOST_UNKNOWN);
-    assert_int_equal(known_hosts_say(without, &changed, &authority), HOST_CHANGED);
+    assert_int_equal(known_hosts_verdict(without, &one, &authority), HOST_UNKNOWN);
+    assert_int_equal(known_hosts_verdict(without, &changed, &authority), HOST_CHANGED);
 }
 
 static void a_key_that_is_replaced_leaves_all_others(void **state)
@@ -145,8 +145,8 @@ static void a_zero_byte_hides_no_line(void **state)
     rmdir(folder);
     const struct known_ask ask = {"h1", 22, "ssh-ed25519", KEY},
                            other = {"h0", 22, "ssh-ed25519", KEY};
-    assert_int_equal(known_hosts_say(after, &ask, &authority), HOST_REVOKED);
-    assert_int_equal(known_hosts_say(after, &other, &authority), HOST_UNKNOWN);
+    assert_int_equal(known_hosts_verdict(after, &ask, &authority), HOST_REVOKED);
+    assert_int_equal(known_hosts_verdict(after, &other, &authority), HOST_UNKNOWN);
 }
 
 int main(void)

@@ -6,6 +6,7 @@
 
 #include "common/base/fs.h"
 #include "common/base/shell.h"
+#include "common/base/strbuf.h"
 #include "test.h"
 #include "workers/quant/backup_files.h"
 #include "workers/quant/contract.h"
@@ -41,7 +42,7 @@ static bson_t *document(const char *raw, const char *type, const char *params)
 static char *job_env(const struct quant_job *job, struct err *err)
 {
     AUTO(contract_fini) struct contract c = {0};
-    struct text t = {0};
+    struct strbuf t = {0};
     return contract_make(job, &c, err) == 0 && job_env_write(&cfg, &c.spec, false, &t, err) == 0
                ? t.data
                : NULL;
@@ -116,8 +117,8 @@ static void hostile_values_come_through_a_real_shell(void **state)
     struct err err = {0};
     char folder[64];
     assert_non_null(test_folder(folder, sizeof folder, "trawl-job"));
-    AUTO(text_fini) struct text t = {0};
-    assert_int_equal(text_open(&t, &err), 0);
+    AUTO(strbuf_fini) struct strbuf t = {0};
+    assert_int_equal(strbuf_open(&t, &err), 0);
     fputs("printf '%s\\0'", t.out);
     for (size_t i = 0; i < n; i++) {
         fputc(' ', t.out);
@@ -126,7 +127,7 @@ static void hostile_values_come_through_a_real_shell(void **state)
         shell_quote_always(t.out, values[i]);
     }
     fputc('\n', t.out);
-    assert_int_equal(text_close(&t, &err), 0);
+    assert_int_equal(strbuf_close(&t, &err), 0);
     put(folder, "words.sh", t.data);
     char got[4096];
     size_t len = 0;

@@ -116,7 +116,7 @@ static struct job_result find_job(void)
     struct err err = {0};
     char folder[100];
     struct job_result r;
-    AUTO(text_fini) struct text t = {0};
+    AUTO(strbuf_fini) struct strbuf t = {0};
     snprintf(folder, sizeof folder, "%s/jobs/m%%d/n1", root);
     assert_int_equal(slurm_begin(&t, &err), 0);
     slurm_put_find(&t, "n1", folder);
@@ -222,7 +222,7 @@ static void the_newer_witnesses_are_asked_only_for_jobs_that_left(void **state)
     struct job_watched views[] = {{.view = {.id = 1, .name = "n1"}},
                                   {.view = {.id = 2, .name = "n2"}},
                                   {.view = {.id = 2, .name = "n2-again"}}};
-    AUTO(text_fini) struct text t = {0};
+    AUTO(strbuf_fini) struct strbuf t = {0};
     char folder[100], again[100];
     stand_in("sbatch", "exit 0");
     stand_in("scancel", "printf \"%s \" \"$@\" >$R/cancelled");

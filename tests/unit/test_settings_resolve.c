@@ -21,8 +21,8 @@ static const char *winner(bson_t **assignments, size_t n, const char *instrument
 {
     bson_t *all[] = {settings("wide", "diann"), settings("vendor", "diann"),
                      settings("exact", "diann"), settings("hela", "diann")};
-    struct settings_book b = {
-        .settings = all, .n_settings = 4, .assignments = assignments, .n_assignments = n};
+    struct settings_book b = {.settings = {.items = all, .n = 4},
+                              .assignments = {.items = assignments, .n = n}};
     struct resolve_for f = {"P1", instrument, "thermo", file};
     const bson_t *out[RESOLVE_MAX];
     size_t found = resolve(&b, &f, out);
@@ -61,8 +61,8 @@ static void each_software_type_has_a_winner_of_its_own(void **state)
     (void)state;
     bson_t *all[] = {settings("m", "msqc"), settings("d", "diann")};
     bson_t *a[] = {assign("m", "*", "", 1), assign("d", "*", "", 2), assign("gone", "*", "", 3)};
-    struct settings_book b = {
-        .settings = all, .n_settings = 2, .assignments = a, .n_assignments = 3};
+    struct settings_book b = {.settings = {.items = all, .n = 2},
+                              .assignments = {.items = a, .n = 3}};
     struct resolve_for f = {"P1", "i", "thermo", "x"};
     const bson_t *out[RESOLVE_MAX];
     assert_int_equal(resolve(&b, &f, out), 2);

@@ -99,8 +99,8 @@ static int write_down(struct copy_job *job, const bson_t *fields, struct err *er
     return 0;
 }
 
-/* Until the task has settled, only this tells a later attempt that what stands under the final
- * names is ours, when the source has changed by then. */
+/* Until the task has settled, only this shows a later attempt that what has the final names is
+ * ours, when the source has changed by then. */
 static int copy_step_record(void *arg, struct err *err)
 {
     struct copy_job *job = arg;

@@ -5,38 +5,11 @@
 
 #include "common/base/path.h"
 #include "workers/copy/job.h"
-
-#define MEMBERS_MAX 4096
-
-static int no_memory(struct err *err)
-{
-    return err_no_memory(err);
-}
-
-static int take_text(const bson_t *doc, const char *path, char **out, struct err *err)
-{
-    const char *text = doc_str(doc, path, "");
-    if (*text == '\0') {
-        return ERR(err, ERR_INVALID, 0, "task: %s is missing or no text", path);
-    }
-    *out = path_unescape(text);
-    return *out == NULL ? no_memory(err) : 0;
-}
-
-/* An absolute path as configured: not escaped. */
-static int take_root(const bson_t *task, char **out, struct err *err)
-{
-    const char *text = doc_str(task, "input.source_root", "");
-    if (*text != '/') {
-        return ERR(err, ERR_INVALID, 0, "task: input.source_root '%.200s' is not absolute", text);
-    }
-    *out = strdup(text);
-    return *out == NULL ? no_memory(err) : 0;
-}
+#include "workers/decode.h"
 
 static int take_target(const bson_t *task, char **out, struct err *err)
 {
-    if (take_text(task, "input.target_dir", out, err) != 0) {
+    if (decode_text(task, "input.target_dir", out, err) != 0) {
         return -1;
     }
     return path_is_safe(*out) ? 0
@@ -45,56 +18,39 @@ static int take_target(const bson_t *task, char **out, struct err *err)
 }
 
 /* {from, to}, or only a text when both are the same. */
-static int take_member(const bson_iter_t *at, struct copy_member *m, struct err *err)
+static int take_member(const bson_t *list, const bson_iter_t *at, struct copy_member *m,
+                       struct err *err)
 {
-    const uint8_t *data = NULL;
-    uint32_t len = 0;
     bson_t doc;
     if (BSON_ITER_HOLDS_UTF8(at)) {
-        m->from = path_unescape(bson_iter_utf8(at, NULL));
-        m->to = m->from == NULL ? NULL : strdup(m->from);
-    } else if (BSON_ITER_HOLDS_DOCUMENT(at)) {
-        bson_iter_document(at, &len, &data);
-        if (!bson_init_static(&doc, data, len) || take_text(&doc, "from", &m->from, err) != 0 ||
-            take_text(&doc, "to", &m->to, err) != 0) {
-            return err->kind != ERR_NONE ? -1 : ERR(err, ERR_INVALID, 0, "task: a broken member");
-        }
-    } else {
+        const char *name = bson_iter_utf8(at, NULL);
+        return decode_file_name(name, &m->from, err) != 0 ? -1
+                                                          : decode_file_name(name, &m->to, err);
+    }
+    if (!BSON_ITER_HOLDS_DOCUMENT(at) || !doc_sub(list, bson_iter_key(at), &doc)) {
         return ERR(err, ERR_INVALID, 0, "task: a member is neither a name nor {from, to}");
     }
-    if (m->from == NULL || m->to == NULL) {
-        return no_memory(err);
-    }
-    const char *names[] = {m->from, m->to};
-    for (size_t i = 0; i < 2; i++) {
-        if (!path_is_safe(names[i]) || strchr(names[i], '/') != NULL) {
-            return ERR(err, ERR_INVALID, 0, "task: member '%.200s' is no name of a file", names[i]);
-        }
-    }
-    return 0;
+    return decode_member(&doc, &m->from, &m->to, err);
 }
 
 static int take_members(const bson_t *task, struct copy_job *job, struct err *err)
 {
     bson_t list;
     bson_iter_t at;
-    if (!doc_sub(task, "input.members", &list) || bson_empty(&list)) {
-        return ERR(err, ERR_INVALID, 0, "task: input.members is missing or empty");
-    }
-    uint32_t n = bson_count_keys(&list);
-    if (n > MEMBERS_MAX) {
-        return ERR(err, ERR_INVALID, 0, "task: %u members are too many", n);
+    uint32_t n = 0;
+    if (decode_members(task, &list, &n, err) != 0) {
+        return -1;
     }
     job->members = calloc(n, sizeof *job->members);
     if (job->members == NULL) {
-        return no_memory(err);
+        return err_no_memory(err);
     }
     if (!bson_iter_init(&at, &list)) {
         return ERR(err, ERR_INVALID, 0, "task: input.members is broken");
     }
     while (job->n_members < n && bson_iter_next(&at)) {
         job->n_members++; /* first: destroy frees a half-filled one */
-        if (take_member(&at, &job->members[job->n_members - 1], err) != 0) {
+        if (take_member(&list, &at, &job->members[job->n_members - 1], err) != 0) {
             return -1;
         }
     }
@@ -112,7 +68,7 @@ static int take_digest(const bson_t *task, char **out, struct err *err)
         return ERR(err, ERR_INVALID, 0, "task: unknown digest '%.40s'", name);
     }
     *out = strdup(name);
-    return *out == NULL ? no_memory(err) : 0;
+    return *out == NULL ? err_no_memory(err) : 0;
 }
 
 static int by_copy_and_path(const void *a, const void *b)
@@ -125,7 +81,7 @@ static int take_file(const bson_t *file, struct copy_superseded *to, struct err 
 {
     const char *xxh3 = doc_str(file, "xxh3", "");
     to->size = doc_i64(file, "size", -1);
-    if (take_text(file, "path", &to->path, err) != 0) {
+    if (decode_text(file, "path", &to->path, err) != 0) {
         return -1;
     }
     if (!path_is_safe(to->path) || to->size < 0 || strlen(xxh3) != HASH_XXH_HEX - 1) {
@@ -144,7 +100,7 @@ static int take_copy(const bson_t *list, unsigned copy, struct copy_job *job, st
     size_t room = job->n_supersedes + bson_count_keys(list);
     struct copy_superseded *more = realloc(job->supersedes, (room + 1) * sizeof *more);
     if (more == NULL) {
-        return no_memory(err);
+        return err_no_memory(err);
     }
     job->supersedes = more;
     for (bool next = bson_iter_init(&at, list) && bson_iter_next(&at); next;
@@ -197,8 +153,8 @@ int copy_decode(void *arg, const bson_t *task, struct err *err)
 {
     struct copy_job *job = arg;
     const char *main = doc_str(task, "input.main", "");
-    if (take_text(task, "raw_file", &job->name, err) != 0 ||
-        take_root(task, &job->source_root, err) != 0 ||
+    if (decode_text(task, "raw_file", &job->name, err) != 0 ||
+        decode_source_root(task, &job->source_root, err) != 0 ||
         take_target(task, &job->target_dir, err) != 0 || take_members(task, job, err) != 0 ||
         take_digest(task, &job->digest, err) != 0 || take_supersedes(task, job, err) != 0) {
         return -1;
@@ -208,7 +164,7 @@ int copy_decode(void *arg, const bson_t *task, struct err *err)
         return ERR(err, ERR_INVALID, 0, "task: raw_file '%.200s' cannot name a file", job->name);
     }
     if (*main != '\0' && (job->main = path_unescape(main)) == NULL) {
-        return no_memory(err);
+        return err_no_memory(err);
     }
     job->rename_aside = doc_bool(task, "input.rename_aside", false);
     job->s3_part_mib = doc_i64(task, "input.s3_part_mib", -1);

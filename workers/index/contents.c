@@ -2,7 +2,7 @@
  * contents.c - the words of each contribution. Fields keep AlphaKraken's names, so that one name
  * means one thing in the raw file's document, in the index and in its pages.
  *
- * Of several metrics of one type the newest speaks; the older ones stay named.
+ * Of several metrics of one type the newest is shown whole; of the older ones only the ids.
  */
 #include <string.h>
 
@@ -67,7 +67,7 @@ static bool belongs(const bson_t *metrics, const char *task)
 }
 
 /* Whether no other of this task (any, when "") and this type is newer. */
-static bool is_newest(const struct doc_list *all, const bson_t *metrics, const char *task)
+static bool is_newest(const struct docs *all, const bson_t *metrics, const char *task)
 {
     for (size_t i = 0; i < all->n; i++) {
         const bson_t *other = all->items[i];
@@ -100,8 +100,7 @@ static void safe_key(const char *name, char key[static 64])
     }
 }
 
-static void append_newest(bson_t *out, bson_t **sorted, const struct doc_list *all,
-                          const char *task)
+static void append_newest(bson_t *out, bson_t **sorted, const struct docs *all, const char *task)
 {
     bson_t types;
     BSON_APPEND_DOCUMENT_BEGIN(out, "metrics", &types);
@@ -115,7 +114,7 @@ static void append_newest(bson_t *out, bson_t **sorted, const struct doc_list *a
     bson_append_document_end(out, &types);
 }
 
-static void append_older(bson_t *out, bson_t **sorted, const struct doc_list *all, const char *task)
+static void append_older(bson_t *out, bson_t **sorted, const struct docs *all, const char *task)
 {
     bson_t older;
     uint32_t n = 0;
@@ -133,7 +132,7 @@ static void append_older(bson_t *out, bson_t **sorted, const struct doc_list *al
     bson_append_array_end(out, &older);
 }
 
-static void append_metrics(bson_t *out, const struct doc_list *all, const char *task)
+static void append_metrics(bson_t *out, const struct docs *all, const char *task)
 {
     bson_t **sorted = bson_malloc0((all->n + 1) * sizeof *sorted);
     for (size_t i = 0; i < all->n; i++) {
@@ -158,7 +157,7 @@ static int by_id(const void *a, const void *b)
     return strcmp(doc_str(x, "_id", ""), doc_str(y, "_id", ""));
 }
 
-static void append_result_states(bson_t *out, const struct doc_list *tasks)
+static void append_result_states(bson_t *out, const struct docs *tasks)
 {
     bson_t **sorted = bson_malloc0((tasks->n + 1) * sizeof *sorted);
     uint32_t n = 0;
@@ -213,7 +212,7 @@ bson_t *contents_member(const struct contribution_sources *src)
     const char *status = doc_str(src->raw, "status", "unknown");
     BSON_APPEND_UTF8(out, "status", status);
     int64_t size = doc_i64(src->raw, "size", 0);
-    BSON_APPEND_INT64(out, "size", size > 0 ? size : 0); /* -1 stands for not known yet */
+    BSON_APPEND_INT64(out, "size", size > 0 ? size : 0); /* -1: not known yet */
     BSON_APPEND_INT64(out, "error", raw_status_is_error(raw_status_parse(status)) ? 1 : 0);
     BSON_APPEND_INT64(out, "metrics", (int64_t)src->metrics->n);
     if (doc_has(src->raw, "created_at")) {

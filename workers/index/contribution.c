@@ -35,27 +35,6 @@ char *contribution_id(enum entity_type type, const char *entity, const char *raw
     return asprintf(&id, "%s/%s/%s", type_names[type], entity, raw_file) < 0 ? NULL : id;
 }
 
-int doc_list_add(void *ctx, const bson_t *doc, struct err *err)
-{
-    struct doc_list *l = ctx;
-    bson_t **items = reallocarray(l->items, l->n + 1, sizeof *items);
-    if (items == NULL) {
-        return err_no_memory(err);
-    }
-    l->items = items;
-    items[l->n++] = bson_copy(doc);
-    return 0;
-}
-
-void doc_list_clear(struct doc_list *l)
-{
-    for (size_t i = 0; i < l->n; i++) {
-        bson_destroy(l->items[i]);
-    }
-    free(l->items);
-    *l = (struct doc_list){0};
-}
-
 void contribution_list_clear(struct contribution_list *l)
 {
     for (size_t i = 0; i < l->n; i++) {

@@ -15,7 +15,7 @@
 
 #include "common/base/err.h"
 #include "common/base/own.h"
-#include "common/db/db.h"
+#include "common/db/docs.h"
 
 enum entity_type {
     ENTITY_RAW_FILE,
@@ -28,17 +28,8 @@ enum entity_type {
 /* "raw_files", "results", "projects", "instruments". */
 const char *entity_type_name(enum entity_type t) __attribute__((returns_nonnull));
 
-/* Whether one raw file alone speaks for an entity of this type. */
+/* Whether one raw file alone contributes to an entity of this type. */
 bool entity_type_is_single(enum entity_type t);
-
-/* Documents in our own memory. Zeroed is empty. */
-struct doc_list {
-    bson_t **items;
-    size_t n;
-};
-/* Keep a copy. doc_list_add fits db_each; ctx is a struct doc_list. */
-int doc_list_add(void *ctx, const bson_t *doc, struct err *err);
-void doc_list_clear(struct doc_list *l) __attribute__((nonnull));
 
 struct contribution {
     enum entity_type type;
@@ -55,8 +46,8 @@ void contribution_list_clear(struct contribution_list *l) __attribute__((nonnull
 /* Everything that is known of one raw file. */
 struct contribution_sources {
     const bson_t *raw;
-    const struct doc_list *metrics; /* all that name it */
-    const struct doc_list *tasks;   /* those planned for it; only kind quant counts */
+    const struct docs *metrics; /* all that name it */
+    const struct docs *tasks;   /* those planned for it; only kind quant counts */
 };
 
 /* Append what these sources say; the order of metrics and tasks does not matter. -1 and TRANSIENT

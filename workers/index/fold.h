@@ -1,9 +1,9 @@
 /*
  * fold.h - the sums of a project or an instrument over its raw files. Pure, and free of order.
  *
- * A row stands for one or more contributions of one status: {_id: status, files, size, errors,
- * metrics, newest}. The server makes rows by $group (fold_pipeline), a single contribution is a row
- * of one file (fold_row); folding either gives the same contents.
+ * A row sums one or more contributions of one status: {_id: status, files, size, errors, metrics,
+ * newest}. The server makes rows by $group (fold_pipeline), a single contribution is a row of one
+ * file (fold_row); folding either gives the same contents.
  */
 #ifndef WORKERS_INDEX_FOLD_H
 #define WORKERS_INDEX_FOLD_H

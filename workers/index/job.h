@@ -13,8 +13,8 @@ struct index_job {
     int64_t rev;     /* of raw when it was read */
     bool has_rev;    /* false for a document from elsewhere that was never counted */
     bool superseded; /* a run that read a higher rev was here: everything is in its hands */
-    struct doc_list metrics;
-    struct doc_list tasks;
+    struct docs metrics;
+    struct docs tasks;
     struct contribution_list touched; /* what this raw file says, then its tombstones */
     size_t live;                      /* the first so many of touched are no tombstones */
 };

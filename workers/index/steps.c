@@ -16,7 +16,7 @@ static struct store_source source_of(const struct index_job *j)
 static int load_metrics(struct index_job *j, struct err *err)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("raw_file", BCON_UTF8(j->raw_file));
-    return db_each(j->base.db, DB_METRICS, filter, NULL, doc_list_add, &j->metrics, err);
+    return db_each(j->base.db, DB_METRICS, filter, NULL, docs_add, &j->metrics, err);
 }
 
 static int load_tasks(struct index_job *j, struct err *err)
@@ -27,7 +27,7 @@ static int load_tasks(struct index_job *j, struct err *err)
     }
     AUTO(bson_destroy)
     bson_t *filter = BCON_NEW("_id", "{", "$in", BCON_ARRAY(&ids), "}", "kind", BCON_UTF8("quant"));
-    return db_each(j->base.db, DB_TASKS, filter, NULL, doc_list_add, &j->tasks, err);
+    return db_each(j->base.db, DB_TASKS, filter, NULL, docs_add, &j->tasks, err);
 }
 
 /* The raw file is read first: what the others say may then only be newer than its rev, and whatever

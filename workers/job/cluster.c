@@ -19,10 +19,8 @@
 #include "common/ssh/ssh.h"
 #include "workers/job/frame.h"
 
-#include "common/base/ban.h"
-
 #define HOSTS_MAX 8
-#define CALM_MS   2000 /* no new connection for so long after all head nodes failed */
+#define CALM_MS   2000 /* after all head nodes failed, no new connection before this has passed */
 #define READY_MS  5000 /* a start file that has not ended by then is taken for one that reads */
 
 static struct {
@@ -102,7 +100,7 @@ static void drop_session(void)
 /* A script on its way. */
 struct errand {
     const struct config *cfg;
-    const struct text *script;
+    const struct strbuf *script;
     char nonce[FRAME_NONCE];
     struct ssh_reply reply;
     char *answer; /* of a reply that was whole */
@@ -211,7 +209,7 @@ static int not_whole(const struct errand *e, enum frame got, struct err *err)
                e->cfg->ssh.user);
 }
 
-int cluster_run(const struct config *c, const struct text *script, char **reply, bool *maybe_ran,
+int cluster_run(const struct config *c, const struct strbuf *script, char **reply, bool *maybe_ran,
                 struct err *err)
 {
     AUTO(errand_fini) struct errand e = {.cfg = c, .script = script};
@@ -232,7 +230,7 @@ int cluster_run(const struct config *c, const struct text *script, char **reply,
     return got == FRAME_WHOLE ? 0 : not_whole(&e, got, err);
 }
 
-int cluster_ask(const struct config *c, const struct text *script, char **reply, struct err *err)
+int cluster_ask(const struct config *c, const struct strbuf *script, char **reply, struct err *err)
 {
     bool ran = false;
     struct err why = {0};

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
-#include "common/base/shell.h"
+#include "common/base/strbuf.h"
 #include "common/config/config.h"
 
 /*
@@ -21,10 +21,10 @@
  * node answered, or the answer was not whole: then what came instead is in the message, and *reply
  * is NULL. *maybe_ran says whether the script may have run all the same, in part or in whole.
  */
-int cluster_run(const struct config *c, const struct text *script, char **reply, bool *maybe_ran,
+int cluster_run(const struct config *c, const struct strbuf *script, char **reply, bool *maybe_ran,
                 struct err *err) __attribute__((nonnull, warn_unused_result));
 /* The same for a script that may run twice: it is tried once more when the session broke. */
-int cluster_ask(const struct config *c, const struct text *script, char **reply, struct err *err)
+int cluster_ask(const struct config *c, const struct strbuf *script, char **reply, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 
 /* Close the session; the next call opens it again. */

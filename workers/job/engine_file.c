@@ -1,14 +1,14 @@
 /*
  * engine_file.c - jobs as files in a folder, for programs that run where Trawl cannot start
- * anything (docs/rules.md, "Job files"). Whoever watches <output location>/job_queue takes
+ * anything (docs/rules.md, "Job files"). The program that watches <output location>/job_queue takes
  * <name>.job (lines KEY=value), runs CUSTOM_COMMAND, and renames the file to <name>.job.processed.
  * The last line of <output folder>/job_status.log says how it goes: COMPLETED, FAILED, anything
  * else: it runs.
  *
- * The folder's lock keeps submissions and questions apart; <name>.closed gives a name up. Whoever
- * takes a job may do with its file what he likes: that the file is not there any more says nothing
- * about the job. An output folder is not used again before the job that was taken for it has said
- * its end.
+ * The folder's lock keeps submissions and questions apart; <name>.closed gives a name up. The
+ * program that takes a job may do anything with its file, so a file that is gone says nothing about
+ * the job. An output folder is not used again before the job that was taken for it has said its
+ * end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,8 +22,6 @@
 #include "common/base/path.h"
 #include "workers/job/folder.h"
 #include "workers/job/job.h"
-
-#include "common/base/ban.h"
 
 #define STATUS_LOG     "job_status.log"
 #define STATUS_MAX     65536
@@ -69,9 +67,9 @@ static bool was_submitted(const char *queue, const char *name)
 }
 
 /* A value of more than one line has no place in such a file. */
-static int write_job(const struct job_spec *spec, struct text *t, struct err *err)
+static int write_job(const struct job_spec *spec, struct strbuf *t, struct err *err)
 {
-    if (text_open(t, err) != 0) {
+    if (strbuf_open(t, err) != 0) {
         return -1;
     }
     for (size_t i = 0; i < spec->n_env; i++) {
@@ -81,7 +79,7 @@ static int write_job(const struct job_spec *spec, struct text *t, struct err *er
         }
         fprintf(t->out, "%s=%s\n", spec->env[i].name, spec->env[i].value);
     }
-    return text_close(t, err);
+    return strbuf_close(t, err);
 }
 
 /* What an earlier job said must not pass for this one's word. */
@@ -129,7 +127,7 @@ static bool is_end(const char *word)
     return strcmp(word, "COMPLETED") == 0 || strcmp(word, "FAILED") == 0;
 }
 
-/* Only a job that nobody has taken yet can be stopped. */
+/* A job can be stopped only before a program takes it. */
 static void withdraw(const char *queue, const char *name)
 {
     AUTO(free) char *from = NULL;
@@ -137,7 +135,7 @@ static void withdraw(const char *queue, const char *name)
     if (asprintf(&from, "%s/%s.job", queue, name) >= 0 &&
         asprintf(&to, "%s.cancelled", from) >= 0) {
         int rc = rename(from, to);
-        (void)rc; /* what it is called now tells what became of it */
+        (void)rc; /* its name shows what became of it */
     }
 }
 
@@ -153,9 +151,9 @@ static bool is_in_use(const char *queue, const struct job_spec *spec, struct job
     if (ours) {
         withdraw(queue, last);
     }
-    bool told = last_word(spec->worker_output, word, sizeof word, &ignored);
-    bool runs = told ? !is_end(word) && !has(queue, last, ".job.error.processed")
-                     : has(queue, last, ".job.processed");
+    bool has_word = last_word(spec->worker_output, word, sizeof word, &ignored);
+    bool runs = has_word ? !is_end(word) && !has(queue, last, ".job.error.processed")
+                         : has(queue, last, ".job.processed");
     if (!runs && !has(queue, last, ".job")) {
         return false;
     }
@@ -167,7 +165,7 @@ static bool is_in_use(const char *queue, const struct job_spec *spec, struct job
 static int submit_locked(const char *queue, const struct job_spec *spec, struct job_result *out,
                          struct err *err)
 {
-    AUTO(text_fini) struct text job = {0};
+    AUTO(strbuf_fini) struct strbuf job = {0};
     char file[NAME_FILE_ROOM];
     if (has(queue, spec->name, ".closed")) {
         out->answer = JOB_NONE;
@@ -256,13 +254,13 @@ static void look_at(const char *queue, struct job_watched *job)
     if (job->close) {
         give_up(queue, name);
     }
-    bool told = last_word(job->worker_output, word, sizeof word, &changed_s);
+    bool has_word = last_word(job->worker_output, word, sizeof word, &changed_s);
     int64_t since_s = taken_s(queue, name);
     *own = (struct job_word){.exit_code = -1, .elapsed_s = -1};
     if (has(queue, name, ".job.cancelled")) {
         snprintf(own->state, sizeof own->state, "CANCELLED");
         job->view.gone = true; /* nobody had taken it */
-    } else if (told && is_end(word)) {
+    } else if (has_word && is_end(word)) {
         snprintf(own->state, sizeof own->state, "%s", word);
         own->exit_code = strcmp(word, "COMPLETED") == 0 ? 0 : -1;
         own->elapsed_s = since_s > 0 && changed_s >= since_s ? changed_s - since_s : -1;
@@ -278,8 +276,8 @@ static void look_at(const char *queue, struct job_watched *job)
     job->view.closed = has(queue, name, ".closed");
 }
 
-static int look(const struct config *c, struct job_watched *jobs, size_t n, struct job_poll *out,
-                struct err *err)
+static int look_at_jobs(const struct config *c, struct job_watched *jobs, size_t n,
+                        struct job_poll *out, struct err *err)
 {
     struct stat st;
     *out = (struct job_poll){.queue_ok = true, .accounting_ok = true};
@@ -300,6 +298,6 @@ const struct job_engine engine_file = {
     .name = "file",
     .submit = submit,
     .find = find,
-    .look = look,
+    .look = look_at_jobs,
     .id_of = id_of,
 };

@@ -2,11 +2,11 @@
  * engine_local.c - jobs as processes of this host, for a site without a cluster.
  *
  * A job is run_job.sh in a session of its own, which outlives the worker. It and its children hold
- * a flock on <folder>/alive: whether a job still runs is asked of the kernel, by whoever can see
- * the folder, and never of a process id alone. A lock that can be had proves that the job is gone
- * where it was started (<folder>/boot); on another host, or after a restart, its beat must stand
- * still, too. The lock of the folder makes a submission one of a kind: it is held until the process
- * has started and its id is written down (spawn.h).
+ * a flock on <folder>/alive: any process that sees the folder can ask the kernel whether the job
+ * still runs; a process id alone proves nothing. A lock that can be had proves that the job is gone
+ * where it was started (<folder>/boot); on another host, or after a restart, its beat must have
+ * stopped, too. The lock of the folder makes a submission one of a kind: it is held until the
+ * process has started and its id is written down (spawn.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,8 +25,6 @@
 #include "workers/job/folder.h"
 #include "workers/job/job.h"
 #include "workers/job/spawn.h"
-
-#include "common/base/ban.h"
 
 #define STATUS_MAX   4096
 #define KILL_AFTER_S 30
@@ -110,9 +108,9 @@ static bool is_beating(const char *folder)
 {
     char status[STATUS_MAX], beat[64], note[128];
     struct err ignored = {0};
-    bool told = place_line(folder, "status.json", status, sizeof status);
+    bool has_status = place_line(folder, "status.json", status, sizeof status);
     if (!place_has(folder, "claimed") ||
-        (told && strstr(status, "\"state\":\"RUNNING\"") == NULL)) {
+        (has_status && strstr(status, "\"state\":\"RUNNING\"") == NULL)) {
         return false;
     }
     int64_t now_s = wall_ms() / 1000;
@@ -136,7 +134,7 @@ static int start(const struct config *c, const struct job_spec *spec, int64_t *i
     const char *const names[] = {"host.out", "alive", "job_id"};
     char *paths[3] = {0};
     char boot[64];
-    AUTO(text_fini) struct text env = {0};
+    AUTO(strbuf_fini) struct strbuf env = {0};
     AUTO(free) char *script = script_in(c, err);
     boot_id(boot);
     int rc = script != NULL && job_env_write(c, spec, true, &env, err) == 0 &&
@@ -169,7 +167,7 @@ static int start(const struct config *c, const struct job_spec *spec, int64_t *i
     return rc;
 }
 
-/* Whether the job that used the output folder last still runs; one of the same task is told to
+/* Whether the job that used the output folder last still runs; one of the same task is asked to
  * stop.
  */
 static bool is_in_use(const struct job_spec *spec, struct job_result *out)
@@ -360,8 +358,8 @@ static int look_at(struct job_watched *job, struct job_poll *out)
     return 0;
 }
 
-static int look(const struct config *c, struct job_watched *jobs, size_t n, struct job_poll *out,
-                struct err *err)
+static int look_at_jobs(const struct config *c, struct job_watched *jobs, size_t n,
+                        struct job_poll *out, struct err *err)
 {
     (void)c;
     (void)err;
@@ -379,5 +377,5 @@ const struct job_engine engine_local = {
     .here = true,
     .submit = submit,
     .find = find,
-    .look = look,
+    .look = look_at_jobs,
 };

@@ -11,14 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/shell.h"
 #include "workers/job/cluster.h"
 #include "workers/job/embedded.h"
 
-#include "common/base/ban.h"
-
-int slurm_begin(struct text *t, struct err *err)
+int slurm_begin(struct strbuf *t, struct err *err)
 {
-    if (text_open(t, err) != 0) {
+    if (strbuf_open(t, err) != 0) {
         return -1;
     }
     fwrite(embedded_remote, 1, embedded_remote_len, t->out);
@@ -27,7 +26,7 @@ int slurm_begin(struct text *t, struct err *err)
 }
 
 /* One call: the words in single quotes, NULL-terminated. */
-static void put_call(struct text *t, const char *function, const char *const *words)
+static void put_call(struct strbuf *t, const char *function, const char *const *words)
 {
     fputs(function, t->out);
     for (; *words != NULL; words++) {
@@ -37,7 +36,7 @@ static void put_call(struct text *t, const char *function, const char *const *wo
     fputc('\n', t->out);
 }
 
-void slurm_put_wrapper(struct text *t, const struct config *c)
+void slurm_put_wrapper(struct strbuf *t, const struct config *c)
 {
     AUTO(free) char *path = job_script_path(config_cluster_path(&c->location.slurm));
     AUTO(free) char *body = strndup((const char *)embedded_run_job, embedded_run_job_len);
@@ -46,7 +45,7 @@ void slurm_put_wrapper(struct text *t, const struct config *c)
     }
 }
 
-static void put_option(struct text *t, const char *option, const char *value)
+static void put_option(struct strbuf *t, const char *option, const char *value)
 {
     if (value != NULL && value[0] != '\0') {
         fprintf(t->out, " %s=", option);
@@ -55,7 +54,7 @@ static void put_option(struct text *t, const char *option, const char *value)
 }
 
 /* sbatch expands %j and the like in --output: a percent sign of the folder's own is doubled. */
-static void put_log_option(struct text *t, const char *folder)
+static void put_log_option(struct strbuf *t, const char *folder)
 {
     AUTO(free) char *twice = malloc(2 * strlen(folder) + 1);
     if (twice == NULL) {
@@ -74,7 +73,7 @@ static void put_log_option(struct text *t, const char *folder)
     fputs("/slurm-%j.out", t->out);
 }
 
-void slurm_put_submit(struct text *t, const struct config *c, const struct job_spec *job,
+void slurm_put_submit(struct strbuf *t, const struct config *c, const struct job_spec *job,
                       const char *env)
 {
     AUTO(free) char *script = job_script_path(config_cluster_path(&c->location.slurm));
@@ -107,41 +106,41 @@ void slurm_put_submit(struct text *t, const struct config *c, const struct job_s
     fputc('\n', t->out);
 }
 
-void slurm_put_find(struct text *t, const char *name, const char *folder)
+void slurm_put_find(struct strbuf *t, const char *name, const char *folder)
 {
     put_call(t, "t_find", (const char *const[]){name, folder, NULL});
 }
 
-void slurm_put_cancel(struct text *t, int64_t id, const char *name)
+void slurm_put_cancel(struct strbuf *t, int64_t id, const char *name)
 {
     char number[24];
     snprintf(number, sizeof number, "%" PRId64, id);
     put_call(t, "t_cancel", (const char *const[]){number, name, NULL});
 }
 
-void slurm_put_close(struct text *t, const struct job_watched *job)
+void slurm_put_close(struct strbuf *t, const struct job_watched *job)
 {
     char number[24];
     snprintf(number, sizeof number, "%" PRId64, job->view.id);
     put_call(t, "t_close", (const char *const[]){number, job->view.name, job->folder, NULL});
 }
 
-void slurm_put_watch(struct text *t, int64_t id, const char *name, const char *folder)
+void slurm_put_watch(struct strbuf *t, int64_t id, const char *name, const char *folder)
 {
     char number[24];
     snprintf(number, sizeof number, "%" PRId64, id);
     put_call(t, "t_watch", (const char *const[]){number, name, folder, NULL});
 }
 
-void slurm_put_poll(struct text *t, const char *prefix)
+void slurm_put_poll(struct strbuf *t, const char *prefix)
 {
     put_call(t, "t_poll", (const char *const[]){prefix, NULL});
 }
 
-int slurm_end(struct text *t, struct err *err)
+int slurm_end(struct strbuf *t, struct err *err)
 {
     fputs("wait\n}\nt_reply \"$1\"\n", t->out);
-    return text_close(t, err);
+    return strbuf_close(t, err);
 }
 
 /* --- the engine --- */
@@ -149,7 +148,7 @@ int slurm_end(struct text *t, struct err *err)
 static int find_job(const struct config *c, const struct job_spec *spec, struct job_result *out,
                     struct err *err)
 {
-    AUTO(text_fini) struct text script = {0};
+    AUTO(strbuf_fini) struct strbuf script = {0};
     AUTO(free) char *reply = NULL;
     if (slurm_begin(&script, err) != 0) {
         return -1;
@@ -163,10 +162,10 @@ static int find_job(const struct config *c, const struct job_spec *spec, struct 
 }
 
 /* One script, one round trip. */
-static int look(const struct config *c, struct job_watched *jobs, size_t n, struct job_poll *out,
-                struct err *err)
+static int look_at_jobs(const struct config *c, struct job_watched *jobs, size_t n,
+                        struct job_poll *out, struct err *err)
 {
-    AUTO(text_fini) struct text script = {0};
+    AUTO(strbuf_fini) struct strbuf script = {0};
     AUTO(free) char *reply = NULL;
     char prefix[JOB_PREFIX_MAX];
     if (slurm_begin(&script, err) != 0) {
@@ -196,6 +195,6 @@ const struct job_engine engine_slurm = {
     .name = "slurm",
     .submit = slurm_batch,
     .find = find_job,
-    .look = look,
+    .look = look_at_jobs,
     .close = cluster_close,
 };

@@ -9,21 +9,22 @@
 #define WORKERS_JOB_ENGINE_SLURM_H
 #include "workers/job/job.h"
 
-/* A script between slurm_begin and slurm_end; t belongs to the caller (text_fini). */
-int slurm_begin(struct text *t, struct err *err) __attribute__((nonnull, warn_unused_result));
-void slurm_put_wrapper(struct text *t, const struct config *c) __attribute__((nonnull));
+/* A script between slurm_begin and slurm_end; t belongs to the caller (strbuf_fini). */
+int slurm_begin(struct strbuf *t, struct err *err) __attribute__((nonnull, warn_unused_result));
+void slurm_put_wrapper(struct strbuf *t, const struct config *c) __attribute__((nonnull));
 /* env is the content of job.env. */
-void slurm_put_submit(struct text *t, const struct config *c, const struct job_spec *job,
+void slurm_put_submit(struct strbuf *t, const struct config *c, const struct job_spec *job,
                       const char *env) __attribute__((nonnull));
-void slurm_put_find(struct text *t, const char *name, const char *folder) __attribute__((nonnull));
-void slurm_put_cancel(struct text *t, int64_t id, const char *name) __attribute__((nonnull));
-/* Nobody may start under this name any more, and whoever has is told to stop. */
-void slurm_put_close(struct text *t, const struct job_watched *job) __attribute__((nonnull));
-void slurm_put_watch(struct text *t, int64_t id, const char *name, const char *folder)
+void slurm_put_find(struct strbuf *t, const char *name, const char *folder)
+    __attribute__((nonnull));
+void slurm_put_cancel(struct strbuf *t, int64_t id, const char *name) __attribute__((nonnull));
+/* No job can start under this name from now on, and one that has started is asked to stop. */
+void slurm_put_close(struct strbuf *t, const struct job_watched *job) __attribute__((nonnull));
+void slurm_put_watch(struct strbuf *t, int64_t id, const char *name, const char *folder)
     __attribute__((nonnull));
 /* prefix: of the names of all our jobs. */
-void slurm_put_poll(struct text *t, const char *prefix) __attribute__((nonnull));
-int slurm_end(struct text *t, struct err *err) __attribute__((nonnull, warn_unused_result));
+void slurm_put_poll(struct strbuf *t, const char *prefix) __attribute__((nonnull));
+int slurm_end(struct strbuf *t, struct err *err) __attribute__((nonnull, warn_unused_result));
 
 /* The answer to t_submit or t_find for name. */
 void slurm_read_submit(const char *reply, const char *name, struct job_result *out)

@@ -12,8 +12,6 @@
 #include "common/base/fs.h"
 #include "common/base/path.h"
 
-#include "common/base/ban.h"
-
 #define LOCK_MS        20000
 #define LINE_MAX_BYTES 8192
 

@@ -11,8 +11,8 @@
 int place_lock(const char *path, struct err *err) __attribute__((nonnull, warn_unused_result));
 
 /* Whose an output folder is, by its .trawl-task. Nobody's: it is not there, or holds no more than
- * marks of ours and no whole .trawl-task, because whoever was about to claim it was killed. What
- * cannot be read is somebody's. */
+ * marks of ours and no whole .trawl-task, because the process that was about to claim it was
+ * killed. What cannot be read is somebody's. */
 enum place_owner { PLACE_FREE, PLACE_OURS, PLACE_TAKEN };
 enum place_owner place_owner_of(const char *folder, const char *owner) __attribute__((nonnull));
 

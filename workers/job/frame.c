@@ -1,3 +1,14 @@
+/*
+ * frame.c - a script on its way to a head node, and its answer on the way back. Three lines of
+ * shell, as macros, do the work on the other side: CLEAN starts a bash in an environment of our
+ * own, BY_INPUT reads the script from standard input, BY_PIECES collects it from arguments in a
+ * file of /tmp. frame_line and frame_piece fill in nonce, length and piece. The script runs only
+ * when all its bytes have come.
+ *
+ * The second half reads answers: next_line finds the lines that carry the nonce, read_lines counts
+ * those between "begin|n" and "end|n". A wrong count makes the answer BROKEN, so half an answer is
+ * never used.
+ */
 #include "workers/job/frame.h"
 
 #include <ctype.h>
@@ -8,9 +19,7 @@
 #include <sys/random.h>
 
 #include "common/base/hash.h"
-#include "common/base/shell.h"
-
-#include "common/base/ban.h"
+#include "common/base/strbuf.h"
 
 /* A variable that is set goes on as it is, any other one is not there. */
 #define KEEP(name) " ${" name "+\"" name "=$" name "\"}"
@@ -134,7 +143,7 @@ static bool is(const struct line *line, const char *text)
 }
 
 /* Whether the line is "<word>|<number>". */
-static bool says(const struct line *line, const char *word, size_t number)
+static bool is_count(const struct line *line, const char *word, size_t number)
 {
     char text[64];
     snprintf(text, sizeof text, "%s|%zu", word, number);
@@ -171,7 +180,7 @@ static enum frame read_lines(const char *nonce, const char *at, const char *end,
             first = line;
             n = 0;
         } else if (begins(&line, "end|")) {
-            return first.at != NULL && says(&first, "begin", n) && says(&line, "end", n)
+            return first.at != NULL && is_count(&first, "begin", n) && is_count(&line, "end", n)
                        ? FRAME_WHOLE
                        : FRAME_BROKEN;
         } else {
@@ -184,14 +193,14 @@ static enum frame read_lines(const char *nonce, const char *at, const char *end,
 
 enum frame frame_open(const char *nonce, const char *answer, size_t len, char **text)
 {
-    AUTO(text_fini) struct text t = {0};
+    AUTO(strbuf_fini) struct strbuf t = {0};
     struct err ignored = {0};
     *text = NULL;
-    if (answer == NULL || text_open(&t, &ignored) != 0) {
+    if (answer == NULL || strbuf_open(&t, &ignored) != 0) {
         return FRAME_BROKEN;
     }
     enum frame frame = read_lines(nonce, answer, answer + len, t.out);
-    if (text_close(&t, &ignored) != 0) {
+    if (strbuf_close(&t, &ignored) != 0) {
         return FRAME_BROKEN;
     }
     *text = frame == FRAME_WHOLE ? TAKE(t.data) : NULL;

@@ -1,6 +1,6 @@
 /*
  * frame.h - how a script gets to a head node past whatever the user's login shell does there, and
- * how its answer is told from everything else that a login prints.
+ * how its answer is separated from everything else that a login prints.
  *
  * The login shell (any: sh, bash, zsh, csh, fish) is given one line without a quote, a backslash or
  * an exclamation mark inside its words. It starts a bash of ours that reads no start file, takes no

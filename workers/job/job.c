@@ -8,8 +8,6 @@
 #include "common/base/hash.h"
 #include "common/base/log.h"
 
-#include "common/base/ban.h"
-
 const struct job_engine *job_engine(const char *name)
 {
     static const struct {

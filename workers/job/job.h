@@ -4,8 +4,8 @@
  * A kind says what is to run (struct job_spec) and waits parked; an engine runs it: "slurm" on a
  * cluster through its head node, "local" as a process of this host, "file" by the program that
  * takes job files from a folder. None of them knows what the command is for. The kind keeps the
- * job's name in its task before it submits: a name is submitted at most once, whoever asks, and
- * job_ask tells whether it was. Any thread.
+ * job's name in its task before it submits: a name is submitted at most once, also when two
+ * processes ask, and job_ask finds out whether it was. Any thread.
  */
 #ifndef WORKERS_JOB_JOB_H
 #define WORKERS_JOB_JOB_H
@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
-#include "common/base/shell.h"
+#include "common/base/strbuf.h"
 #include "common/config/config.h"
 #include "workers/job/states.h"
 #include "workers/worker.h"
@@ -33,7 +33,7 @@ struct job_spec {
     const char *owner;         /* marks the output folder as this task's */
     const char *output;        /* the output folder, in which the command runs */
     const char *worker_output; /* the same as our processes see it */
-    const char *exists_mode;   /* "overwrite": take the output folder over whoever owns it */
+    const char *exists_mode;   /* "overwrite": take the output folder over from any owner */
     const char *command;       /* words as a shell reads them, each quoted (common/base/shell.h) */
     const struct job_pair *env;
     size_t n_env;
@@ -90,13 +90,14 @@ struct job_engine {
     /* 0 and *out, or -1: surely nothing was submitted. */
     int (*submit)(const struct config *c, const struct job_spec *spec, struct job_result *out,
                   struct err *err);
-    /* Was this name submitted? When not, nobody can submit it any more. -1: nobody could tell. */
+    /* Was this name submitted? When not, nobody can submit it any more. -1: that cannot be found
+     * out now. */
     int (*find)(const struct config *c, const struct job_spec *spec, struct job_result *out,
                 struct err *err);
     /* All jobs that are waited for (n may be 0), sorted by id, in one go. */
     int (*look)(const struct config *c, struct job_watched *jobs, size_t n, struct job_poll *out,
                 struct err *err);
-    /* The id of a job whose name is all that is known; NULL: it stands in its log. */
+    /* The id of a job whose name is all that is known; NULL: its log has it. */
     int64_t (*id_of)(const char *name);
     void (*close)(void); /* what is open; or NULL */
 };
@@ -124,15 +125,15 @@ char *job_folder(const struct job_engine *e, const struct config *c, const char 
  */
 int job_submit(const struct job_engine *e, const struct config *c, const struct job_spec *spec,
                int64_t *id, struct err *err) __attribute__((nonnull, warn_unused_result));
-/* 0 and *id, which is 0 when it surely was not submitted and never will be. -1, HOLD: nobody can
- * tell. */
+/* 0 and *id, which is 0 when it surely was not submitted and never will be. -1, HOLD: that cannot
+ * be found out now. */
 int job_ask(const struct job_engine *e, const struct config *c, const struct job_spec *spec,
             int64_t *id, struct err *err) __attribute__((nonnull, warn_unused_result));
 
 /* The script that a job of "slurm" and "local" is, and the job.env that it reads. spec.c */
 int job_env_write(const struct config *c, const struct job_spec *spec, bool limited,
-                  struct text *out, struct err *err)
-    __attribute__((nonnull, warn_unused_result)); /* out: text_fini */
+                  struct strbuf *out, struct err *err)
+    __attribute__((nonnull, warn_unused_result)); /* out: strbuf_fini */
 /* "<root>/scripts/run_job-<hash of its content>.sh"; free(). */
 char *job_script_path(const char *root) OWNED __attribute__((nonnull));
 /* Take one status.json of a job into its view, when it names this very job. */

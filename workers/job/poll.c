@@ -4,10 +4,10 @@
  * looks is only since when a job has been silent.
  *
  * A job that the cluster gave up, or does not know, may run all the same: on a node that nobody
- * reaches, under a controller that forgot it, or because a list is older than the job. Its task is
- * not told before the job is seen to be gone: its wrapper said its end, or it is closed (nothing
+ * reaches, under a controller that forgot it, or because a list is older than the job. Its task
+ * ends only once the job is seen to be gone: its wrapper said its end, or it is closed (nothing
  * begins under its name any more, and what has begun stops) and, should it have begun, its beat has
- * stood still for SILENT_MS.
+ * not moved for SILENT_MS.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -20,8 +20,6 @@
 #include "common/task/task.h"
 #include "workers/job/job.h"
 #include "workers/job/strays.h"
-
-#include "common/base/ban.h"
 
 #define SILENT_MS 60000 /* sacct may lag behind squeue by seconds; a beat comes every 10 s */
 #define SWEEP_MS  60000
@@ -171,7 +169,7 @@ static struct silence *add_silence(struct watch *w, const char *name)
 }
 
 /* What is known of the job's silence, up to this look. NULL: remembered at the next one. */
-static struct silence *hear(struct watch *w, const struct job_view *view)
+static struct silence *update_silence(struct watch *w, const struct job_view *view)
 {
     struct silence *s = find_silence(w, view->name);
     if (s == NULL) {
@@ -184,7 +182,7 @@ static struct silence *hear(struct watch *w, const struct job_view *view)
     return s;
 }
 
-static void is_known(struct watch *w, const char *name)
+static void forget_silence(struct watch *w, const char *name)
 {
     struct silence *s = find_silence(w, name);
     if (s != NULL) {
@@ -205,7 +203,7 @@ static bool is_gone(struct watch *w, const struct job_view *view, enum job_fate 
     if (fate != JOB_UNKNOWN && !states_may_run(view, fate)) {
         return true;
     }
-    struct silence *s = hear(w, view);
+    struct silence *s = update_silence(w, view);
     if (s == NULL || ((begun || fate == JOB_UNKNOWN) && mono_ms() - s->since < SILENT_MS)) {
         return false;
     }
@@ -232,7 +230,7 @@ static int note_end(const struct parked *p, const struct job_outcome *o, struct 
     return 0;
 }
 
-/* Written when it changes. The wrapper's word stands for a queue that does not list its job. */
+/* Written when it changes. Where the queue does not list the job, the wrapper's word counts. */
 static int note_state(const struct parked *p, const struct job_view *view, struct db *db,
                       struct err *err)
 {
@@ -250,7 +248,7 @@ static bool is_loss(enum job_fate fate)
     return fate == JOB_UNKNOWN || fate == JOB_LOST || fate == JOB_CANCELLED;
 }
 
-/* One job: still waiting, ended, or unknown; the last only when somebody can tell. */
+/* One job: still waiting, ended, or unknown; the last only when a witness answers. */
 static int settle(struct watch *w, const struct parked *p, const struct job_view *view,
                   const struct job_poll *poll, struct db *db, struct err *err)
 {
@@ -258,7 +256,7 @@ static int settle(struct watch *w, const struct parked *p, const struct job_view
     enum job_fate fate = states_decide(view, &outcome);
     bool unknown = fate == JOB_UNKNOWN;
     if (fate == JOB_WAITS || (unknown && !(poll->queue_ok && poll->accounting_ok))) {
-        is_known(w, view->name);
+        forget_silence(w, view->name);
         return note_state(p, view, db, err);
     }
     if (is_loss(fate) && !is_gone(w, view, fate)) {
@@ -267,7 +265,7 @@ static int settle(struct watch *w, const struct parked *p, const struct job_view
     if (unknown && p->cancel) {
         snprintf(outcome.state, sizeof outcome.state, "CANCELLED");
     }
-    is_known(w, view->name);
+    forget_silence(w, view->name);
     return note_end(p, &outcome, db, err);
 }
 
@@ -348,8 +346,8 @@ static bool sweep_is_due(struct watch *w, const struct job_engine *e, const stru
     return true;
 }
 
-static int look(struct watch *w, const struct job_engine *e, const struct job_base *base,
-                struct err *err)
+static int look_at_engine(struct watch *w, const struct job_engine *e, const struct job_base *base,
+                          struct err *err)
 {
     AUTO(view_set_fini) struct view_set v = {.engine = e};
     struct job_poll poll = {0};
@@ -387,7 +385,7 @@ int job_watch(const char *kind, void **keep, const struct job_base *base, struct
     int rc = 0;
     for (size_t i = 0; i < ENGINES; i++) { /* one that is away does not stop the others */
         struct err why = {0};
-        if (look(w, engines[i], base, &why) != 0 && rc == 0) {
+        if (look_at_engine(w, engines[i], base, &why) != 0 && rc == 0) {
             *err = why;
             rc = -1;
         }

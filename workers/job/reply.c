@@ -10,8 +10,6 @@
 #include "common/base/clock.h"
 #include "workers/job/engine_slurm.h"
 
-#include "common/base/ban.h"
-
 #define FIELDS_MAX 8
 #define STRAYS_MAX 256
 
@@ -249,7 +247,7 @@ static void read_scontrol(struct job_watched *jobs, size_t n, const struct line 
     if (line->n < 2) {
         return;
     }
-    /* The rest of the line, bars and all. JobState, ExitCode and RunTime stand before everything
+    /* The rest of the line, bars and all. JobState, ExitCode and RunTime come before everything
      * that a user may name. */
     struct field rest = line->fields[1];
     struct field id = scontrol_value(&rest, "JobId=");

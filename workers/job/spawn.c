@@ -1,6 +1,6 @@
 /*
- * spawn.c - fork twice, so that nobody has to reap it. Between fork and exec only calls that are
- * safe in a process with threads are made: everything is prepared before.
+ * spawn.c - fork twice, so that init reaps the job and not this process. Between fork and exec only
+ * calls that are safe in a process with threads are made: everything is prepared before.
  */
 #include "workers/job/spawn.h"
 
@@ -16,8 +16,6 @@
 #include <unistd.h>
 
 #include "common/base/own.h"
-
-#include "common/base/ban.h"
 
 #define ALIVE_FD 9
 #define ENV_MAX  64

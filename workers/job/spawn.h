@@ -18,8 +18,8 @@ struct spawn {
 };
 /*
  * Start it; *pid is its id, its session and its process group, and SLURM_JOB_ID in its environment.
- * What is locked by a descriptor of the caller stays locked until it has started: whoever gets the
- * lock later finds the id's file, or nothing was started. -1 with HOLD: it was not. Any thread.
+ * What is locked by a descriptor of the caller stays locked until it has started: the next holder
+ * of the lock finds the id's file, or nothing was started. -1 with HOLD: it was not. Any thread.
  */
 int spawn(const struct spawn *s, int64_t *pid, struct err *err)
     __attribute__((nonnull, warn_unused_result));

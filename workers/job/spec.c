@@ -4,10 +4,9 @@
 #include <string.h>
 
 #include "common/base/hash.h"
+#include "common/base/shell.h"
 #include "workers/job/embedded.h"
 #include "workers/job/job.h"
-
-#include "common/base/ban.h"
 
 #define STATUS_MAX 4096
 
@@ -27,7 +26,7 @@ static void put_export(FILE *out, const char *name, const char *value)
 }
 
 int job_env_write(const struct config *c, const struct job_spec *spec, bool limited,
-                  struct text *out, struct err *err)
+                  struct strbuf *out, struct err *err)
 {
     char limit[24];
     snprintf(limit, sizeof limit, "%" PRId64, limited ? spec->time_s : 0);
@@ -42,7 +41,7 @@ int job_env_write(const struct config *c, const struct job_spec *spec, bool limi
         {"TRAWL_MODULES", c->slurm.modules},
         {"TRAWL_LIMIT_S", limit}, /* kept by the script itself where nobody else does; 0: none */
     };
-    if (text_open(out, err) != 0) {
+    if (strbuf_open(out, err) != 0) {
         return -1;
     }
     for (size_t i = 0; i < spec->n_env; i++) {
@@ -51,7 +50,7 @@ int job_env_write(const struct config *c, const struct job_spec *spec, bool limi
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
         put_export(out->out, own[i].name, own[i].value);
     }
-    return text_close(out, err);
+    return strbuf_close(out, err);
 }
 
 static int64_t number_of(const json_t *object, const char *key, int64_t or_else)

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/ban.h"
-
 static const struct {
     const char *name;
     enum job_fate fate;
@@ -51,7 +49,8 @@ const char *states_name(const char *state)
     return i < STATES_COUNT ? states[i].name : "UNKNOWN";
 }
 
-static enum job_fate say(const struct job_word *word, const char *source, struct job_outcome *out)
+static enum job_fate outcome_of(const struct job_word *word, const char *source,
+                                struct job_outcome *out)
 {
     *out = (struct job_outcome){.exit_code = word->exit_code, .elapsed_s = word->elapsed_s};
     snprintf(out->state, sizeof out->state, "%s", states_name(word->state));
@@ -69,15 +68,15 @@ static bool ended(const struct job_word *word)
 static enum job_fate engine_says(const struct job_view *view, struct job_outcome *out)
 {
     if (ended(&view->own)) {
-        return say(&view->own, "engine", out);
+        return outcome_of(&view->own, "engine", out);
     }
     if (ended(&view->sacct)) {
-        return say(&view->sacct, "sacct", out);
+        return outcome_of(&view->sacct, "sacct", out);
     }
     if (ended(&view->scontrol)) {
-        return say(&view->scontrol, "scontrol", out);
+        return outcome_of(&view->scontrol, "scontrol", out);
     }
-    return ended(&view->squeue) ? say(&view->squeue, "squeue", out) : JOB_UNKNOWN;
+    return ended(&view->squeue) ? outcome_of(&view->squeue, "squeue", out) : JOB_UNKNOWN;
 }
 
 static enum job_fate weigh(const struct job_view *view, struct job_outcome *out)
@@ -89,16 +88,16 @@ static enum job_fate weigh(const struct job_view *view, struct job_outcome *out)
     bool may_end = strcmp(queue, "RUNNING") == 0 || strcmp(queue, "COMPLETING") == 0;
     if (ended(&view->wrapper) && states_fate(view->wrapper.state) == JOB_SUCCEEDED &&
         (queued != JOB_WAITS || may_end)) {
-        return say(&view->wrapper, "wrapper", out);
+        return outcome_of(&view->wrapper, "wrapper", out);
     }
     if (queued == JOB_WAITS || (queue[0] != '\0' && queued == JOB_UNKNOWN)) {
-        return JOB_WAITS; /* a state that we do not know, but it stands in the queue */
+        return JOB_WAITS; /* a state that we do not know, but the queue lists it */
     }
     struct job_outcome slurm = *out;
     enum job_fate fate = engine_says(view, &slurm);
     if (ended(&view->wrapper)) {
         /* The wrapper knows the exit code, SLURM knows why: over time, over memory, preempted. */
-        enum job_fate wrapper = say(&view->wrapper, "wrapper", out);
+        enum job_fate wrapper = outcome_of(&view->wrapper, "wrapper", out);
         bool slurm_knows_why =
             fate != JOB_UNKNOWN && fate != JOB_SUCCEEDED && strcmp(slurm.state, "FAILED") != 0;
         if (!slurm_knows_why) {

@@ -29,8 +29,8 @@ const char *states_name(const char *state) __attribute__((nonnull, returns_nonnu
 struct job_word {
     char state[JOB_STATE_MAX];
     int exit_code, signal;
-    int64_t elapsed_s; /* -1: not told */
-    int64_t peak_mib;  /* most memory at one time; 0: not told */
+    int64_t elapsed_s; /* -1: not known */
+    int64_t peak_mib;  /* most memory at one time; 0: not known */
 };
 
 struct job_view {
@@ -50,7 +50,7 @@ struct job_outcome {
     char source[12]; /* wrapper, engine, sacct, scontrol, squeue or none */
     int exit_code;
     int64_t elapsed_s;
-    int64_t peak_mib; /* -1: not told */
+    int64_t peak_mib; /* -1: not known */
 };
 
 /*
@@ -64,7 +64,7 @@ enum job_fate states_decide(const struct job_view *view, struct job_outcome *out
  * Whether the job may run now or later, whatever the cluster says of it: a node that was given up
  * runs on, and a listing may lack what there is. Not when its wrapper has said its end, when the
  * engine has seen it gone, when it was cancelled before it began, or when it cannot begin any more.
- * Of one that has begun and said nothing since, its beat tells (poll.c).
+ * For one that has begun and has been silent since, its beat decides (poll.c).
  */
 bool states_may_run(const struct job_view *view, enum job_fate fate)
     __attribute__((nonnull, warn_unused_result));

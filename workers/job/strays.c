@@ -1,7 +1,7 @@
 /*
  * strays.c - the sweep. A name is kept in its task before the job is submitted, so a job that waits
- * or runs and that no task has kept is nobody's: its database was restored, or its task began anew.
- * One whose task was cancelled before it was parked is stopped here.
+ * or runs and that no task has kept is nobody's: its database was restored, or its task was created
+ * again. One whose task was cancelled before it was parked is stopped here.
  */
 #include "workers/job/strays.h"
 
@@ -12,8 +12,6 @@
 
 #include "common/base/log.h"
 #include "common/task/alert.h"
-
-#include "common/base/ban.h"
 
 /* Whether a task in one of these states (an array) has kept the name. */
 static int is_kept(struct db *db, const char *name, const bson_t *states, bool *kept,
@@ -90,7 +88,7 @@ static int load_alerts(struct db *db, struct open_alerts *out, struct err *err)
                           : err_no_memory(err);
 }
 
-/* The job's name stands where other alerts have their raw file. */
+/* The job's name is in the field where other alerts have their raw file. */
 static int open_alert(struct db *db, const struct job_stray *s, struct err *err)
 {
     char text[300];

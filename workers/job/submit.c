@@ -11,8 +11,6 @@
 #include "workers/job/cluster.h"
 #include "workers/job/engine_slurm.h"
 
-#include "common/base/ban.h"
-
 #define GROUP_MAX 64
 
 struct item {
@@ -31,7 +29,7 @@ static struct {
     bool on_the_way;           /* lock */
 } batch = {.lock = PTHREAD_MUTEX_INITIALIZER, .returned = PTHREAD_COND_INITIALIZER};
 
-static int build(const struct config *c, struct item *const *group, size_t n, struct text *script,
+static int build(const struct config *c, struct item *const *group, size_t n, struct strbuf *script,
                  struct err *err)
 {
     if (slurm_begin(script, err) != 0) {
@@ -39,7 +37,7 @@ static int build(const struct config *c, struct item *const *group, size_t n, st
     }
     slurm_put_wrapper(script, c);
     for (size_t i = 0; i < n; i++) {
-        AUTO(text_fini) struct text env = {0};
+        AUTO(strbuf_fini) struct strbuf env = {0};
         if (job_env_write(c, group[i]->spec, false, &env, err) != 0) {
             return -1;
         }
@@ -51,7 +49,7 @@ static int build(const struct config *c, struct item *const *group, size_t n, st
 /* After this every item knows: rc, *out, *err. */
 static void go(const struct config *c, struct item *const *group, size_t n)
 {
-    AUTO(text_fini) struct text script = {0};
+    AUTO(strbuf_fini) struct strbuf script = {0};
     AUTO(free) char *reply = NULL;
     struct err why = {0};
     bool maybe_ran = false;

@@ -32,7 +32,7 @@ struct move_job {
     size_t n_members;
     bool set; /* Sciex: several names with one stem */
 
-    const char *skipped; /* why nothing is to be done; NULL: go on */
+    const char *skipped; /* why there is nothing to do; NULL: go on */
     char *backup;        /* <source_root>/Backup */
     char *pool;          /* the folder of the copies */
     struct record record;
@@ -46,7 +46,7 @@ void move_destroy(void *job);
 
 /* matrix.c: decide what to do with each member, reading every file that is there. INVALID, with
  * nothing touched, when something is not as it was backed up: with ERR_CODE_SOURCE_CHANGED when the
- * raw file is to be acquired anew, after move_undo. */
+ * raw file must be acquired again, after move_undo. */
 int move_decide(struct move_job *job, struct err *err) __attribute__((warn_unused_result));
 /* set.c: whether the names of a set are still those that belong to it: none has come, none is
  * another raw file's. Else INVALID with ERR_CODE_SOURCE_CHANGED. */

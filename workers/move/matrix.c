@@ -5,21 +5,21 @@
  * recorded file of the member, with the recorded hashes; what it has beside them is no matter.
  *
  *   source           target in Backup
- *   no               no              nothing is left to be moved: logged, left out
+ *   no               no              nothing is left to move: logged, left out
  *   no               yes             an earlier attempt has moved it
  *   as backed up     no              rename
  *   as backed up     yes, equal      the source becomes <source>.deleteme
  *   as backed up     yes, not equal  INVALID: two files want one name, a person decides
- *   differs          no              INVALID, source_changed: it is acquired and copied anew
+ *   differs          no              INVALID, source_changed: it is acquired and copied again
  *   differs          yes, equal      moved by an earlier attempt; the source is another file, which
  *                                    the watcher takes for a new one
  *   differs          yes, not equal  INVALID: neither is what was backed up, a person decides
  *   mostly gone      any             INVALID: somebody takes it away, the backup has more
  *   busy             any             held
  *
- * When a set is acquired anew, members that an earlier attempt has moved come back first: its
- * acquisition is looked at as a whole. Whoever dies in between leaves a set of which some are back,
- * and the next attempt finds the same difference, or none and moves them again.
+ * When a set is acquired again, members that an earlier attempt has moved come back first: its
+ * acquisition is looked at as a whole. An attempt that dies in between leaves a set of which some
+ * are back, and the next attempt finds the same difference, or none and moves them again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -84,7 +84,7 @@ static bool is_of(const struct move_member *m, const char *path)
     return strncmp(path, m->to, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
-static int refuse(enum original_state state, const char *why, struct err *err)
+static int refuse_move(enum original_state state, const char *why, struct err *err)
 {
     int code = state == ORIGINAL_DIFFERS ? ERR_CODE_SOURCE_CHANGED : 0;
     return ERR(err, ERR_INVALID, code, "%s: nothing is moved", why);
@@ -196,7 +196,7 @@ static int decide_source(struct move_job *job, struct rehash *hash, struct move_
         m->action = target ? MOVE_ALREADY : MOVE_MISSING;
         return 0;
     case ORIGINAL_FEWER:
-        return refuse(seen.state, seen.why, err);
+        return refuse_move(seen.state, seen.why, err);
     case ORIGINAL_SAME:
     case ORIGINAL_DIFFERS:
     case ORIGINAL_STATE_COUNT:
@@ -206,7 +206,7 @@ static int decide_source(struct move_job *job, struct rehash *hash, struct move_
         return decide_both(job, hash, m, &seen, err);
     }
     m->action = MOVE_RENAME;
-    return seen.state == ORIGINAL_SAME ? 0 : refuse(seen.state, seen.why, err);
+    return seen.state == ORIGINAL_SAME ? 0 : refuse_move(seen.state, seen.why, err);
 }
 
 static int decide(struct move_job *job, struct rehash *hash, struct move_member *m, struct err *err)
@@ -267,7 +267,8 @@ int move_decide(struct move_job *job, struct err *err)
     return doubt_empty_share(job, err);
 }
 
-/* Where a rename is two calls, whoever is cut off between them leaves a file with both names. */
+/* Where a rename is two calls, an attempt that is cut off between them leaves a file with both
+ * names. */
 static int has_both_names(const struct move_job *job, const struct move_member *m, bool *both,
                           struct err *err)
 {

@@ -1,6 +1,6 @@
 /*
- * rename.c - the renames. None can overwrite, and each is the whole step for its member: whoever is
- * cut off leaves the member at one of its two places, where the next attempt finds it.
+ * rename.c - the renames. None can overwrite, and each is the whole step for its member: an attempt
+ * that is cut off leaves the member at one of its two places, where the next attempt finds it.
  */
 #include <errno.h>
 #include <fcntl.h>

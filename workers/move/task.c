@@ -1,49 +1,28 @@
 /* task.c - a move task's document -> struct move_job. Names in documents are escaped (path.h). */
-#include <string.h>
+#include <stdlib.h>
 
-#include "common/base/path.h"
+#include "workers/decode.h"
 #include "workers/move/job.h"
-
-#define MEMBERS_MAX  4096
-#define RAW_FILE_MAX 800 /* 255 bytes, each of them escaped as %XX, and a prefix */
-
-static int no_memory(struct err *err)
-{
-    return err_no_memory(err);
-}
-
-static int take_name(const bson_t *member, const char *field, char **out, struct err *err)
-{
-    const char *text = doc_str(member, field, "");
-    *out = path_unescape(text);
-    if (*out == NULL) {
-        return no_memory(err);
-    }
-    return path_is_safe(*out) && strchr(*out, '/') == NULL
-               ? 0
-               : ERR(err, ERR_INVALID, 0, "task: member '%.200s' is no name of a file", text);
-}
 
 static int take_members(struct move_job *job, const bson_t *task, struct err *err)
 {
     bson_t list, one;
     bson_iter_t at;
-    uint32_t n = doc_sub(task, "input.members", &list) ? bson_count_keys(&list) : 0;
-    if (n == 0 || n > MEMBERS_MAX || !bson_iter_init(&at, &list)) {
-        return ERR(err, ERR_INVALID, 0, "task: input.members has %u names, not 1 to %d", n,
-                   MEMBERS_MAX);
+    uint32_t n = 0;
+    if (decode_members(task, &list, &n, err) != 0) {
+        return -1;
     }
     job->members = calloc(n, sizeof *job->members);
     if (job->members == NULL) {
-        return no_memory(err);
+        return err_no_memory(err);
     }
-    while (job->n_members < n && bson_iter_next(&at)) {
+    for (bool more = bson_iter_init(&at, &list) && bson_iter_next(&at); more;
+         more = bson_iter_next(&at)) {
         struct move_member *m = &job->members[job->n_members++];
         if (!doc_sub(&list, bson_iter_key(&at), &one)) {
             return ERR(err, ERR_INVALID, 0, "task: a member is no {from, to}");
         }
-        if (take_name(&one, "from", &m->from, err) != 0 ||
-            take_name(&one, "to", &m->to, err) != 0) {
+        if (decode_member(&one, &m->from, &m->to, err) != 0) {
             return -1;
         }
     }
@@ -53,21 +32,10 @@ static int take_members(struct move_job *job, const bson_t *task, struct err *er
 int move_decode(void *arg, const bson_t *task, struct err *err)
 {
     struct move_job *job = arg;
-    const char *raw_file = doc_str(task, "raw_file", "");
-    const char *root = doc_str(task, "input.source_root", "");
-    size_t len = strlen(raw_file);
-    if (len == 0 || len > RAW_FILE_MAX) {
-        return ERR(err, ERR_INVALID, 0, "task: raw_file has %zu bytes, not 1 to %d", len,
-                   RAW_FILE_MAX);
-    }
-    if (root[0] != '/') {
-        return ERR(err, ERR_INVALID, 0, "task: input.source_root '%.200s' is not absolute", root);
-    }
-    job->set = strcmp(doc_str(task, "input.type", ""), "sciex") == 0;
-    job->raw_file = strdup(raw_file);
-    job->source_root = strdup(root);
-    if (job->raw_file == NULL || job->source_root == NULL) {
-        return no_memory(err);
+    job->set = decode_is_set(task);
+    if (decode_raw_file(task, &job->raw_file, err) != 0 ||
+        decode_source_root(task, &job->source_root, err) != 0) {
+        return -1;
     }
     return take_members(job, task, err);
 }

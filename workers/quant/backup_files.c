@@ -5,12 +5,11 @@
 #include <string.h>
 
 #include "common/base/path.h"
+#include "common/base/shell.h"
 #include "common/db/db.h"
 #include "common/raw/backup_record.h"
 
-#include "common/base/ban.h"
-
-/* *main: it is what the software is told to read. */
+/* *main: the path that the software gets to read. */
 static int put_file(const struct quant_job *job, const char *name, FILE *out, bool *main,
                     struct err *err)
 {
@@ -34,9 +33,9 @@ static int put_file(const struct quant_job *job, const char *name, FILE *out, bo
 
 static int put_files(struct quant_job *job, const struct record *r, struct err *err)
 {
-    AUTO(text_fini) struct text t = {0};
+    AUTO(strbuf_fini) struct strbuf t = {0};
     bool main = false;
-    if (text_open(&t, err) != 0) {
+    if (strbuf_open(&t, err) != 0) {
         return -1;
     }
     for (size_t i = 0; i < r->n; i++) {
@@ -44,7 +43,7 @@ static int put_files(struct quant_job *job, const struct record *r, struct err *
             return -1;
         }
     }
-    if (text_close(&t, err) != 0) {
+    if (strbuf_close(&t, err) != 0) {
         return -1;
     }
     if (!main) {

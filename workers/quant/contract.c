@@ -12,9 +12,8 @@
 #include <string.h>
 
 #include "common/base/path.h"
+#include "common/base/shell.h"
 #include "workers/quant/metrics.h"
-
-#include "common/base/ban.h"
 
 #define VALUES_MAX 8
 
@@ -81,9 +80,9 @@ static const struct job_pair *placeholder_at(const struct command *c, const char
 static void put_word(void *ctx, const char *word)
 {
     struct command *c = ctx;
-    AUTO(text_fini) struct text filled = {0};
+    AUTO(strbuf_fini) struct strbuf filled = {0};
     struct err ignored = {0};
-    if (c->failed || text_open(&filled, &ignored) != 0) {
+    if (c->failed || strbuf_open(&filled, &ignored) != 0) {
         c->failed = true;
         return;
     }
@@ -92,7 +91,7 @@ static void put_word(void *ctx, const char *word)
         fputs(p != NULL ? p->value : (char[]){*at, '\0'}, filled.out);
         at += p != NULL ? strlen(p->name) : 1;
     }
-    c->failed = text_close(&filled, &ignored) != 0;
+    c->failed = strbuf_close(&filled, &ignored) != 0;
     if (!c->failed) {
         fputc(' ', c->out);
         shell_quote(c->out, filled.data);
@@ -171,9 +170,9 @@ static int put_command(const struct quant_job *job, const struct contract *p, FI
 
 static int make_command(const struct quant_job *job, struct contract *c, struct err *err)
 {
-    AUTO(text_fini) struct text t = {0};
-    if (text_open(&t, err) != 0 || put_command(job, c, t.out, err) != 0 ||
-        text_close(&t, err) != 0) {
+    AUTO(strbuf_fini) struct strbuf t = {0};
+    if (strbuf_open(&t, err) != 0 || put_command(job, c, t.out, err) != 0 ||
+        strbuf_close(&t, err) != 0) {
         return -1;
     }
     c->command = TAKE(t.data);

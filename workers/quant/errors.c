@@ -1,3 +1,10 @@
+/*
+ * errors.c - from a failed job to a short code. A state that says why itself (TIMEOUT,
+ * OUT_OF_MEMORY) is the code. Else the software's own events.jsonl is asked, then the end of the
+ * log from its newest line back: each line is held against the site's table and then against ours,
+ * which is built into the program. A table's line has three words: the software type or *, the
+ * code, and the text to look for.
+ */
 #include "workers/quant/errors.h"
 
 #include <ctype.h>
@@ -10,8 +17,6 @@
 #include "common/base/path.h"
 #include "common/base/shell.h"
 #include "workers/quant/embedded.h"
-
-#include "common/base/ban.h"
 
 #define TABLE_MAX  (256u * 1024)
 #define EVENTS_MAX (8u * 1024 * 1024)

@@ -10,8 +10,6 @@
 #include "common/base/path.h"
 #include "common/quant/settings_files.h"
 
-#include "common/base/ban.h"
-
 #define SEEN_MAX 256
 
 struct files_seen {
@@ -50,7 +48,7 @@ static bool was_seen(struct files_seen *seen, const char *key)
     return found;
 }
 
-static void note(struct files_seen *seen, const char *key)
+static void remember_file(struct files_seen *seen, const char *key)
 {
     pthread_mutex_lock(&seen->lock);
     memcpy(seen->keys[seen->next], key, HASH_XXH_HEX);
@@ -94,7 +92,7 @@ int files_check(struct files_seen *seen, const struct config *cfg, const struct 
             return -1;
         }
         if (known) {
-            note(seen, key);
+            remember_file(seen, key);
         }
     }
     return 0;

@@ -1,3 +1,10 @@
+/*
+ * metrics.c - from the software's files to one metrics document. A plan says which columns of which
+ * files are read: the type's table in metrics_tables.c, or for "custom" one made of the settings'
+ * column map. metrics_read goes through the plan's files in the output folder and appends what
+ * metrics_values.c makes of each; columns that a file lacks are listed in "missing_columns".
+ * metrics_update wraps the result in the update of this attempt's metrics document.
+ */
 #include "workers/quant/metrics.h"
 
 #include <errno.h>
@@ -10,8 +17,6 @@
 #include "common/base/clock.h"
 #include "common/base/path.h"
 #include "workers/quant/table.h"
-
-#include "common/base/ban.h"
 
 /* --- the files of a type --- */
 
@@ -89,16 +94,16 @@ static int make_plan(const struct quant_job *job, struct plan *p, struct err *er
 
 char *metrics_files(const struct quant_job *job)
 {
-    AUTO(text_fini) struct text t = {0};
+    AUTO(strbuf_fini) struct strbuf t = {0};
     AUTO(plan_fini) struct plan plan = {0};
     struct err ignored = {0};
-    if (make_plan(job, &plan, &ignored) != 0 || text_open(&t, &ignored) != 0) {
+    if (make_plan(job, &plan, &ignored) != 0 || strbuf_open(&t, &ignored) != 0) {
         return NULL;
     }
     for (const struct metric_file *f = plan.files; f->name != NULL; f++) {
         fprintf(t.out, "%s\n", f->name);
     }
-    return text_close(&t, &ignored) == 0 ? TAKE(t.data) : NULL;
+    return strbuf_close(&t, &ignored) == 0 ? TAKE(t.data) : NULL;
 }
 
 /* --- reading --- */
@@ -165,7 +170,7 @@ int metrics_read(const struct quant_job *job, bson_t *out, struct err *err)
     return 0;
 }
 
-/* null for what nobody could tell */
+/* null for what is not known */
 static void append_known(bson_t *out, const char *name, int64_t value)
 {
     metrics_append_number(out, name, value >= 0 ? (double)value : (double)NAN);

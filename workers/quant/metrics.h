@@ -8,8 +8,8 @@
 #include "workers/quant/table.h"
 
 /*
- * A metric stands in one line for each name that its column has had, the newest first, one after
- * the other: the first whose columns are in the table counts.
+ * A metric has one line for each name that its column has had, the newest first, one after the
+ * other: the first whose columns are in the table counts.
  */
 struct metric_column {
     const char *column;

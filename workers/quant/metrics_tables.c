@@ -6,8 +6,6 @@
 
 #include "workers/quant/metrics.h"
 
-#include "common/base/ban.h"
-
 static const struct metric_column msqc_results[] = {
     {"ms1_median_injection_time", "ms1_median_injection_time", METRIC_MEAN, 0, NULL, NULL},
     {"ms1_scans", "ms1_scans", METRIC_MEAN, 0, NULL, NULL},
@@ -88,7 +86,7 @@ static const struct metric_file diann_files[] = {
 };
 
 /*
- * Skyline's report of iRT peptides; what is told of their peaks is of the heavy ones. Without
+ * Skyline's report of iRT peptides; only the figures of the heavy peaks are taken. Without
  * --report-invariant it is written in the language of the computer: captions with spaces, and
  * semicolons and decimal commas.
  */

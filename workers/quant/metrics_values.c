@@ -8,10 +8,8 @@
 #include <string.h>
 
 #include "common/base/path.h"
-#include "common/base/shell.h"
+#include "common/base/strbuf.h"
 #include "workers/quant/metrics.h"
-
-#include "common/base/ban.h"
 
 void metrics_append_number(bson_t *out, const char *name, double value)
 {
@@ -22,7 +20,7 @@ void metrics_append_number(bson_t *out, const char *name, double value)
     }
 }
 
-/* Text of a result file stands in a document: escaped, unless it is plain UTF-8. */
+/* Text of a result file, as a document holds it: escaped, unless it is plain UTF-8. */
 static void append_text(bson_t *out, const char *name, const char *value)
 {
     if (bson_utf8_validate(value, strlen(value), false)) {
@@ -227,7 +225,7 @@ static int append_metric(const struct reading *r, const char *metric, bson_t *ou
     return 0;
 }
 
-/* "PEPC[+57.02]K" -> "PEPC_+57:02K": what may stand in the name of a field. */
+/* "PEPC[+57.02]K" -> "PEPC_+57:02K": what the name of a field may hold. */
 static char *row_metric(const struct metric_rows *rows, const char *key, const char *metric)
 {
     char *name = NULL;
@@ -284,19 +282,19 @@ static int read_rows(const struct table *t, const struct metric_file *f, bson_t 
 /* "a, b, c", as much as fits; free(). */
 static char *list_header(const struct table *t)
 {
-    AUTO(text_fini) struct text list = {0};
+    AUTO(strbuf_fini) struct strbuf list = {0};
     struct err ignored = {0};
-    if (text_open(&list, &ignored) != 0) {
+    if (strbuf_open(&list, &ignored) != 0) {
         return NULL;
     }
     for (size_t i = 0; i < table_columns(t); i++) {
         AUTO(free) char *name = path_escape(table_header(t, i));
         fprintf(list.out, "%s%s", i > 0 ? ", " : "", name != NULL ? name : "?");
     }
-    return text_close(&list, &ignored) == 0 ? TAKE(list.data) : NULL;
+    return strbuf_close(&list, &ignored) == 0 ? TAKE(list.data) : NULL;
 }
 
-static int refuse(const struct table *t, const struct metric_file *f, struct err *err)
+static int no_wanted_column(const struct table *t, const struct metric_file *f, struct err *err)
 {
     const struct metric_column *first = f->columns;
     AUTO(free) char *header = list_header(t);
@@ -322,7 +320,7 @@ int metrics_of_table(const struct table *t, const struct metric_file *f, bson_t 
         }
     }
     if (!any && !f->optional) {
-        return refuse(t, f, err);
+        return no_wanted_column(t, f, err);
     }
     return f->rows != NULL ? read_rows(t, f, out, missing, err) : 0;
 }

@@ -1,3 +1,13 @@
+/*
+ * output.c - the output folder, and the end of its log. output_choose decides which folder the job
+ * writes to. A folder that is ours, from an earlier attempt, or that nobody has is taken; one that
+ * somebody else owns is what the exists mode decides about: refuse it, write into it, adopt the job
+ * that wrote it (its id is in log.txt, its name in .trawl-job), or take the next free
+ * <output>.runN.
+ *
+ * output_log_tail reads the end of log.txt and escapes it line by line, so that it can be stored as
+ * UTF-8.
+ */
 #include "workers/quant/output.h"
 
 #include <ctype.h>
@@ -12,8 +22,6 @@
 #include "common/base/fs.h"
 #include "common/base/path.h"
 #include "workers/job/folder.h"
-
-#include "common/base/ban.h"
 
 #define RUNS_MAX       1000
 #define LOG_TAIL_BYTES 8192
@@ -64,8 +72,8 @@ static int choose_next(struct quant_job *job, struct err *err)
     return ERR(err, ERR_INVALID, 0, "%s.run2 to .run%d exist already", job->output, RUNS_MAX);
 }
 
-/* The job that wrote this folder: its id stands in log.txt, its name beside it. Where nothing is
- * written there the name is enough. */
+/* The job that wrote this folder: log.txt has its id, .trawl-job its name. Where nothing is written
+ * there the name is enough. */
 static int adopt(struct quant_job *job, struct err *err)
 {
     static const char key[] = "slurm_job_id:";
@@ -139,10 +147,10 @@ static const char *last_lines(const char *text, size_t len)
 }
 
 /* Line by line, because path_escape would make %0A of the line breaks. */
-static char *escape_lines(char *text, struct text *out)
+static char *escape_lines(char *text, struct strbuf *out)
 {
     struct err ignored = {0};
-    if (text_open(out, &ignored) != 0) {
+    if (strbuf_open(out, &ignored) != 0) {
         return NULL;
     }
     for (char *at = text; *at != '\0';) {
@@ -155,12 +163,12 @@ static char *escape_lines(char *text, struct text *out)
         fputc('\n', out->out);
         at += len + (more ? 1 : 0);
     }
-    return text_close(out, &ignored) == 0 ? TAKE(out->data) : NULL;
+    return strbuf_close(out, &ignored) == 0 ? TAKE(out->data) : NULL;
 }
 
 char *output_log_tail(const struct quant_job *job)
 {
-    AUTO(text_fini) struct text out = {0};
+    AUTO(strbuf_fini) struct strbuf out = {0};
     struct err ignored = {0};
     AUTO(free) char *path = path_join(job->worker_output, "log.txt", &ignored);
     int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) : -1;

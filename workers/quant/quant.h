@@ -1,7 +1,7 @@
 /*
  * quant.h - the job of this kind: one raw file, quantified with one settings document.
  *
- * Names and paths are bytes here; in documents they stand escaped (path_escape). Paths come in two
+ * Names and paths are bytes here; documents hold them escaped (path_escape). Paths come in two
  * views: what the cluster's nodes see (cluster_) and what this process sees (worker_).
  */
 #ifndef WORKERS_QUANT_QUANT_H
@@ -25,10 +25,10 @@ struct quant_job {
     char *raw;         /* below the backup location */
     char *output;      /* below the output location; prepare may add .run2 */
     char *raw_id;      /* of the raw file document */
-    char *raw_id_text; /* the same as it stands in documents */
+    char *raw_id_text; /* the same as documents hold it */
     char *project;
     char month[8];      /* folder of the job below <slurm>/jobs */
-    int64_t created_ms; /* of the task: tells it from an older one of the same id */
+    int64_t created_ms; /* of the task: differs from that of an older one of the same id */
     bool sciex;
     bool cancel; /* somebody asked to stop */
     char *owner; /* what marks the output folder as ours: the task, and which run of it */

@@ -3,8 +3,6 @@
 #include "common/base/path.h"
 #include "workers/quant/quant.h"
 
-#include "common/base/ban.h"
-
 void quant_parked(const void *p, bson_t *out)
 {
     const struct quant_job *job = p;

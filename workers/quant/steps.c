@@ -22,8 +22,6 @@
 #include "workers/quant/metrics.h"
 #include "workers/quant/output.h"
 
-#include "common/base/ban.h"
-
 int quant_prepare(void *p, struct err *err)
 {
     struct quant_job *job = p;
@@ -66,7 +64,7 @@ static int set_folder(struct quant_job *job, struct err *err)
 }
 
 /* A cluster remembers names for weeks, and may serve several environments: the same task of another
- * database, or of one that was made anew, is another job. */
+ * database, or of one that was created again, is another job. */
 static int set_name(struct quant_job *job, struct err *err)
 {
     const struct config *c = job->base.cfg;
@@ -206,7 +204,7 @@ static int store_metrics(struct quant_job *job, struct err *err)
     return db_upsert(job->base.db, DB_METRICS, filter, update, &won, err);
 }
 
-/* Of a job that failed for good only the time and the memory are told; one that was lost runs
+/* Of a job that failed for good only the time and the memory are stored; one that was lost runs
  * again. */
 static int note_failure(struct quant_job *job, struct err *err)
 {

@@ -1,3 +1,13 @@
+/*
+ * table.c - TSV and CSV, cut in place. The text is decoded to UTF-8 into one block, and the cells
+ * are cut in place: read_cell writes unquoted text over what it has read, which never gets longer,
+ * and ends it with a NUL. cells[] points into that block, row by row, the header first.
+ *
+ * A row that has another number of fields than the header, an open quote and a last line without
+ * its end mean a file that is still being written or was cut, and are errors. table_number knows
+ * the words that software writes for "no value", percent signs, and decimal commas where no other
+ * reading is possible.
+ */
 #include "workers/quant/table.h"
 
 #include <ctype.h>
@@ -10,8 +20,6 @@
 #include <strings.h>
 
 #include "common/base/fs.h"
-
-#include "common/base/ban.h"
 
 #define COLUMNS_MAX 4096
 #define NUMBER_MAX  64

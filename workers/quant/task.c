@@ -11,8 +11,6 @@
 #include "common/base/path.h"
 #include "workers/quant/quant.h"
 
-#include "common/base/ban.h"
-
 const char *quant_exists_name(enum quant_exists mode)
 {
     static const char *const names[] = {

@@ -1,6 +1,6 @@
 /*
  * erase.c - deleting. A file is deleted only as it was when it was read: another size or another
- * time ends the attempt, and the next one checks anew. A folder is only ever removed when it is
+ * time ends the attempt, and the next one checks again. A folder is only ever removed when it is
  * empty, which the kernel decides.
  */
 #include <errno.h>
@@ -137,7 +137,7 @@ int remove_erase(struct remove_job *job, struct err *err)
             return -1;
         }
     }
-    for (size_t i = t->n; i-- > 0;) { /* what is inside stands behind its folder */
+    for (size_t i = t->n; i-- > 0;) { /* what is inside comes after its folder */
         if (t->entries[i].kind == TREE_DIR && erase_folder(job, i, err) != 0) {
             return -1;
         }

@@ -13,7 +13,7 @@ struct remove_job {
     char *raw_file, *source_root;
     bool set; /* Sciex */
 
-    const char *skipped; /* why nothing is to be done; NULL: go on */
+    const char *skipped; /* why there is nothing to do; NULL: go on */
     char *backup;        /* <source_root>/Backup */
     char *pool;          /* the folder of the copies */
     struct record record;

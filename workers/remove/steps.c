@@ -20,7 +20,7 @@ static void read_hook(void *ctx, int64_t bytes)
     run_progress(job->base.run, job->bytes_read, job->check.total);
 }
 
-/* The raw file as it is now; INVALID when its backup cannot stand for it. */
+/* The raw file as it is now; INVALID when its backup cannot replace it. */
 static int load_raw(const struct remove_job *job, bson_t **out, struct err *err)
 {
     if (db_find_id(job->base.db, DB_RAW_FILES, job->raw_file, out, err) != 0) {
@@ -71,7 +71,7 @@ static void append_refused(const struct retire_check *c, bson_t *fields)
     bson_append_array_end(fields, &list);
 }
 
-static int refuse(struct remove_job *job, struct err *err)
+static int refuse_deletion(struct remove_job *job, struct err *err)
 {
     char reason[RETIRE_REASON];
     bson_t fields = BSON_INITIALIZER;
@@ -98,7 +98,7 @@ static int remove_check(void *arg, struct err *err)
     if (retire_check_run(&job->check, &job->record, &place, err) != 0) {
         return -1;
     }
-    return job->check.bad == 0 ? 0 : refuse(job, err);
+    return job->check.bad == 0 ? 0 : refuse_deletion(job, err);
 }
 
 static int remove_step_erase(void *arg, struct err *err)

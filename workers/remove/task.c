@@ -1,27 +1,17 @@
 /* task.c - a remove task's document -> struct remove_job, and the end of a job. */
-#include <string.h>
+#include <stdlib.h>
 
+#include "workers/decode.h"
 #include "workers/remove/job.h"
-
-#define RAW_FILE_MAX 800 /* 255 bytes, each of them escaped as %XX, and a prefix */
 
 int remove_decode(void *arg, const bson_t *task, struct err *err)
 {
     struct remove_job *job = arg;
-    const char *raw_file = doc_str(task, "raw_file", "");
-    const char *root = doc_str(task, "input.source_root", "");
-    size_t len = strlen(raw_file);
-    if (len == 0 || len > RAW_FILE_MAX) {
-        return ERR(err, ERR_INVALID, 0, "task: raw_file has %zu bytes, not 1 to %d", len,
-                   RAW_FILE_MAX);
+    job->set = decode_is_set(task);
+    if (decode_raw_file(task, &job->raw_file, err) != 0) {
+        return -1;
     }
-    if (root[0] != '/') {
-        return ERR(err, ERR_INVALID, 0, "task: input.source_root '%.200s' is not absolute", root);
-    }
-    job->raw_file = strdup(raw_file);
-    job->source_root = strdup(root);
-    job->set = strcmp(doc_str(task, "input.type", ""), "sciex") == 0;
-    return job->raw_file != NULL && job->source_root != NULL ? 0 : err_no_memory(err);
+    return decode_source_root(task, &job->source_root, err);
 }
 
 void remove_destroy(void *arg)

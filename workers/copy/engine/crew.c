@@ -46,7 +46,7 @@ static void *helper(void *arg)
     return NULL;
 }
 
-static void look(struct crew *crew)
+static void call_hooks(struct crew *crew)
 {
     struct copy *c = crew->copy;
     const struct copy_hooks *h = &c->plan->hooks;
@@ -82,7 +82,7 @@ static void wait_for_helpers(struct crew *crew)
         while (crew->running > 0 && mono_wait(&crew->ended, &crew->lock, until)) {
         }
         pthread_mutex_unlock(&crew->lock);
-        look(crew);
+        call_hooks(crew);
         pthread_mutex_lock(&crew->lock);
     }
     pthread_mutex_unlock(&crew->lock);
@@ -133,7 +133,7 @@ int crew_run(struct copy *c, const struct crew_job *job, struct err *err)
 bool crew_again(struct copy *c, int code, int64_t until_ms)
 {
     const struct copy_hooks *h = &c->plan->hooks;
-    struct err ignored = {0}; /* whoever asked for the stop asks again */
+    struct err ignored = {0}; /* the hook asks for the stop again */
     if (!fs_is_held(code) || mono_ms() >= until_ms ||
         (h->check != NULL && h->check(h->ctx, &ignored) != 0)) {
         return false;

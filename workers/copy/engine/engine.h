@@ -42,9 +42,8 @@ enum copy_readback {
 
 /* A file of an earlier copy of this raw file, as that copy recorded it. */
 struct copy_superseded {
-    unsigned
-        copy;   /* which: a file or folder that stands there is replaced only as one copy's whole */
-    char *path; /* relative to target_dir */
+    unsigned copy; /* which: a file or folder that is there is replaced only as one copy's whole */
+    char *path;    /* relative to target_dir */
     int64_t size;
     char xxh3[HASH_XXH_HEX];
 };
@@ -60,8 +59,8 @@ struct copy_plan {
     int64_t fence;
     enum hash_digest digest;
     int64_t etag_part_bytes; /* of the upload whose ETag is worked out, too; 0: none */
-    /* What may be replaced, by copy, then by path in byte order: nothing else that stands under a
-     * final name. */
+    /* What may be replaced, by copy, then by path in byte order: nothing else that has a final
+     * name. */
     const struct copy_superseded *supersedes;
     size_t n_supersedes;
     unsigned streams, file_threads;

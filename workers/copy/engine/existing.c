@@ -1,7 +1,7 @@
 /*
- * existing.c - never overwrite: what stands under a final name already is hashed. The same content
- * means that the member is done; other content is an error with both hashes, unless it is that of
- * the earlier copy (supersede.c) or an operator allowed to rename it aside.
+ * existing.c - never overwrite: what has a final name already is hashed. The same content means
+ * that the member is done; other content is an error with both hashes, unless it is that of the
+ * earlier copy (supersede.c) or an operator allowed to rename it aside.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,10 @@
 /*
  * flush.c - to the disk, all at once where that can be known to have worked.
  *
- * syncfs(2) reports the lost write of any file of the mount, whoever wrote it. So its failure says
- * nothing about our files, and the error may not be told again when one of them is flushed: each is
- * flushed alone, which names the file, and read back from the disk whatever the plan says.
+ * syncfs(2) reports the lost write of any file of the mount, also of other programs. So its failure
+ * says nothing about our files, and the error may not be reported again when one of them is
+ * flushed: each is flushed alone, which names the file, and read back from the disk whatever the
+ * plan says.
  */
 #include <errno.h>
 #include <fcntl.h>

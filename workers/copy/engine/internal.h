@@ -3,7 +3,7 @@
  *
  * A raw file has members (top-level names); a member has entries (itself, or all files and folders
  * below it). Each member is built as one part (a file or a folder) beside its final name, and has
- * one journal, which is also the lock of whoever writes the part.
+ * one journal, which is also the lock of the process that writes the part.
  */
 #ifndef WORKERS_COPY_INTERNAL_H
 #define WORKERS_COPY_INTERNAL_H
@@ -62,7 +62,7 @@ struct member {
     size_t first, count;      /* its entries */
     struct listing old;       /* of superseded: the files as they were when they were hashed */
     struct journal *journal;  /* NULL until the part is begun */
-    char key[COPY_NAME_ROOM]; /* what stands for the name in the names of parts */
+    char key[COPY_NAME_ROOM]; /* the name, or its hash, as part names hold it */
     char part[COPY_NAME_ROOM];
 };
 
@@ -81,11 +81,11 @@ struct copy {
     _Atomic int64_t limit_next_ns; /* when the bandwidth limit lets the next byte pass */
     bool flush_each;               /* few small files: each is flushed by itself */
     bool discard;                  /* copy_free removes the parts */
-    size_t mapped_names;           /* that stand in the manifest as at the server */
+    size_t mapped_names;           /* that the manifest has as the server writes them */
 };
 
-/* Where an entry's bytes are: a folder's descriptor and a name relative to it. */
-struct place {
+/* --- entry.c: where an entry's bytes are, and what it is called --- */
+struct place { /* a folder's descriptor and a name relative to it */
     int dir;
     const char *name;
 };
@@ -146,8 +146,6 @@ int source_same(const struct copy *c, struct entry *e, int fd, struct err *err);
 /* errno -> err for a source path: what its share refuses at present is HOLD, what is gone "source
  * changed: …", or "source vanished: …" when all of it is. */
 int source_err(const struct copy *c, const struct entry *e, const char *what, struct err *err);
-/* errno -> err for the target: says what it means to the operator. */
-int target_err(const struct copy *c, const struct entry *e, const char *what, struct err *err);
 
 /* --- crew.c: helpers that run while the owner looks at the hooks --- */
 struct crew_job {
@@ -174,9 +172,6 @@ struct target {
     atomic_bool direct;
 };
 int target_open(struct target *t, bool direct, struct place at, int flags);
-/* errno -> err for the part of an entry. One that was taken over and cannot be opened (the server
- * still holds it for its dead writer) is given up: the next attempt begins a fresh one. */
-int target_part_err(struct copy *c, const struct entry *e, const char *what, struct err *err);
 void target_close(struct target *t);
 /* len bytes at a multiple of COPY_ALIGN; buf is aligned and has room up to the next COPY_ALIGN,
  * which is overwritten. The file may end up longer by the padding: cut it afterwards. -1 and errno.
@@ -200,13 +195,18 @@ ssize_t read_full(int fd, unsigned char *buf, size_t len, int64_t at);
  * a share would hide it else (fs_rename.c). */
 int apply_metadata(const struct copy *c, int fd, const struct entry *e);
 bool is_marked_last(const struct copy *c, const struct entry *e);
+/* A rename within the target's folder that fails with EEXIST or ENOTEMPTY when the name is taken,
+ * and waits for a while when somebody has the file open. */
+int target_rename_new(struct copy *c, const char *from, const char *to);
+/* errno -> err for the target: says what it means to the operator. */
+int target_err(const struct copy *c, const struct entry *e, const char *what, struct err *err);
 
 /* --- journal.c: which chunks an interrupted attempt had written --- */
 /* Owns adopted_fd, which is locked; -1: none is taken over. */
 struct journal *journal_open(struct copy *c, const struct member *m, int adopted_fd,
                              struct err *err);
 /* Whether a lock on this journal that we got means that nobody writes the part. */
-bool journal_can_tell(const struct copy *c, int fd);
+bool journal_lock_is_proof(const struct copy *c, int fd);
 /* Take our journal away: no attempt takes the part over any more. */
 void journal_give_up(struct copy *c, const struct member *m);
 void journal_free(struct journal *j);
@@ -221,6 +221,9 @@ int leftover_adopt(struct copy *c, struct member *m, struct err *err);
  * when something stays that somebody has open; -1 and *err on other failures. */
 int leftover_clear(struct copy *c, const char *key, struct err *err);
 int leftover_clear_older(struct copy *c, const struct member *m, struct err *err);
+/* errno -> err for the part of an entry. One that was taken over and cannot be opened (the server
+ * still holds it for its dead writer) is given up: the next attempt begins a fresh one. */
+int leftover_part_err(struct copy *c, const struct entry *e, const char *what, struct err *err);
 int remove_tree(int dir, const char *name);
 
 /* --- the passes --- */
@@ -234,13 +237,10 @@ bool small_is(const struct copy *c, const struct entry *e);
 int pipe_transfer(struct copy *c, struct entry *e, struct err *err); /* pipe.c */
 int manifest_write(struct copy *c, struct err *err);                 /* manifests.c */
 int publish_all(struct copy *c, struct err *err);                    /* publish.c */
-/* A rename within the target's folder that fails with EEXIST or ENOTEMPTY when the name is taken,
- * and waits for a while when somebody has the file open. */
-int rename_new(struct copy *c, const char *from, const char *to);
 
 /* --- flush.c --- */
 /* All that was written to the target is on its disk. Where that cannot be said of the file system
- * as a whole (another file's lost write is told to whoever asks next), each of these is flushed
+ * as a whole (another file's lost write is reported to the next call), each of these is flushed
  * alone, and then read back in any case. */
 int flush_files(struct copy *c, struct entry **files, size_t n, struct err *err);
 int flush_all(struct copy *c, struct err *err);
@@ -248,18 +248,18 @@ int flush_all(struct copy *c, struct err *err);
 /* --- spelling.c: names that the target takes for one, or writes otherwise --- */
 /* Before the first byte: INVALID, naming both, when two of the raw file's names are one there. */
 int spelling_check(struct copy *c, struct err *err);
-/* What stands under a member's final name: "" when it is called exactly so, else how it is. */
+/* How the file with a member's final name is really called: "" when exactly so. */
 int spelling_of_existing(struct copy *c, const struct member *m, char other[static COPY_NAME_ROOM],
                          struct err *err);
 /* After the last write: the parts have the source's names, kinds and sizes, none else. */
 int spelling_of_parts(struct copy *c, struct err *err);
-/* A path below target_dir as it stands at the server, where final names are given. free(); NULL and
+/* A path below target_dir as the server writes it, where final names are given. free(); NULL and
  * *err when memory is short. */
 char *spelling_at_server(struct copy *c, const char *path, struct err *err) OWNED;
 
 /* --- supersede.c: content of an earlier copy of this raw file makes way for the new --- */
-/* 1 when exactly that stands under the final name, 0 when not, -1 on failure. *alike = whether by
- * names and sizes it could be the source's content as well. */
+/* 1 when exactly that has the final name, 0 when not, -1 on failure. *alike = whether by names and
+ * sizes it could be the source's content as well. */
 int superseded_is(struct copy *c, struct member *m, bool *alike, struct err *err);
 /* Whether the earlier copy has a file that the source has no more. */
 bool superseded_has_more(const struct copy *c, const struct member *m);

@@ -9,10 +9,10 @@
  * only after the bytes were read back and equal the hash of the source's bytes. So a torn, stale or
  * lying journal costs time, not truth, and lines need no ordering against the data.
  *
- * The journal is also the lock: whoever writes the part holds flock(2) on it for as long as it
+ * The journal is also the lock: the process that writes the part holds flock(2) on it as long as it
  * lives. A part is adopted only when nobody holds its journal any more; a live writer of an older
  * fence could otherwise change bytes that have been proven. Where locks do not leave the host or
- * the mount, only the last "by" tells whether the lock says anything.
+ * the mount, only the last "by" shows whether the lock means anything.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -72,7 +72,7 @@ static char *read_all(int fd)
     return text;
 }
 
-bool journal_can_tell(const struct copy *c, int fd)
+bool journal_lock_is_proof(const struct copy *c, int fd)
 {
     char ours[128];
     if (!c->traits.local_locks) {
@@ -94,7 +94,7 @@ static int lock(const struct copy *c, int fd, struct err *err)
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
         struct stat st;
         bool fresh = fstat(fd, &st) == 0 && st.st_size == 0;
-        return fresh || journal_can_tell(c, fd)
+        return fresh || journal_lock_is_proof(c, fd)
                    ? 0
                    : ERR(err, ERR_HOLD, EBUSY,
                          "another host may be writing this copy under the same fence");
@@ -286,7 +286,7 @@ int journal_load(struct copy *c, struct member *m, struct err *err)
         }
     }
     qsort(files, claims.n, sizeof *files, by_rel);
-    /* A torn line ends here, so that the next one stands alone. */
+    /* A torn line ends here, so that the next one is a line of its own. */
     const char *end = text[strlen(text) - 1] != '\n' ? "\n" : "";
     m->journal->used = (size_t)snprintf(m->journal->buf, JOURNAL_ROOM, "%s%s", end, by);
     journal_flush(m->journal, false);

@@ -56,7 +56,7 @@ static int each_leftover(struct copy *c, const char *key, leftover_fn *fn, void 
     }
 }
 
-static void note(struct found *f, const char *name, int64_t fence)
+static void found_set(struct found *f, const char *name, int64_t fence)
 {
     f->fence = fence;
     snprintf(f->name, sizeof f->name, "%s", name);
@@ -70,10 +70,10 @@ static void look_at_journal(struct copy *c, const char *name, int64_t fence, str
         return;
     }
     /* Without locks nobody can be known to be dead. */
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || !journal_can_tell(c, fd)) {
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || !journal_lock_is_proof(c, fd)) {
         l->alive = true;
     } else if (fence > l->journal.fence) {
-        note(&l->journal, name, fence);
+        found_set(&l->journal, name, fence);
         int old = l->journal_fd;
         l->journal_fd = fd;
         fd = old;
@@ -93,7 +93,7 @@ static int look_at(struct copy *c, const char *name, const struct part_id *id, v
     } else if (id->is_journal) {
         look_at_journal(c, name, id->fence, l);
     } else if (id->fence > l->part.fence && !(id->dotted && c->traits.smb)) {
-        note(&l->part, name, id->fence);
+        found_set(&l->part, name, id->fence);
     }
     return 0;
 }
@@ -166,6 +166,21 @@ int leftover_adopt(struct copy *c, struct member *m, struct err *err)
     }
     m->has_part = true;
     return l.alive || leftover_clear_older(c, m, err) >= 0 ? 0 : -1;
+}
+
+int leftover_part_err(struct copy *c, const struct entry *e, const char *what, struct err *err)
+{
+    int code = errno;
+    char shown[COPY_SHOWN_ROOM];
+    const struct member *m = &c->members[e->member];
+    bool stuck = code == EINVAL || code == EIO || code == ESTALE || fs_is_held(code);
+    if (!m->adopted || !stuck) {
+        return target_err(c, e, what, err);
+    }
+    journal_give_up(c, m);
+    return ERR(err, ERR_TRANSIENT, code,
+               "target %s: %s %s, which an earlier attempt has left: %s; the next begins afresh",
+               c->target_path, what, entry_shown(c, e, shown), strerror(code));
 }
 
 /* --- removing --- */

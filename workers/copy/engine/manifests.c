@@ -3,8 +3,8 @@
  * `<hash>  <path>`. md5sum and sha256sum escape a backslash and a newline in the path and begin
  * such a line with a backslash. xxhsum 0.8.1 escapes nothing; newer ones read both. So a backslash
  * stays as it is for xxhsum, and only a newline (which 0.8.1 cannot check at all) is written
- * escaped. A name that the share writes in another form (SMB: "a:b") is listed as it stands there:
- * so it is found at the server and through a mount.
+ * escaped. A name that the share writes in another form (SMB: "a:b") is listed as it is called
+ * there: so it is found at the server and through a mount.
  *
  * Until it is whole, a manifest is a part of its attempt: the next one clears away what was left.
  */

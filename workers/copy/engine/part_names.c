@@ -2,8 +2,8 @@
  * part_names.c - what the engine's own files are called (its manifests: common/raw/manifest.h). All
  * end in .part, .part.chunks or -old, whatever the raw file is called. They begin with a dot, so
  * that a listing shows finished copies only; but on a share of Windows' kind, where a file that
- * once had such a name may stay hidden under its final one, none does. What stands there of either
- * form is recognised.
+ * once had such a name may stay hidden under its final one, none does. Names of both forms are
+ * recognised.
  */
 #include <stdio.h>
 #include <stdlib.h>

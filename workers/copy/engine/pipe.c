@@ -171,7 +171,7 @@ static int copy_block(struct pipe *p, int64_t block, struct err *err)
         return -1;
     }
     pthread_mutex_lock(&p->lock);
-    s->read = true; /* whoever hashes may take it while it is being written */
+    s->read = true; /* the helper that hashes may take it while it is being written */
     pthread_mutex_unlock(&p->lock);
     if (!p->chunks[block / p->per_chunk].kept && pipe_write_block(p, block, buf, err) != 0) {
         return -1;
@@ -281,7 +281,7 @@ static int pipe_open(struct pipe *p, struct err *err)
     (void)posix_fadvise(p->source, 0, 0, POSIX_FADV_SEQUENTIAL);
     if (target_open(&p->target, !p->copy->plan->buffered, entry_part(p->copy, p->entry),
                     O_RDWR | O_CREAT) != 0) {
-        return target_part_err(p->copy, p->entry, "open the part of", err);
+        return leftover_part_err(p->copy, p->entry, "open the part of", err);
     }
     return 0;
 }

@@ -1,6 +1,6 @@
 /*
  * publish.c - the final names. Each member gets its name by one rename that cannot overwrite; of a
- * set the main file comes last, so whoever waits for it finds the others there.
+ * set the main file comes last, so a program that waits for it finds the others there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,18 +17,8 @@
 
 #define ASIDE_MAX 10000
 
-int rename_new(struct copy *c, const char *from, const char *to)
-{
-    const struct fs_name old = {c->target_fd, from}, new = {c->target_fd, to};
-    int64_t until = mono_ms() + COPY_PATIENCE_MS;
-    int rc;
-    while ((rc = fs_rename_new(&old, &new)) != 0 && crew_again(c, errno, until)) {
-    }
-    return rc;
-}
-
-/* What stands there is kept (an operator allowed to rename other content, or the earlier copy has
- * files that the source has no more): <name>.<n>.alphakraken.bkp. */
+/* What has the name already is kept (an operator allowed to rename other content, or the earlier
+ * copy has files that the source has no more): <name>.<n>.alphakraken.bkp. */
 static int move_aside(struct copy *c, const struct member *m, struct err *err)
 {
     char aside[2 * COPY_NAME_ROOM];
@@ -38,7 +28,7 @@ static int move_aside(struct copy *c, const struct member *m, struct err *err)
     }
     for (int n = 1; n < ASIDE_MAX; n++) {
         snprintf(aside, sizeof aside, "%s.%d.alphakraken.bkp", m->names->to, n);
-        if (rename_new(c, m->names->to, aside) == 0) {
+        if (target_rename_new(c, m->names->to, aside) == 0) {
             log_warn("copy_kept_aside", KV("folder", c->target_path), KV("name", m->names->to),
                      KV("has_more", m->has_more));
             return 0;
@@ -71,7 +61,7 @@ static int publish(struct copy *c, struct member *m, struct err *err)
     if ((m->exists || m->superseded) && move_aside(c, m, err) != 0) {
         return -1;
     }
-    if (rename_new(c, m->part, m->names->to) == 0) {
+    if (target_rename_new(c, m->part, m->names->to) == 0) {
         return 0;
     }
     if (errno != EEXIST && errno != ENOTEMPTY) {

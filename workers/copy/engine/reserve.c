@@ -65,7 +65,7 @@ static int allocate(struct copy *c, const struct entry *e, struct err *err)
     struct place at = entry_part(c, e);
     struct target t;
     if (target_open(&t, !c->plan->buffered, at, O_RDWR | O_CREAT) != 0) {
-        return target_part_err(c, e, "create a part for", err);
+        return leftover_part_err(c, e, "create a part for", err);
     }
     int rc = fallocate(t.fd, 0, 0, e->id.size);
     if (rc != 0 && (errno == ENOSPC || errno == EDQUOT)) {

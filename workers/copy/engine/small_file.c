@@ -1,4 +1,12 @@
-/* small_file.c - one small file: copied, proven, repaired. */
+/*
+ * small_file.c - one small file, copied, proven and repaired by one helper (struct hand). hand_copy
+ * reads the source once; it writes the part unless the journal claims that an earlier attempt did
+ * and the hash agrees (then the file is "kept").
+ *
+ * hand_prove reads the part back. What was kept and turns out wrong is written again and flushed at
+ * once; what we wrote ourselves and is wrong is an error. A repair that reads other bytes than the
+ * first pass did means that the source has changed.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -71,14 +79,14 @@ static int pass(struct hand *h, struct entry *e, int source, struct target *t, s
     return 0;
 }
 
-/* Write the whole part anew. */
+/* Write the whole part, whatever it holds. */
 static int write_part(struct hand *h, struct entry *e, int source, struct err *err)
 {
     struct copy *c = h->copy;
     struct target t = {.fd = -1};
     bool direct = !c->plan->buffered && e->id.size >= DIRECT_MIN;
     if (target_open(&t, direct, entry_part(c, e), O_RDWR | O_CREAT | O_TRUNC) != 0) {
-        return target_part_err(c, e, "create a part for", err);
+        return leftover_part_err(c, e, "create a part for", err);
     }
     int rc = pass(h, e, source, &t, err);
     if (rc == 0 && atomic_load(&t.direct) && ftruncate(t.fd, e->id.size) != 0) {
@@ -170,7 +178,7 @@ static int look_back(struct hand *h, const struct entry *e, struct err *err)
 {
     struct target t = {.fd = -1};
     if (target_open(&t, !h->copy->plan->buffered, entry_part(h->copy, e), O_RDONLY) != 0) {
-        return errno == ENOENT && e->kept ? 0 : target_part_err(h->copy, e, "open", err);
+        return errno == ENOENT && e->kept ? 0 : leftover_part_err(h->copy, e, "open", err);
     }
     int rc = equals(h, e, &t, err);
     target_close(&t);

@@ -1,4 +1,13 @@
-/* source.c - whether the source still is what was listed, and what to say when it is not. */
+/*
+ * source.c - whether the source still is what was listed, and what to say when it is not.
+ * source_err sorts out a path that cannot be used: listed but not there yet is HOLD, gone while a
+ * member of the raw file is still there is "source changed", all of them gone is "source vanished".
+ *
+ * source_same compares an open file before it is read; source_recheck lists everything once more
+ * after the last byte was written. Size or inode decide at once. Where only times have moved, the
+ * file is read again and its content decides, because SMB servers write times late and scanners
+ * touch files.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -174,7 +183,7 @@ static int read_again(struct recheck *r, const struct entry *e, struct rehash_se
     return rehash_file(r->rehash, &at, seen, err);
 }
 
-/* Only its times have moved: its content decides, as it is while they stand still. */
+/* Only its times have moved: its content decides, provided that they do not move meanwhile. */
 static int settle(struct recheck *r, struct entry *e, const struct identity *now, struct err *err)
 {
     struct copy *c = r->copy;

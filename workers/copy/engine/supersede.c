@@ -1,8 +1,8 @@
 /*
  * supersede.c - an acquisition went on after it had seemed to end, and its early copy has been
- * published. That copy, and nothing else, makes way for the new one: what stands under the final
- * name must consist of exactly the files that one early copy recorded, by size and hash, read again
- * from the disk; and it must not have been touched between that and the moment of replacing it.
+ * published. That copy, and nothing else, makes way for the new one: what has the final name must
+ * consist of exactly the files that one early copy recorded, by size and hash, read again from the
+ * disk; and it must not have been touched between that and the moment of replacing it.
  *
  * An early copy with a file that the source has no more does not go: it is renamed aside, for what
  * somebody deletes at the instrument must not vanish from the backup.
@@ -273,14 +273,14 @@ static int step_aside(struct copy *c, const struct member *m)
 {
     char old[COPY_NAME_ROOM];
     part_old(m->key, !c->traits.smb, old);
-    if (rename_new(c, m->names->to, old) != 0) {
+    if (target_rename_new(c, m->names->to, old) != 0) {
         return -1;
     }
-    if (rename_new(c, m->part, m->names->to) == 0) {
+    if (target_rename_new(c, m->part, m->names->to) == 0) {
         return 0;
     }
     int code = errno; /* the next attempt would put it back, too; so it has its name the sooner */
-    (void)!rename_new(c, old, m->names->to);
+    (void)!target_rename_new(c, old, m->names->to);
     errno = code;
     return -1;
 }
@@ -317,13 +317,13 @@ int superseded_replace(struct copy *c, struct member *m, struct err *err)
 
 /* --- what an attempt left that died in between --- */
 
-/* In either form of the name, whoever has left it. */
+/* In either form of the name, by any earlier attempt. */
 int superseded_restore(struct copy *c, struct member *m, struct err *err)
 {
     char old[COPY_NAME_ROOM];
     for (int dotted = 0; dotted < 2; dotted++) {
         part_old(m->key, dotted != 0, old);
-        if (rename_new(c, old, m->names->to) == 0) {
+        if (target_rename_new(c, old, m->names->to) == 0) {
             return 1;
         }
         if (errno != ENOENT) {

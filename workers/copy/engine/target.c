@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/fs.h"
 #include "workers/copy/engine/internal.h"
 
@@ -152,7 +153,7 @@ struct buffers *buffers_new(size_t n_blocks, struct err *err)
     munmap(raw + before + size, HUGE_PAGE - before);
     b->data = raw + before;
     b->size = size;
-    if (n_blocks > 1) { /* one is for small files: only what they touch is to be zeroed */
+    if (n_blocks > 1) { /* one is for small files: only what they touch should be zeroed */
         (void)madvise(b->data, size, MADV_HUGEPAGE); /* small pages only cost speed */
     }
     return TAKE(b);
@@ -200,6 +201,16 @@ int apply_metadata(const struct copy *c, int fd, const struct entry *e)
     return futimens(fd, times) == 0 || errno == EPERM || errno == EOPNOTSUPP ? 0 : -1;
 }
 
+int target_rename_new(struct copy *c, const char *from, const char *to)
+{
+    const struct fs_name old = {c->target_fd, from}, new = {c->target_fd, to};
+    int64_t until = mono_ms() + COPY_PATIENCE_MS;
+    int rc;
+    while ((rc = fs_rename_new(&old, &new)) != 0 && crew_again(c, errno, until)) {
+    }
+    return rc;
+}
+
 int target_err(const struct copy *c, const struct entry *e, const char *what, struct err *err)
 {
     int code = errno;
@@ -215,19 +226,4 @@ int target_err(const struct copy *c, const struct entry *e, const char *what, st
     enum err_kind kind = code == ENOENT || code == ENOTDIR ? ERR_TRANSIENT : fs_share_kind(code);
     return ERR(err, kind, code, "target %s: %s %s: %s", c->target_path, what, shown,
                strerror(code));
-}
-
-int target_part_err(struct copy *c, const struct entry *e, const char *what, struct err *err)
-{
-    int code = errno;
-    char shown[COPY_SHOWN_ROOM];
-    const struct member *m = &c->members[e->member];
-    bool stuck = code == EINVAL || code == EIO || code == ESTALE || fs_is_held(code);
-    if (!m->adopted || !stuck) {
-        return target_err(c, e, what, err);
-    }
-    journal_give_up(c, m);
-    return ERR(err, ERR_TRANSIENT, code,
-               "target %s: %s %s, which an earlier attempt has left: %s; the next begins afresh",
-               c->target_path, what, entry_shown(c, e, shown), strerror(code));
 }
