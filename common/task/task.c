@@ -61,6 +61,15 @@ bool task_may(enum task_state from, enum task_state to)
     return (allowed[from] & BIT(to)) != 0;
 }
 
+int task_check(const char *task, enum task_state from, enum task_state to, struct err *err)
+{
+    if (from == to || task_may(from, to)) {
+        return 0;
+    }
+    return ERR(err, ERR_FATAL, 0, "task %s may not go from %s to %s", task, state_names[from],
+               state_names[to]);
+}
+
 bool task_is_terminal(enum task_state s)
 {
     return s >= TASK_DONE;

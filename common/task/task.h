@@ -36,6 +36,10 @@ const char *task_state_name(enum task_state s) __attribute__((returns_nonnull));
 int task_state_parse(const char *name, enum task_state *out) __attribute__((nonnull));
 /* Whether the table allows it. */
 bool task_may(enum task_state from, enum task_state to);
+/* The door of every change of a task that was read: 0 when it stays in its state or the table allows
+ * the next one; else FATAL, for only a fault of ours asks for it. */
+int task_check(const char *task, enum task_state from, enum task_state to, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
 /* done, failed, dead, cancelled, skipped or ignored. */
 bool task_is_terminal(enum task_state s);
 /* admitted, running or parked. */

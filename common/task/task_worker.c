@@ -9,20 +9,20 @@
 #include "common/base/clock.h"
 #include "common/task/task.h"
 
-static bson_t *guard(const struct task_claim *c, const char *state)
+static bson_t *guard(const struct task_claim *c, enum task_state from)
 {
     return BCON_NEW("_id", BCON_UTF8(c->task), "kind", BCON_UTF8(c->kind), "state",
-                    BCON_UTF8(state), "fence", BCON_INT64(c->fence), "worker",
-                    BCON_UTF8(c->worker));
+                    BCON_UTF8(task_state_name(from)), "fence", BCON_INT64(c->fence));
 }
 
 /* model: claim */
 int task_claim(struct db *db, const struct task_claim *c, bson_t **out, struct err *err)
 {
-    AUTO(bson_destroy)
-    bson_t *filter = BCON_NEW("_id", BCON_UTF8(c->task), "kind", BCON_UTF8(c->kind), "state",
-                              BCON_UTF8("admitted"), "fence", BCON_INT64(c->fence), "cancel", "{",
-                              "$exists", BCON_BOOL(false), "}");
+    if (task_check(c->task, TASK_ADMITTED, TASK_RUNNING, err) != 0) {
+        return -1;
+    }
+    AUTO(bson_destroy) bson_t *filter = guard(c, TASK_ADMITTED);
+    BCON_APPEND(filter, "cancel", "{", "$exists", BCON_BOOL(false), "}");
     AUTO(bson_destroy)
     bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8("running"), "worker",
                               BCON_UTF8(c->worker), "started_at", BCON_DATE_TIME(wall_ms()), "}");
@@ -40,20 +40,20 @@ int task_claim(struct db *db, const struct task_claim *c, bson_t **out, struct e
     return 0;
 }
 
-/* The fence is this attempt's alone: the document that still has it was changed by nobody else. */
-static bson_t *left_by(const struct task_claim *c, const bson_t *update)
+/* model: settle, hand back. The attempt that runs writes; to: the state that update sets, or
+ * running. Leaving it gives the slot back by naming none (the scheduler frees the slot's document).
+ * The fence is this attempt's alone: a document that still has it was changed by nobody else. */
+static int write_running(struct db *db, const struct task_claim *c, enum task_state to,
+                         bson_t *update, bool *won, struct err *err)
 {
-    return BCON_NEW("_id", BCON_UTF8(c->task), "fence", BCON_INT64(c->fence), "state",
-                    BCON_UTF8(doc_str(update, "$set.state", "running")));
-}
-
-/* model: settle, hand back. running -> to: gives the slot back by naming none (the scheduler frees
- * the slot's document). */
-static int leave_running(struct db *db, const struct task_claim *c, bson_t *update, bool *won,
-                         struct err *err)
-{
-    AUTO(bson_destroy) bson_t *filter = guard(c, "running");
-    AUTO(bson_destroy) bson_t *proof = left_by(c, update);
+    if (task_check(c->task, TASK_RUNNING, to, err) != 0) {
+        return -1;
+    }
+    AUTO(bson_destroy) bson_t *filter = guard(c, TASK_RUNNING);
+    BSON_APPEND_UTF8(filter, "worker", c->worker);
+    AUTO(bson_destroy)
+    bson_t *proof = BCON_NEW("_id", BCON_UTF8(c->task), "fence", BCON_INT64(c->fence), "state",
+                             BCON_UTF8(task_state_name(to)));
     struct db_change change = {.filter = filter, .update = update, .proof = proof};
     int rc = db_update_together(db, DB_TASKS, &change, err);
     *won = change.won;
@@ -69,7 +69,7 @@ int task_done(struct db *db, const struct task_claim *c, const bson_t *result, b
                  BCON_NULL, "ended_at", BCON_DATE_TIME(wall_ms()), "}", "$unset", "{", "parked",
                  BCON_BOOL(true), "error", BCON_BOOL(true), "published", BCON_BOOL(true), "cancel",
                  BCON_BOOL(true), "held", BCON_BOOL(true), "}");
-    return leave_running(db, c, update, won, err);
+    return write_running(db, c, TASK_DONE, update, won, err);
 }
 
 int task_park(struct db *db, const struct task_claim *c, const bson_t *parked, bool *won,
@@ -78,7 +78,7 @@ int task_park(struct db *db, const struct task_claim *c, const bson_t *parked, b
     AUTO(bson_destroy)
     bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8("parked"), "parked",
                               BCON_DOCUMENT(parked), "parked_at", BCON_DATE_TIME(wall_ms()), "}");
-    return leave_running(db, c, update, won, err);
+    return write_running(db, c, TASK_PARKED, update, won, err);
 }
 
 #define HOLD_MAX_MS 15000
@@ -204,7 +204,7 @@ int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, con
     if (!bson_empty(&unset)) {
         BSON_APPEND_DOCUMENT(&update, "$unset", &unset);
     }
-    int rc = leave_running(db, c, &update, won, err);
+    int rc = write_running(db, c, *to, &update, won, err);
     bson_destroy(&unset);
     bson_destroy(&update);
     return rc;
@@ -213,14 +213,14 @@ int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, con
 int task_goes_on(struct db *db, const struct task_claim *c, bool *won, struct err *err)
 {
     AUTO(bson_destroy) bson_t *update = BCON_NEW("$unset", "{", "held", BCON_BOOL(true), "}");
-    return leave_running(db, c, update, won, err);
+    return write_running(db, c, TASK_RUNNING, update, won, err);
 }
 
 int task_keep(struct db *db, const struct task_claim *c, const bson_t *fields, bool *won,
               struct err *err)
 {
     AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", BCON_DOCUMENT(fields));
-    return leave_running(db, c, update, won, err);
+    return write_running(db, c, TASK_RUNNING, update, won, err);
 }
 
 static bson_t *parked_guard(const char *task, int64_t fence)

@@ -212,9 +212,8 @@ int task_change(struct scheduler *s, const struct open_task *t, enum task_state 
 {
     int64_t epoch = lease_epoch(s->lease);
     bson_t all;
-    if (!task_may(t->state, to) && t->state != to) {
-        return ERR(err, ERR_FATAL, 0, "task %s may not go from %s to %s", t->id,
-                   task_state_name(t->state), task_state_name(to));
+    if (task_check(t->id, t->state, to, err) != 0) {
+        return -1;
     }
     out->filter =
         BCON_NEW("_id", BCON_UTF8(t->id), "state", BCON_UTF8(task_state_name(t->state)), "fence",
