@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/human.h"
+#include "common/raw/raw_file.h"
 #include "ops/why.h"
 
 struct rules {
@@ -144,7 +145,7 @@ void why_acquiring(const struct why_facts *f, const bson_t *raw, struct why *out
                  f->instrument->id);
     } else if (doc_i64(raw, "watch.missing_ms", 0) > 0) {
         main_missing(f->instrument, raw, out);
-    } else if (strstr(doc_str(raw, "watch.waits_for", ""), ".wiff.scan") != NULL) {
+    } else if (strcmp(doc_str(raw, "watch.waits_for", ""), RAW_WAITS_SCAN) == 0) {
         no_scan(f->instrument, raw, out);
     } else {
         still_writing(f->instrument, raw, out);

@@ -51,6 +51,13 @@ bool raw_status_is_error(enum raw_status s);
 
 /* --- the watch's --- */
 
+/* "watch.rule": the one that no copy follows. */
+#define RAW_RULE_RENAMED "renamed"
+/* "watch.waits_for", beside what acquisition.c alone knows. */
+#define RAW_WAITS_STILL      "nothing may move any more"
+#define RAW_WAITS_SCAN       "waits for .wiff.scan to be written"
+#define RAW_WAITS_UNREADABLE "a part of it cannot be looked at"
+
 struct raw_file_found {
     const char *id, *original_name, *instrument, *project;
     const char *collision; /* its prefix, or "" */

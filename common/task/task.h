@@ -36,8 +36,8 @@ const char *task_state_name(enum task_state s) __attribute__((returns_nonnull));
 int task_state_parse(const char *name, enum task_state *out) __attribute__((nonnull));
 /* Whether the table allows it. */
 bool task_may(enum task_state from, enum task_state to);
-/* The door of every change of a task that was read: 0 when it stays in its state or the table allows
- * the next one; else FATAL, for only a fault of ours asks for it. */
+/* The door of every change of a task that was read: 0 when it stays in its state or the table
+ * allows the next one; else FATAL, for only a fault of ours asks for it. */
 int task_check(const char *task, enum task_state from, enum task_state to, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 /* done, failed, dead, cancelled, skipped or ignored. */
@@ -91,10 +91,9 @@ struct db_change task_reopening(const struct task_new *t, enum task_reopen from)
 int task_reopen(struct db *db, const struct task_new *t, enum task_reopen from, bool *won,
                 struct err *err) __attribute__((nonnull, warn_unused_result));
 
-/* Whether a copy or a move failed because the original is not what was listed or backed up: it is
- * acquired anew, nobody has to look at it. One that an earlier version settled says so in its text.
- */
-bool task_source_changed(const bson_t *task) __attribute__((nonnull));
+/* Whether its error has this code (ERR_CODE_…). ERR_CODE_SOURCE_CHANGED of a copy or a move: the
+ * original is not what was listed or backed up, and is acquired again; nobody has to look at it. */
+bool task_failed_with(const bson_t *task, int code) __attribute__((nonnull));
 /* The wait before attempt n+1, random in [0, min(max_ms, base_ms * 2^(n-1))): full jitter keeps a
  * herd apart. */
 int64_t task_back_off_ms(const struct config *cfg, int64_t attempt) __attribute__((nonnull));

@@ -94,12 +94,16 @@ int64_t task_back_off_ms(const struct config *cfg, int64_t attempt)
     return mono_random(ceiling > 0 ? ceiling : 1);
 }
 
-bool task_source_changed(const bson_t *task)
+/* error.code. A document without one is of a version whose text began with what is a code now. */
+static const char *code_of(const bson_t *task)
 {
-    if (doc_has(task, "error.code")) {
-        return strcmp(doc_str(task, "error.code", ""), err_code_name(ERR_CODE_SOURCE_CHANGED)) == 0;
-    }
-    return strstr(doc_str(task, "error.msg", ""), "source changed:") != NULL;
+    bool changed = strstr(doc_str(task, "error.msg", ""), "source changed:") != NULL;
+    return doc_str(task, "error.code", changed ? err_code_name(ERR_CODE_SOURCE_CHANGED) : "");
+}
+
+bool task_failed_with(const bson_t *task, int code)
+{
+    return strcmp(code_of(task), err_code_name(code)) == 0;
 }
 
 /* What an error's kind means for the attempt: the next state, and whether the try counts. */

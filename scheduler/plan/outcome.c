@@ -25,7 +25,7 @@ static void end(struct outcome *out, enum raw_status status, const char *details
 static bool ended_by_watch(const bson_t *rf, struct outcome *out)
 {
     bson_t members;
-    if (strcmp(doc_str(rf, "watch.rule", ""), RULE_RENAMED) == 0) {
+    if (strcmp(doc_str(rf, "watch.rule", ""), RAW_RULE_RENAMED) == 0) {
         end(out, RAW_ACQUISITION_FAILED, doc_str(rf, "watch.error", ""));
         out->backup_status = "skipped";
         out->instrument_file_status = "renamed";
@@ -103,7 +103,8 @@ static void copy_failed(const struct outcome_tasks *tasks, enum task_state state
     const char *why = doc_str(copy, "error.msg", "");
     char buf[WHY_MAX], text[900];
     out->backup_status = "copying_failed";
-    if (state == TASK_FAILED && !tasks->replaced && task_source_changed(copy)) {
+    if (state == TASK_FAILED && !tasks->replaced &&
+        task_failed_with(copy, ERR_CODE_SOURCE_CHANGED)) {
         acquire_again(out, "It changed while it was copied", why);
         return;
     }
@@ -207,9 +208,8 @@ static const char *why_kept(const bson_t *task)
 
 static const char *why_differs(const bson_t *task)
 {
-    const char *differs = err_code_name(ERR_CODE_ORIGINAL_DIFFERS);
     return task != NULL && state_of(task) == TASK_FAILED &&
-                   strcmp(doc_str(task, "error.code", ""), differs) == 0
+                   task_failed_with(task, ERR_CODE_ORIGINAL_DIFFERS)
                ? doc_str(task, "error.msg", "")
                : NULL;
 }
@@ -250,7 +250,7 @@ static void of_original(const bson_t *rf, const struct outcome_tasks *tasks, str
         return;
     }
     if (tasks->move != NULL && state_of(tasks->move) == TASK_FAILED &&
-        task_source_changed(tasks->move)) {
+        task_failed_with(tasks->move, ERR_CODE_SOURCE_CHANGED)) {
         acquire_again(out, "Its move found that it is not what was backed up",
                       doc_str(tasks->move, "error.msg", ""));
     } else if (strcmp(doc_str(rf, "original.state", ""), "differs") == 0) {

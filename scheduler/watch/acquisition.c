@@ -1,5 +1,7 @@
 #include "scheduler/watch/acquisition.h"
 
+#include "common/raw/raw_file.h"
+
 #define SCAN_GATE_BYTES 144 /* Zeno: an empty .wiff.scan has a header of 44 + 100 bytes */
 
 struct acquisition acquisition_new(void)
@@ -84,22 +86,22 @@ enum verdict acquisition_look(const struct instrument *i, struct acquisition *a,
 {
     remember(a, s);
     if (s->corrupted_sibling) {
-        *rule = RULE_RENAMED;
+        *rule = RAW_RULE_RENAMED;
         return VERDICT_RENAMED;
     }
     bool still = s->since_ms > 0 && a->quiet_ms > 0 && a->quiet_ms >= i->still_s * 1000;
     if (!s->main_present) {
-        *rule = s->unreadable ? WAITS_UNREADABLE : "main file missing";
+        *rule = s->unreadable ? RAW_WAITS_UNREADABLE : "main file missing";
         bool over = a->missing_ms >= i->missing_main_s * 1000 && still;
         return over ? VERDICT_MAIN_MISSING : VERDICT_WAIT;
     }
     bool checks_agree = same_at_two_checks(i, a);
     if (!scan_is_plausible(i, a, s)) {
-        *rule = WAITS_SCAN;
+        *rule = RAW_WAITS_SCAN;
         return VERDICT_WAIT;
     }
     if (!still) {
-        *rule = s->unreadable ? WAITS_UNREADABLE : WAITS_STILL;
+        *rule = s->unreadable ? RAW_WAITS_UNREADABLE : RAW_WAITS_STILL;
         return VERDICT_WAIT;
     }
     if (judge_still(i, a, s, rule) == VERDICT_DONE) {

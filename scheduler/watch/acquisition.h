@@ -61,18 +61,11 @@ enum verdict {
     VERDICT_COUNT
 };
 
-/* What it may wait for: the text of *rule, and of the document's watch.waits_for. */
-#define WAITS_STILL      "nothing may move any more"
-#define WAITS_SCAN       "waits for .wiff.scan to be written"
-#define WAITS_UNREADABLE "a part of it cannot be looked at"
-
-/* The rule that no copy follows; of all, the one that the planner asks for. */
-#define RULE_RENAMED "renamed"
-
 /* A new acquisition's memory. */
 struct acquisition acquisition_new(void);
 /* Take the look into account; *rule names the rule that decided ("next file", "size unchanged",
- * "quiet", "old file", "renamed", "main file missing"), or what it waits for. */
+ * "quiet", "old file", RAW_RULE_RENAMED, "main file missing"), or what it waits for (RAW_WAITS_…).
+ */
 enum verdict acquisition_look(const struct instrument *i, struct acquisition *a,
                               const struct sighting *s, const char **rule) __attribute__((nonnull));
 #endif

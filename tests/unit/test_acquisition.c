@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "common/raw/raw_file.h"
 #include "scheduler/watch/acquisition.h"
 
 #define MINUTE 60000
@@ -40,7 +41,7 @@ static void a_growing_file_is_waited_for(void **state)
     (void)state;
     struct acquisition a = acquisition_new();
     for (int64_t k = 0; k < 500; k++) {
-        assert_int_equal(look(&thermo, &a, SEEN(MINUTE, k + 1), WAITS_STILL), VERDICT_WAIT);
+        assert_int_equal(look(&thermo, &a, SEEN(MINUTE, k + 1), RAW_WAITS_STILL), VERDICT_WAIT);
     }
 }
 
@@ -113,7 +114,7 @@ static void sciex_waits_for_a_scan_file_above_144_bytes(void **state)
     struct sighting small = SEEN(MINUTE, 9, .successor = true);
     small.scan_size = 144;
     look(&sciex, &a, small, NULL);
-    assert_int_equal(look(&sciex, &a, small, WAITS_SCAN), VERDICT_WAIT);
+    assert_int_equal(look(&sciex, &a, small, RAW_WAITS_SCAN), VERDICT_WAIT);
     struct sighting big = small;
     big.scan_size = 145;
     assert_int_equal(look(&sciex, &a, big, "next file"), VERDICT_DONE);
@@ -187,7 +188,7 @@ static void a_file_of_full_size_whose_time_moves_is_waited_for_by_every_rule(voi
     for (int k = 0; k < 1000; k++) {
         struct sighting s = SEEN(5000, 99, .successor = true, .behind_youngest_ms = INT64_MAX);
         s.sig.stamp = k / 2; /* with pauses */
-        assert_int_equal(look(&i, &a, s, WAITS_STILL), VERDICT_WAIT);
+        assert_int_equal(look(&i, &a, s, RAW_WAITS_STILL), VERDICT_WAIT);
     }
     struct sighting s = SEEN(5000, 99, .successor = true);
     s.sig = a.sig;
@@ -202,10 +203,10 @@ static void a_new_name_beside_the_main_file_starts_the_wait_anew(void **state)
     struct acquisition a = acquisition_new();
     struct sighting s = SEEN(9000, 5, .successor = true);
     look(&i, &a, s, NULL);
-    assert_int_equal(look(&i, &a, s, WAITS_STILL), VERDICT_WAIT);
+    assert_int_equal(look(&i, &a, s, RAW_WAITS_STILL), VERDICT_WAIT);
     s.sig.n = 2; /* an empty file */
-    assert_int_equal(look(&i, &a, s, WAITS_STILL), VERDICT_WAIT);
-    assert_int_equal(look(&i, &a, s, WAITS_STILL), VERDICT_WAIT);
+    assert_int_equal(look(&i, &a, s, RAW_WAITS_STILL), VERDICT_WAIT);
+    assert_int_equal(look(&i, &a, s, RAW_WAITS_STILL), VERDICT_WAIT);
     assert_int_equal(look(&i, &a, s, "next file"), VERDICT_DONE);
 }
 
@@ -243,7 +244,7 @@ static void what_cannot_be_looked_at_is_not_done(void **state)
     struct acquisition a = acquisition_new();
     struct sighting s = SEEN(MINUTE, 5, .successor = true, .unreadable = true);
     for (int k = 0; k < 1000; k++) {
-        assert_int_equal(look(&thermo, &a, s, WAITS_UNREADABLE), VERDICT_WAIT);
+        assert_int_equal(look(&thermo, &a, s, RAW_WAITS_UNREADABLE), VERDICT_WAIT);
     }
 }
 
@@ -258,7 +259,7 @@ static void the_memory_of_a_version_without_signatures_goes_on(void **state)
     assert_int_equal(look(&i, &old, SEEN(5000, 4), "quiet"), VERDICT_DONE);
     struct acquisition grown = {.size = 3, .checked_size = 3, .quiet_ms = 55000, .sig.n = -1};
     look(&i, &grown, SEEN(0, 4), NULL);
-    assert_int_equal(look(&i, &grown, SEEN(5000, 4), WAITS_STILL), VERDICT_WAIT);
+    assert_int_equal(look(&i, &grown, SEEN(5000, 4), RAW_WAITS_STILL), VERDICT_WAIT);
 }
 
 int main(void)

@@ -54,8 +54,9 @@ static void a_renamed_file_is_not_copied(void **state)
 {
     (void)state;
     AUTO(bson_destroy)
-    bson_t *rf = BCON_NEW("status", "monitoring_done", "watch", "{", "rule", RULE_RENAMED, "error",
-                          "File got renamed", "members", "[", "{", "from", "a.raw", "}", "]", "}");
+    bson_t *rf =
+        BCON_NEW("status", "monitoring_done", "watch", "{", "rule", RAW_RULE_RENAMED, "error",
+                 "File got renamed", "members", "[", "{", "from", "a.raw", "}", "]", "}");
     struct outcome_tasks none = {0};
     struct outcome o;
     outcome_of(rf, &none, NULL, true, &o);

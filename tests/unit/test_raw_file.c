@@ -92,8 +92,8 @@ static bson_t *document(const struct world *w)
     if (w->ended == WITH_FILES || w->ended == WITHOUT_MAIN) {
         BCON_APPEND(&watch, "members", "[", "{", "from", "a.raw", "to", "a.raw", "}", "]");
     }
-    BCON_APPEND(&watch, "rule", BCON_UTF8(w->ended == RENAMED ? RULE_RENAMED : "quiet"), "error",
-                BCON_UTF8(w->ended == WITHOUT_MAIN ? "Main file disappeared" : ""));
+    BCON_APPEND(&watch, "rule", BCON_UTF8(w->ended == RENAMED ? RAW_RULE_RENAMED : "quiet"),
+                "error", BCON_UTF8(w->ended == WITHOUT_MAIN ? "Main file disappeared" : ""));
     BSON_APPEND_DOCUMENT(rf, "watch", &watch);
     BSON_APPEND_BOOL(rf, "settled", w->settled);
     bson_destroy(&watch);
