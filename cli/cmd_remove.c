@@ -180,7 +180,7 @@ static int look_at(struct dry_run *d, const struct instrument *i, const char *id
 static int judge_removal(struct dry_run *d, const struct instrument *i,
                          const struct retire_rule *rule, const bson_t *raw, struct err *err)
 {
-    enum retire_verdict v = retire_judge(rule, raw, d->chosen);
+    enum retire_verdict v = retire_verdict_of(rule, raw, d->chosen);
     const char *why = retire_verdict_name(v);
     if (v == RETIRE_GO) {
         return look_at(d, i, doc_str(raw, "_id", ""), err);

@@ -58,8 +58,8 @@ int64_t retire_wanted_bytes(int64_t min_free_gb, int64_t free_gb)
                : 0;
 }
 
-enum retire_verdict retire_judge(const struct retire_rule *r, const bson_t *raw,
-                                 int64_t chosen_bytes)
+enum retire_verdict retire_verdict_of(const struct retire_rule *r, const bson_t *raw,
+                                      int64_t chosen_bytes)
 {
     const char *status = doc_str(raw, "instrument_file_status", "");
     double age_days = (double)(r->now_ms - doc_i64(raw, "created_at", r->now_ms)) / DAY_MS;

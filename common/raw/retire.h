@@ -45,6 +45,6 @@ struct retire_rule {
  */
 int64_t retire_wanted_bytes(int64_t min_free_gb, int64_t free_gb);
 /* Asked oldest first; chosen_bytes = of those that were to go until now. */
-enum retire_verdict retire_judge(const struct retire_rule *r, const bson_t *raw,
-                                 int64_t chosen_bytes) __attribute__((nonnull));
+enum retire_verdict retire_verdict_of(const struct retire_rule *r, const bson_t *raw,
+                                      int64_t chosen_bytes) __attribute__((nonnull));
 #endif
