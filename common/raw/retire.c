@@ -8,7 +8,7 @@
 #define DAY_MS   86400000
 #define GB_SHIFT 30
 
-/* Scrubbing marks a damaged backup; whatever it writes there beside false and null counts. */
+/* Verification marks a damaged backup; any value but false and null counts. */
 static bool is_damaged(const bson_t *raw)
 {
     return doc_has(raw, "backup_damaged") && doc_bool(raw, "backup_damaged", true);

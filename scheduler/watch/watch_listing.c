@@ -101,7 +101,7 @@ static size_t place_of(const struct listing *l, const struct members_rule *rule,
 static bool has_main(const struct listing *l, const struct members_rule *rule, const char *name)
 {
     AUTO(free) char *main = NULL;
-    if (asprintf(&main, "%.*s.wiff", (int)members_told_stem(name), name) < 0) {
+    if (asprintf(&main, "%.*s.wiff", (int)members_own_stem(name), name) < 0) {
         main = NULL;
         return true;
     }
@@ -173,10 +173,10 @@ int watch_members(struct watch *w, const char *main, struct members *out, struct
     const struct members_rule rule = {.instrument = w->cfg, .nocase = w->nocase};
     for (size_t i = place_of(l, &rule, main);
          i < l->n && members_place(&rule, main, l->sorted[i]) == 0; i++) {
-        if (members_see(out, &rule, main, l->sorted[i], err) != 0) {
+        if (members_add(out, &rule, main, l->sorted[i], err) != 0) {
             return -1;
         }
     }
-    members_settle(out, &rule, main);
+    members_drop_others(out, &rule, main);
     return 0;
 }
