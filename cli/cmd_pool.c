@@ -165,7 +165,7 @@ static void warn_leaderless(struct cli *c)
 {
     struct alive alive;
     struct err ignored = {0};
-    if (alive_look(&c->ops, &alive, &ignored) == 0 && alive_leader(&alive) == NULL) {
+    if (alive_read(&c->ops, &alive, &ignored) == 0 && alive_leader(&alive) == NULL) {
         fputs("no scheduler leads, so no slot is given back: start trawl-scheduler\n", stderr);
     }
     alive_free(&alive);

@@ -96,8 +96,8 @@ static void print_raw(struct cli *c, const bson_t *raw)
     if (original_is_safe(raw)) {
         line(c, "original", doc_str(raw, "original.state", ""));
     } else {
-        char says[ORIGINAL_SAID];
-        line(c, "original", original_says(raw, says));
+        char says[ORIGINAL_PROBLEM];
+        line(c, "original", original_problem(raw, says));
     }
     line(c, "size", text_size(doc_i64(raw, "size", -1), buf));
     line(c, "created", text_time(doc_i64(raw, "created_at", 0), buf));

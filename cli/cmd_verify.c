@@ -134,7 +134,7 @@ static enum cli_exit choose_one(struct scrub *s, const char *name, struct queue 
         return cli_fail(err, CLI_REFUSED, "%s has no backup yet (%s); see trawl why %s", id,
                         doc_str(raw, "status", "?"), id);
     }
-    if (scrub_is_still(s->c->ops.db, raw, &still, err) != 0) {
+    if (verify_backup_is_settled(s->c->ops.db, raw, &still, err) != 0) {
         return cli_exit_of(err);
     }
     if (!still) {
@@ -252,14 +252,14 @@ static void log_damage(const struct verify_one *one)
 
 struct marking {
     struct db *db;
-    const struct scrub_found *found;
+    const struct verify_found_backup *found;
     bool *stale;
 };
 
 static int mark(void *ctx, bool *won, bson_t *after, struct err *err)
 {
     struct marking *m = ctx;
-    if (scrub_note(m->db, m->found, m->stale, err) != 0) {
+    if (verify_note_backup(m->db, m->found, m->stale, err) != 0) {
         return -1;
     }
     *won = !*m->stale;
@@ -268,11 +268,12 @@ static int mark(void *ctx, bool *won, bson_t *after, struct err *err)
 }
 
 /* Only a mark that is set or taken away is an entry of the log. */
-static int note_found(struct scrub *s, const struct scrub_found *f, bool *stale, struct err *err)
+static int note_found(struct scrub *s, const struct verify_found_backup *f, bool *stale,
+                      struct err *err)
 {
     struct marking m = {s->c->ops.db, f, stale};
     if (f->n == 0 && !doc_has(f->raw, "backup_damaged")) {
-        return scrub_note(s->c->ops.db, f, stale, err);
+        return verify_note_backup(s->c->ops.db, f, stale, err);
     }
     AUTO(bson_destroy)
     bson_t *before = BCON_NEW("damaged_files", BCON_INT64(doc_i64(f->raw, "backup_damaged.n", 0)));
@@ -295,15 +296,15 @@ static int note_result(struct scrub *s, const bson_t *raw, bool *stale, struct e
     bool still = true;
     snprintf(text, sizeof text, "the backup is damaged: %.400s%s", one->first,
              one->damaged > 1 ? " (and more)" : "");
-    if (one->damaged > 0 &&
-        (need_share(s, 0, err) != 0 || scrub_is_still(s->c->ops.db, raw, &still, err) != 0)) {
+    if (one->damaged > 0 && (need_share(s, 0, err) != 0 ||
+                             verify_backup_is_settled(s->c->ops.db, raw, &still, err) != 0)) {
         return -1;
     }
     *stale = !still;
     if (!still || (one->damaged == 0 && one->bad > 0)) {
         return 0;
     }
-    const struct scrub_found found = {
+    const struct verify_found_backup found = {
         .raw = raw, .files = &one->files, .n = one->damaged, .text = text, .by = s->c->ops.by};
     if (note_found(s, &found, stale, err) != 0) {
         return -1;
@@ -338,7 +339,7 @@ static int verify_raw(struct scrub *s, const bson_t *raw, bool *skip, struct err
 {
     struct verify_one *one = s->show.one;
     bool still = false;
-    if (scrub_is_still(s->c->ops.db, raw, &still, err) != 0) {
+    if (verify_backup_is_settled(s->c->ops.db, raw, &still, err) != 0) {
         return -1;
     }
     if (still && s->show.originals) {

@@ -307,13 +307,13 @@ bool original_is_safe(const bson_t *raw_file)
     return strcmp(state, "differs") != 0 && strcmp(state, "unsettled") != 0;
 }
 
-const char *original_says(const bson_t *raw_file, char buf[static ORIGINAL_SAID])
+const char *original_problem(const bson_t *raw_file, char buf[static ORIGINAL_PROBLEM])
 {
     const char *why = doc_str(raw_file, "original.why", "");
     buf[0] = '\0';
     if (!original_is_safe(raw_file)) {
         bool settled = strcmp(doc_str(raw_file, "original.state", ""), "differs") == 0;
-        snprintf(buf, ORIGINAL_SAID, "%s%s%.300s",
+        snprintf(buf, ORIGINAL_PROBLEM, "%s%s%.300s",
                  settled ? "its original is not what was backed up"
                          : "its original was touched, and is being compared with its backup",
                  why[0] != '\0' ? ": " : "", why);

@@ -76,9 +76,10 @@ void original_seen_fini(struct original_seen *s) __attribute__((nonnull));
  */
 bool original_is_safe(const bson_t *raw_file) __attribute__((nonnull));
 /* Why it is not safe: "its original is not what was backed up: …"; "" when it is. Returns buf. */
-#define ORIGINAL_SAID  400
-#define ORIGINAL_ALERT "original_differs" /* for an original in Backup: only a person can decide   \
-                                           */
-const char *original_says(const bson_t *raw_file, char buf[static ORIGINAL_SAID])
+#define ORIGINAL_PROBLEM 400
+#define ORIGINAL_ALERT                                                                             \
+    "original_differs" /* for an original in Backup: only a person can decide                      \
+                        */
+const char *original_problem(const bson_t *raw_file, char buf[static ORIGINAL_PROBLEM])
     __attribute__((nonnull));
 #endif

@@ -202,7 +202,7 @@ static void a_manifest_that_says_otherwise_is_reported(void **state)
     record.n++;
     expect_manifest(&record, ".x.d.MANIFEST.xxh3 does not list x.d/b");
     write_manifest("xxh3", &record, "06b05ab6733a618578af5f94892f3950  x.d/c\n");
-    expect_manifest(&record, "lists what was not recorded: x.d/c");
+    expect_manifest(&record, "lists a file that was not recorded: x.d/c");
     write_manifest("xxh3", &record, "nonsense\n");
     expect_manifest(&record, "line 3 is not '<hash>  <path>'");
     write_manifest("xxh3", &record, "");

@@ -179,13 +179,13 @@ static void only_what_differs_or_is_unsettled_is_not_safe(void **state)
         bool safe;
     } cases[] = {
         {"same", true}, {"fewer", true}, {"gone", true}, {"differs", false}, {"unsettled", false}};
-    char said[ORIGINAL_SAID];
+    char said[ORIGINAL_PROBLEM];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         AUTO(bson_destroy)
         bson_t *raw =
             BCON_NEW("original", "{", "state", BCON_UTF8(cases[i].state), "why", "x", "}");
         assert_int_equal(original_is_safe(raw), cases[i].safe);
-        assert_int_equal(original_says(raw, said)[0] == '\0', cases[i].safe);
+        assert_int_equal(original_problem(raw, said)[0] == '\0', cases[i].safe);
     }
     bson_t none = BSON_INITIALIZER;
     assert_true(original_is_safe(&none));
