@@ -1,4 +1,10 @@
-/* status.c - everything that trawl status shows, read at once. */
+/*
+ * status.c - everything that trawl status shows, read at once.
+ *
+ * A server that is away is part of the answer and no error: without MongoDB everything but Kafka's
+ * state stays empty. The same struct is printed by cli/cmd_status_print.c and turned into JSON
+ * here.
+ */
 #include "ops/status.h"
 
 #include <string.h>
