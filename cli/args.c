@@ -34,7 +34,8 @@ static const struct cli_option *option_in(const struct cli_option *table, const 
     return NULL;
 }
 
-/* An option of any command takes the next word as its value: needed before the command is known. */
+/* Whether an option takes the next word as its value in any command, for use before the command is
+ * known. */
 static bool takes_value(const char *arg)
 {
     size_t len = strlen(arg);
@@ -113,7 +114,7 @@ static int find_command(const char *const *words, size_t n, struct args *out, st
     if (out->command != NULL) {
         return 1;
     }
-    if (out->help) { /* trawl pool --help: explain all that begins so */
+    if (out->help) { /* trawl pool --help: explain all commands that begin so */
         return 0;
     }
     return unknown_command(words[0], n > 1 ? words[1] : NULL, err);
@@ -207,7 +208,7 @@ static int read_options(int argc, char *const *argv, struct args *out, struct er
     return 0;
 }
 
-static bool asks_help(int argc, char *const *argv)
+static bool asks_for_help(int argc, char *const *argv)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
@@ -231,7 +232,7 @@ static int check_words(const struct args *a, struct err *err)
 int args_parse(int argc, char *const *argv, struct args *out, struct err *err)
 {
     const char *words[ARGS_WORDS_MAX + 2];
-    *out = (struct args){.help = asks_help(argc, argv)};
+    *out = (struct args){.help = asks_for_help(argc, argv)};
     size_t n = find_words(argc, argv, words, sizeof words / sizeof *words);
     int named = find_command(words, n, out, err);
     if (named < 0 || read_options(argc, argv, out, err) != 0) {

@@ -1,5 +1,5 @@
 /*
- * args.h - the command line, read by the table of commands. Pure.
+ * args.h - parses the command line by the table of commands. Pure.
  */
 #ifndef CLI_ARGS_H
 #define CLI_ARGS_H
@@ -14,28 +14,28 @@
 struct args {
     const struct command *command; /* NULL: none was named */
     const char *words[ARGS_WORDS_MAX];
-    size_t n;                             /* of words, the command's own left out */
+    size_t n;                             /* of words, without the command's own */
     const char *values[ARGS_OPTIONS_MAX]; /* beside command->options; "" for a switch that is on */
     const char *config_dir;
     bool json, quiet, no_color, help, version;
 };
 
-/* Strings are borrowed from argv. -1 and INVALID for what the table does not allow, with the
- * nearest name that it does. */
+/* Strings are borrowed from argv. -1 and INVALID for what the table does not allow; the error
+ * suggests the nearest name. */
 int args_parse(int argc, char *const *argv, struct args *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 
 /* The value of an option of this command; NULL when it was not given. */
 const char *args_get(const struct args *a, const char *option) __attribute__((nonnull));
 struct args_number {
-    const char *name; /* of the option, or what messages call it */
+    const char *name; /* the option's, or what messages call it */
     int64_t min, max;
     int64_t or_else; /* when the option was not given */
 };
 /* The whole number of an option; INVALID for any other text. */
 int args_i64(const struct args *a, const struct args_number *n, int64_t *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
-/* The same for a text that is not an option. */
+/* The same for a text that is no option. */
 int text_i64(const char *text, const struct args_number *n, int64_t *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 

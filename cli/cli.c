@@ -1,4 +1,4 @@
-/* cli.c - what commands share: exit codes, --why, the answer of what was done. */
+/* cli.c - what commands share: exit codes, --why, the answer after a change. */
 #include "cli/cli.h"
 
 #include <assert.h>
@@ -13,9 +13,9 @@ const char *cli_exit_help(enum cli_exit e)
 {
     static const char *const texts[] = {
         [CLI_OK] = "done, or the answer is yes",
-        [CLI_NO] = "the answer is no: damaged, not healthy, not in time",
+        [CLI_NO] = "the answer is no: damaged, not healthy, timed out",
         [CLI_USAGE] = "wrong arguments or configuration",
-        [CLI_MISSING] = "there is no such thing, or more than one",
+        [CLI_MISSING] = "there is no such thing, or more than one fits",
         [CLI_AWAY] = "a server cannot be reached",
         [CLI_REFUSED] = "its state does not allow it",
     };
@@ -58,7 +58,8 @@ int cli_why(const struct args *a, bool needed, const char **out, struct err *err
     const char *why = args_get(a, "why");
     *out = why != NULL ? why : "";
     if (needed && (*out)[0] == '\0') {
-        return ERR(err, ERR_INVALID, 0, "--why is needed: say in a few words why; it is kept");
+        return ERR(err, ERR_INVALID, 0,
+                   "--why is needed: give the reason in a few words; trawl log keeps it");
     }
     if (strlen(*out) > CLI_WHY_MAX || !bson_utf8_validate(*out, strlen(*out), false)) {
         return ERR(err, ERR_INVALID, 0, "--why is a text of at most %d bytes", CLI_WHY_MAX);

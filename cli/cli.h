@@ -1,8 +1,8 @@
 /*
- * cli.h - what every command of trawl gets, and the one table that describes them all.
+ * cli.h - what every command of trawl gets, and the table that describes them all.
  *
  * Parsing, --help and "did you mean" read commands[], whose rows are in cmd_*.c; man pages and
- * shell completion can be made from it. A command returns its exit code; when that is not CLI_OK or
+ * shell completion are made from it. A command returns its exit code; when that is not CLI_OK or
  * CLI_NO, *err holds the one line that main.c prints.
  */
 #ifndef CLI_CLI_H
@@ -18,7 +18,7 @@ enum cli_exit {
     CLI_OK,
     CLI_NO,      /* the answer is no: damaged, not healthy, timed out */
     CLI_USAGE,   /* wrong arguments or configuration */
-    CLI_MISSING, /* there is no such thing, or more than one */
+    CLI_MISSING, /* there is no such thing, or more than one fits */
     CLI_AWAY,    /* a server cannot be reached */
     CLI_REFUSED, /* its state does not allow it */
     CLI_EXIT_COUNT
@@ -40,7 +40,7 @@ struct cli {
 struct args;
 struct cli_option {
     const char *name;  /* without the dashes */
-    const char *value; /* what stands for its value in help; NULL for a switch */
+    const char *value; /* the name of its value in help; NULL for a switch */
     const char *help;
 };
 enum cli_need { NEED_NOTHING, NEED_CONFIG, NEED_DB };
@@ -52,7 +52,8 @@ struct command {
     const struct cli_option *options; /* ends with {0}; may be NULL */
     size_t min_words, max_words;
     enum cli_need need;
-    bool destructive; /* ends or discards work: somebody must have said in which environment */
+    bool destructive; /* ends or discards work, so the environment must have been chosen explicitly
+                       */
     enum cli_exit (*run)(struct cli *c, const struct args *a, struct err *err);
 };
 extern const struct command *const commands[];   /* ends with NULL */
@@ -67,10 +68,10 @@ enum cli_exit cli_exit_of(const struct err *err) __attribute__((nonnull));
 
 #define CLI_WHY_MAX 400 /* bytes */
 /* The reason that --why gives, "" for none. -1 and INVALID when it is needed and missing, too long
- * or no text. */
+ * or not UTF-8. */
 int cli_why(const struct args *a, bool needed, const char **out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
-/* A line for people about what was done ("made alphadia_a-v2"), or with --json the document. */
+/* Print what was done as a line ("made alphadia_a-v2"), or with --json the document. */
 enum cli_exit cli_done(struct cli *c, const char *what, const bson_t *doc, struct err *err)
     __attribute__((nonnull(1, 2, 4), warn_unused_result));
 #endif

@@ -1,4 +1,12 @@
-/* cmd_cluster.c - trawl cluster trust|strays|cancel: the head nodes' keys, and jobs of nobody. */
+/*
+ * cmd_cluster.c - trawl cluster trust|strays|cancel: the head nodes' keys, and jobs that belong to
+ * no task.
+ *
+ * trust asks the host for its keys, shows them, and adds to [ssh] known_hosts only those that the
+ * options allow, each with its entry in the audit. strays lists the documents in which the worker
+ * that watches the cluster reports jobs of no task; cancel marks one of them, and that worker stops
+ * the job.
+ */
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
@@ -42,7 +50,7 @@ struct wish {
     bool any, replace;
 };
 
-struct taking {
+struct key_adding {
     struct cli *c;
     const struct args *args;
     const struct ssh_login *login;
@@ -54,7 +62,7 @@ struct one_key {
     const struct ssh_host_key *key;
 };
 
-static int note_key(void *ctx, bool *won, bson_t *after, struct err *err)
+static int run_add_key(void *ctx, bool *won, bson_t *after, struct err *err)
 {
     const struct one_key *o = ctx;
     BCON_APPEND(after, "type", BCON_UTF8(o->key->type), "fingerprint",
@@ -63,14 +71,14 @@ static int note_key(void *ctx, bool *won, bson_t *after, struct err *err)
     return *won ? 0 : -1;
 }
 
-static int take_key(const struct taking *t, struct ssh_host_key *k, struct err *err)
+static int add_key(const struct key_adding *t, struct ssh_host_key *k, struct err *err)
 {
     struct one_key one = {t->login, k};
     AUTO(bson_destroy)
     bson_t *before = BCON_NEW("fingerprint", BCON_UTF8(k->changed ? "another" : "none"));
     const struct act act = {&t->c->ops, "cluster trust", t->args->words[0], before};
     bool won;
-    if (act_run(&act, note_key, &one, &won, err) != 0) {
+    if (act_run(&act, run_add_key, &one, &won, err) != 0) {
         return -1;
     }
     k->known = true;
@@ -78,9 +86,9 @@ static int take_key(const struct taking *t, struct ssh_host_key *k, struct err *
     return 0;
 }
 
-/* Take over the keys that are wished for; *taken says how many are trusted now. */
-static enum cli_exit take_keys(const struct taking *t, struct ssh_host_key *keys, size_t n,
-                               size_t *taken, struct err *err)
+/* Add the keys that the options allow; *taken: how many are trusted now. */
+static enum cli_exit add_keys(const struct key_adding *t, struct ssh_host_key *keys, size_t n,
+                              size_t *taken, struct err *err)
 {
     const struct wish *w = &t->wish;
     *taken = 0;
@@ -90,16 +98,17 @@ static enum cli_exit take_keys(const struct taking *t, struct ssh_host_key *keys
             w->any || (w->fingerprint != NULL && strcmp(w->fingerprint, k->fingerprint) == 0);
         if (wanted && k->revoked) {
             return cli_fail(err, CLI_REFUSED,
-                            "the key %s is marked @revoked in %s: give the host a new one, or take "
-                            "the line out if it is wrong",
+                            "the key %s is marked @revoked in %s: give the host a new key, or "
+                            "delete that line if it is wrong",
                             k->fingerprint, t->login->known_hosts);
         }
         if (wanted && k->changed && !w->replace) {
             return cli_fail(err, CLI_REFUSED,
-                            "%s has another key of this host (%s now): if that is right, --replace",
+                            "%s has another key for this host, which now shows %s: if the change "
+                            "is right, add --replace",
                             t->login->known_hosts, k->fingerprint);
         }
-        if (wanted && !k->known && take_key(t, k, err) != 0) {
+        if (wanted && !k->known && add_key(t, k, err) != 0) {
             return cli_exit_of(err);
         }
         *taken += k->known;
@@ -119,7 +128,8 @@ static enum cli_exit cmd_cluster_trust(struct cli *c, const struct args *a, stru
         return cli_fail(err, CLI_USAGE, "'%s' is no host:port", a->words[0]);
     }
     if (cfg->ssh.known_hosts[0] == '\0') {
-        return cli_fail(err, CLI_USAGE, "[ssh] known_hosts is not set: where keys are noted");
+        return cli_fail(err, CLI_USAGE,
+                        "[ssh] known_hosts is not set: name the file that keeps the keys");
     }
     const struct ssh_login login = {.host = host.host,
                                     .port = host.port,
@@ -131,8 +141,8 @@ static enum cli_exit cmd_cluster_trust(struct cli *c, const struct args *a, stru
     if (ssh_host_keys(&login, keys, &n, err) != 0) {
         return CLI_AWAY;
     }
-    const struct taking taking = {c, a, &login, wish};
-    enum cli_exit e = take_keys(&taking, keys, n, &taken, err);
+    const struct key_adding key_adding = {c, a, &login, wish};
+    enum cli_exit e = add_keys(&key_adding, keys, n, &taken, err);
     if (show_keys(c, keys, n, err) != 0 || e != CLI_OK) {
         return e != CLI_OK ? e : cli_exit_of(err);
     }
@@ -149,31 +159,31 @@ static enum cli_exit cmd_cluster_trust(struct cli *c, const struct args *a, stru
 }
 
 static const struct cli_option cluster_trust_options[] = {
-    {"fingerprint", "SHA256:…", "take the host's key when it has this fingerprint"},
-    {"first-use", NULL, "take whatever keys the host shows now"},
-    {"replace", NULL, "in the place of another key that is known"},
-    {"why", "TEXT", "kept in the log"},
+    {"fingerprint", "SHA256:…", "add the host's key that has this fingerprint"},
+    {"first-use", NULL, "add every key that the host shows now"},
+    {"replace", NULL, "replace another key that is known for the host"},
+    {"why", "TEXT", "the reason, kept in trawl log"},
     {0},
 };
 
 const struct command command_cluster_trust = {
     .name = "cluster trust",
     .args = "<host>[:port]",
-    .brief = "note a head node's key in [ssh] known_hosts; alone: show it",
+    .brief = "add a head node's key to [ssh] known_hosts; without an option: show it",
     .help =
-        "Nothing else ever adds a key. Compare the fingerprint with what the host itself says:\n"
-        "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub. Exit 1 when it is not trusted. A key "
-        "that\n"
-        "known_hosts marks @revoked is never taken.",
+        "Nothing else ever adds a key. Compare the fingerprint with the one on the host itself:\n"
+        "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub. Exit 1 when the host is not trusted. A "
+        "key\n"
+        "that known_hosts marks @revoked is never added.",
     .options = cluster_trust_options,
     .min_words = 1,
     .max_words = 1,
     .need = NEED_DB,
     .run = cmd_cluster_trust};
 
-/* --- jobs of nobody --- */
+/* --- jobs that belong to no task --- */
 
-static struct docs *strays(struct cli *c, int64_t job, struct err *err)
+static struct docs *read_strays(struct cli *c, int64_t job, struct err *err)
 {
     AUTO(bson_destroy)
     bson_t *filter = BCON_NEW("kind", BCON_UTF8("stray_job"), "open", BCON_BOOL(true));
@@ -207,7 +217,7 @@ static int print_strays(struct cli *c, const struct docs *d, struct err *err)
 static enum cli_exit cmd_cluster_strays(struct cli *c, const struct args *a, struct err *err)
 {
     (void)a;
-    AUTO(docs_free) struct docs *d = strays(c, 0, err);
+    AUTO(docs_free) struct docs *d = read_strays(c, 0, err);
     if (d == NULL) {
         return cli_exit_of(err);
     }
@@ -218,8 +228,8 @@ static enum cli_exit cmd_cluster_strays(struct cli *c, const struct args *a, str
 const struct command command_cluster_strays = {
     .name = "cluster strays",
     .args = "",
-    .brief = "jobs on the cluster that no task knows",
-    .help = "As the workers' last look found them. Exit 1 when there are any.",
+    .brief = "jobs on the cluster that belong to no task",
+    .help = "As the worker that watches the cluster last saw them. Exit 1 when there are any.",
     .need = NEED_DB,
     .run = cmd_cluster_strays};
 
@@ -231,15 +241,15 @@ static enum cli_exit cmd_cluster_cancel(struct cli *c, const struct args *a, str
     if (text_i64(a->words[0], &number, &job, err) != 0) {
         return CLI_USAGE;
     }
-    AUTO(docs_free) struct docs *d = strays(c, job, err);
+    AUTO(docs_free) struct docs *d = read_strays(c, job, err);
     if (d == NULL) {
         return cli_exit_of(err);
     }
     if (d->n == 0) {
         return cli_fail(
             err, CLI_MISSING,
-            "%s is no job that no task knows; trawl cluster strays lists them, trawl task "
-            "cancel stops a task's",
+            "%s is not among the jobs that belong to no task (trawl cluster strays); to stop a "
+            "task's job: trawl task cancel",
             a->words[0]);
     }
     AUTO(bson_destroy)
@@ -255,14 +265,17 @@ static enum cli_exit cmd_cluster_cancel(struct cli *c, const struct args *a, str
         return cli_exit_of(err);
     }
     if (!won) {
-        return cli_fail(err, CLI_REFUSED, "job %" PRId64 " has gone meanwhile", job);
+        return cli_fail(err, CLI_REFUSED, "job %" PRId64 " is gone already", job);
     }
     if (c->json) {
         json_t *answer = json_pack("{s:I, s:s}", "job", (json_int_t)job, "state", "cancelling");
         return json_print(answer, c->out, err) == 0 ? CLI_OK : cli_exit_of(err);
     }
     if (!c->quiet) {
-        fprintf(c->out, "job %" PRId64 " is stopped at the next look at the cluster\n", job);
+        fprintf(c->out,
+                "job %" PRId64
+                ": the worker that watches the cluster will stop it at its next look\n",
+                job);
     }
     return CLI_OK;
 }
@@ -270,8 +283,8 @@ static enum cli_exit cmd_cluster_cancel(struct cli *c, const struct args *a, str
 const struct command command_cluster_cancel = {
     .name = "cluster cancel",
     .args = "<job>",
-    .brief = "stop a job that no task knows",
-    .help = "The worker that watches the cluster does it at its next look.",
+    .brief = "stop a job that belongs to no task",
+    .help = "The worker that watches the cluster stops it at its next look.",
     .options = why_option,
     .min_words = 1,
     .max_words = 1,

@@ -14,8 +14,8 @@ static int print_instrument(void *ctx, const char *id, const struct instrument *
     return 0;
 }
 
-/* What the scripts ask for while somebody types: a configuration that cannot be read offers none.
- */
+/* The scripts ask for these while somebody types, so a configuration that cannot be read offers
+ * none. */
 static enum cli_exit print_instruments(struct cli *c, struct err *err)
 {
     AUTO(config_free) struct config *cfg = config_load(c->config_dir, err);
@@ -59,11 +59,11 @@ static enum cli_exit cmd_completion(struct cli *c, const struct args *a, struct 
 const struct command command_completion = {
     .name = "completion",
     .args = "bash|zsh|instruments|commands",
-    .brief = "what a shell needs to complete trawl's words",
+    .brief = "the script with which a shell completes trawl's words",
     .help =
         "make install puts it where bash and zsh look. By hand: source <(trawl completion bash),\n"
-        "or for zsh after compinit: source <(trawl completion zsh). The scripts ask for the\n"
-        "configured instruments' names.",
+        "or for zsh after compinit: source <(trawl completion zsh). The scripts ask trawl\n"
+        "for the names of the configured instruments.",
     .min_words = 1,
     .max_words = 1,
     .need = NEED_NOTHING,

@@ -16,7 +16,7 @@ static enum cli_exit cmd_config_show(struct cli *c, const struct args *a, struct
 }
 
 static const struct cli_option config_show_options[] = {
-    {"origin", NULL, "with the file and line, or the variable, that each value comes from"},
+    {"origin", NULL, "also show the file and line, or the variable, that each value comes from"},
     {0},
 };
 
@@ -82,7 +82,7 @@ static int check_instrument(void *ctx, const char *id, const struct instrument *
     if (i == NULL) {
         snprintf(trouble, sizeof trouble, "%s", why->msg);
     } else if (stat(i->path, &st) != 0) {
-        snprintf(trouble, sizeof trouble, "its folder %s: %m: is the share mounted?", i->path);
+        snprintf(trouble, sizeof trouble, "its folder %s: %m; is the share mounted?", i->path);
     } else if (!S_ISDIR(st.st_mode)) {
         snprintf(trouble, sizeof trouble, "%s is no folder", i->path);
     }
@@ -113,8 +113,7 @@ static enum cli_exit cmd_config_check(struct cli *c, const struct args *a, struc
 }
 
 static const struct cli_option config_check_options[] = {
-    {"instruments", NULL,
-     "also every file of the instruments' folder, and that the shares are there"},
+    {"instruments", NULL, "also check every file in instruments.d, and that its folder is there"},
     {0},
 };
 

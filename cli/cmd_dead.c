@@ -1,6 +1,6 @@
 /*
  * cmd_dead.c - trawl dead ls|show|retry|drop: tasks that failed for good. They are read from
- * MongoDB; <env>.dead in Kafka only tells of them.
+ * MongoDB; <env>.dead in Kafka only announces them.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static bool is_dead(const bson_t *task)
     return strcmp(state, "failed") == 0 || strcmp(state, "dead") == 0;
 }
 
-/* The newest first, without those whose source changed: Trawl copies these again. */
+/* Newest first, without those whose source changed, because Trawl copies these again. */
 static struct docs *read_dead(struct cli *c, struct err *err)
 {
     AUTO(bson_destroy)
@@ -34,7 +34,7 @@ static struct docs *read_dead(struct cli *c, struct err *err)
 }
 
 /* The tasks of one group, out of all. */
-static struct docs *of_group(const struct docs *all, const char *group, struct err *err)
+static struct docs *tasks_of_group(const struct docs *all, const char *group, struct err *err)
 {
     AUTO(docs_free) struct docs *out = docs_new(err);
     for (size_t i = 0; out != NULL && i < all->n; i++) {
@@ -51,7 +51,7 @@ static enum cli_exit find_group(struct cli *c, const char *group, struct docs **
                                 struct err *err)
 {
     AUTO(docs_free) struct docs *all = read_dead(c, err);
-    *out = all != NULL ? of_group(all, group, err) : NULL;
+    *out = all != NULL ? tasks_of_group(all, group, err) : NULL;
     if (*out == NULL) {
         return cli_exit_of(err);
     }
@@ -133,10 +133,10 @@ static enum cli_exit cmd_dead_ls(struct cli *c, const struct args *a, struct err
 const struct command command_dead_ls = {
     .name = "dead ls",
     .args = "",
-    .brief = "dead letters: tasks that failed for good, by what went wrong",
+    .brief = "dead letters: tasks that failed for good, grouped by cause",
     .help =
         "Tasks in the states failed (a permanent error) and dead (no try left). Those whose\n"
-        "messages differ only in names, paths and numbers are one group. Next: trawl dead show\n"
+        "messages differ only in names, paths and numbers form one group. Next: trawl dead show\n"
         "<group>, then trawl dead retry or trawl dead drop.",
     .need = NEED_DB,
     .run = cmd_dead_ls};
@@ -152,7 +152,7 @@ static void field(struct cli *c, const char *name, const char *text)
     }
 }
 
-/* As it stands: the job's own words, line by line. */
+/* Print the job's own words unchanged, line by line. */
 static void print_log(struct cli *c, const bson_t *task)
 {
     const char *line = doc_str(task, "kept.log_tail", "");
@@ -184,8 +184,8 @@ static int print_task(struct cli *c, const bson_t *task, struct err *err)
     field(c, "message", doc_str(task, "error.msg", ""));
     print_log(c, task);
     if (!c->quiet) {
-        fprintf(c->out, "put that right, then: trawl dead retry %s\n", doc_str(task, "_id", "?"));
-        fprintf(c->out, "or accept it:         trawl dead drop %s --why …\n",
+        fprintf(c->out, "fix the cause, then: trawl dead retry %s\n", doc_str(task, "_id", "?"));
+        fprintf(c->out, "or accept it:        trawl dead drop %s --why …\n",
                 doc_str(task, "_id", "?"));
     }
     return 0;
@@ -198,8 +198,8 @@ static enum cli_exit show_task(struct cli *c, const char *name, struct err *err)
         return cli_exit_of(err);
     }
     if (!is_dead(task)) {
-        return cli_fail(err, CLI_REFUSED, "%s is %s: no dead letter; see trawl why %s", name,
-                        doc_str(task, "state", "?"), name);
+        return cli_fail(err, CLI_REFUSED, "%s is %s, so it is no dead letter; see trawl why %s",
+                        name, doc_str(task, "state", "?"), name);
     }
     int rc = c->json ? json_print(json_of_doc(task), c->out, err) : print_task(c, task, err);
     return rc == 0 ? CLI_OK : cli_exit_of(err);
@@ -259,8 +259,9 @@ static enum cli_exit named_tasks(struct cli *c, const struct args *a, struct doc
             return cli_exit_of(err);
         }
         if (!is_dead(task)) {
-            return cli_fail(err, CLI_REFUSED, "%s is %s: no dead letter", a->words[i],
-                            doc_str(task, "state", "?"));
+            return cli_fail(err, CLI_REFUSED,
+                            "%s is %s, so it is no dead letter; trawl dead ls lists them",
+                            a->words[i], doc_str(task, "state", "?"));
         }
         if (docs_add(named, task, err) != 0) {
             return cli_exit_of(err);
@@ -270,12 +271,13 @@ static enum cli_exit named_tasks(struct cli *c, const struct args *a, struct doc
     return *out != NULL ? CLI_OK : cli_exit_of(err);
 }
 
-static enum cli_exit choose(struct cli *c, const struct args *a, struct docs **out, struct err *err)
+static enum cli_exit choose_tasks(struct cli *c, const struct args *a, struct docs **out,
+                                  struct err *err)
 {
     const char *group = args_get(a, "group");
     bool all = args_get(a, "all") != NULL;
     if ((a->n > 0) + (group != NULL) + all != 1) {
-        return cli_fail(err, CLI_USAGE, "give one of <task>…, --group ID and --all");
+        return cli_fail(err, CLI_USAGE, "name <task>…, --group ID or --all, and only one of them");
     }
     if (a->n > 0) {
         return named_tasks(c, a, out, err);
@@ -287,14 +289,14 @@ static enum cli_exit choose(struct cli *c, const struct args *a, struct docs **o
     return *out != NULL ? CLI_OK : cli_exit_of(err);
 }
 
-static enum cli_exit steer(struct cli *c, const struct args *a, struct steering *s, bool needs_why,
-                           struct err *err)
+static enum cli_exit steer_dead(struct cli *c, const struct args *a, struct steering *s,
+                                bool needs_why, struct err *err)
 {
     AUTO(docs_free) struct docs *tasks = NULL;
     if (cli_why(a, needs_why, &s->why, err) != 0) {
         return CLI_USAGE;
     }
-    enum cli_exit e = choose(c, a, &tasks, err);
+    enum cli_exit e = choose_tasks(c, a, &tasks, err);
     if (e != CLI_OK) {
         return e;
     }
@@ -310,13 +312,13 @@ static enum cli_exit steer(struct cli *c, const struct args *a, struct steering 
 static enum cli_exit cmd_dead_retry(struct cli *c, const struct args *a, struct err *err)
 {
     struct steering s = {.steer = &steer_retry};
-    return steer(c, a, &s, false, err);
+    return steer_dead(c, a, &s, false, err);
 }
 
 static const struct cli_option dead_retry_options[] = {
-    {"group", "ID", "every task of this group of trawl dead ls"},
+    {"group", "ID", "every task of this group (trawl dead ls)"},
     {"all", NULL, "every dead letter"},
-    {"why", "TEXT", "kept in the log"},
+    {"why", "TEXT", "the reason, kept in trawl log"},
     {0},
 };
 
@@ -334,13 +336,13 @@ const struct command command_dead_retry = {
 static enum cli_exit cmd_dead_drop(struct cli *c, const struct args *a, struct err *err)
 {
     struct steering s = {.steer = &steer_ignore};
-    return steer(c, a, &s, true, err);
+    return steer_dead(c, a, &s, true, err);
 }
 
 static const struct cli_option dead_drop_options[] = {
-    {"group", "ID", "every task of this group of trawl dead ls"},
+    {"group", "ID", "every task of this group (trawl dead ls)"},
     {"all", NULL, "every dead letter"},
-    {"why", "TEXT", "needed: kept with each task and in the log"},
+    {"why", "TEXT", "the reason, required: kept with each task and in trawl log"},
     {0},
 };
 
@@ -348,9 +350,10 @@ const struct command command_dead_drop = {
     .name = "dead drop",
     .args = "[<task>…]",
     .brief = "accept that they failed: trawl task ignore for many",
-    .help = "The tasks get the state ignored, their errors and the reason stay. trawl task retry\n"
-            "takes one up again.\n\n"
-            "  trawl dead drop --group 5f1c02aa --why \"test files of the vendor\"",
+    .help =
+        "The tasks become ignored; their errors and the reason are kept. trawl task retry makes\n"
+        "one ready again.\n\n"
+        "  trawl dead drop --group 5f1c02aa --why \"test files of the vendor\"",
     .options = dead_drop_options,
     .max_words = 8,
     .need = NEED_DB,

@@ -1,9 +1,9 @@
 /*
  * cmd_log.c - trawl log: what operators did, newest last.
  *
- * Following reads the last minute again each time, because an entry is completed after it was made
- * and the clocks of two hosts differ. An entry that is only intended is shown once it is so old
- * that nobody works on it any more, and again should it be completed after all.
+ * Following reads the last minute again each time, because an entry is completed after it was made,
+ * and the clocks of two hosts differ. An entry that stays "intended" is shown when it is too old to
+ * be still in progress, and again if it is completed after all.
  */
 #include <inttypes.h>
 #include <limits.h>
@@ -28,7 +28,7 @@ struct reading {
     int64_t since_ms, limit;  /* limit 0: all */
 };
 
-/* A target and all that begins with it and a slash: a raw file's tasks. */
+/* Matches a target, and all that begin with it and a slash: a raw file's tasks. */
 static void append_target(bson_t *filter, const char *target)
 {
     AUTO(free) char *below = NULL;
@@ -72,7 +72,7 @@ static struct docs *read_entries(const struct reading *r, struct err *err)
 
 #define VALUE_MAX 160
 
-/* A text or a number; "" for all else and for nothing. */
+/* A text or a number; "" for anything else. */
 static const char *value_of(const bson_t *doc, const char *path, char buf[static VALUE_MAX])
 {
     bson_iter_t top, at;
@@ -107,9 +107,9 @@ static void append_difference(struct differences *d, const char *path)
     d->used += n > 0 ? (size_t)n : 0;
 }
 
-/* "slots 3 -> 0, cancel.by kim@lab": what differs, of a document in it only who did it; the rest is
- * left to the JSON form. */
-static void changes(const bson_t *entry, char *buf, size_t room)
+/* "slots 3 -> 0, cancel.by kim@lab": what differs; of a nested document only "by", since the JSON
+ * form has the rest. */
+static void list_changes(const bson_t *entry, char *buf, size_t room)
 {
     bson_t before = BSON_INITIALIZER, after;
     bson_iter_t at;
@@ -132,7 +132,7 @@ static void print_entry(struct cli *c, const bson_t *e)
     char when[TEXT_SHORT], what[400];
     const char *state = doc_str(e, "state", "?");
     const char *parts[] = {doc_str(e, "verb", "?"), doc_str(e, "target", "?")};
-    changes(e, what, sizeof what);
+    list_changes(e, what, sizeof what);
     style_put(c->out, STYLE_DIM, c->color, text_time(doc_i64(e, "at", 0), when));
     fputs("  ", c->out);
     text_put(c->out, doc_str(e, "who", "?"));
@@ -146,7 +146,7 @@ static void print_entry(struct cli *c, const bson_t *e)
         bool refused = strcmp(state, AUDIT_REFUSED) == 0;
         fputs("  ", c->out);
         style_put(c->out, STYLE_BAD, c->color,
-                  refused ? "refused" : "intended: whether it was made is not known");
+                  refused ? "refused" : "intended: unknown whether it was made; check its target");
     }
     const char *tails[] = {what, doc_str(e, "why", ""), doc_str(e, "error", "")};
     for (size_t i = 0; i < sizeof tails / sizeof *tails; i++) {
@@ -156,7 +156,7 @@ static void print_entry(struct cli *c, const bson_t *e)
     fputc('\n', c->out);
 }
 
-/* One JSON value a line, so that whoever follows can read it. */
+/* One JSON value a line, so that a program that follows can read each at once. */
 static int print_line(struct cli *c, const bson_t *e, struct err *err)
 {
     AUTO(json_decref) json_t *doc = json_of_doc(e);
@@ -174,7 +174,7 @@ static bool was_shown(const struct docs *before, const bson_t *e)
     return old != NULL && strcmp(doc_str(old, "state", ""), doc_str(e, "state", "")) == 0;
 }
 
-/* Keep what was shown, of the entries that the next reading may find again. */
+/* Remember the shown entries that the next reading may find again. */
 static int show_new(struct cli *c, const struct docs *found, struct docs **shown, struct err *err)
 {
     AUTO(docs_free) struct docs *keep = docs_new(err);
@@ -204,8 +204,8 @@ static int show_new(struct cli *c, const struct docs *found, struct docs **shown
     return fflush(c->out) == 0 ? 0 : ERR(err, ERR_TRANSIENT, 0, "the output cannot be written");
 }
 
-/* Where the next reading begins: the last minute again, but nothing that --limit has left out. */
-static void go_on(struct reading *r, const struct docs *found)
+/* Set where the next reading begins: a minute back, but not before what --limit has left out. */
+static void move_start(struct reading *r, const struct docs *found)
 {
     int64_t from = wall_ms() - OVERLAP_MS;
     if (r->limit > 0 && found->n > 0) {
@@ -215,8 +215,8 @@ static void go_on(struct reading *r, const struct docs *found)
     r->limit = 0;
 }
 
-/* Until it is interrupted, or nobody reads any more. */
-static enum cli_exit follow(struct reading *r, struct err *err)
+/* Until it is interrupted, or its reader closes the pipe. */
+static enum cli_exit follow_log(struct reading *r, struct err *err)
 {
     AUTO(docs_free) struct docs *shown = docs_new(err);
     while (shown != NULL) {
@@ -227,7 +227,7 @@ static enum cli_exit follow(struct reading *r, struct err *err)
         if (show_new(r->c, found, &shown, err) != 0) {
             break;
         }
-        go_on(r, found);
+        move_start(r, found);
         mono_sleep_ms(FOLLOW_MS);
     }
     bool gone = ferror(r->c->out) != 0;
@@ -265,33 +265,34 @@ static enum cli_exit cmd_log(struct cli *c, const struct args *a, struct err *er
     const char *texts[] = {r.who, r.target};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (texts[i] != NULL && !bson_utf8_validate(texts[i], strlen(texts[i]), false)) {
-            return cli_fail(err, CLI_USAGE, "--who and --target are texts in UTF-8");
+            return cli_fail(err, CLI_USAGE, "--who and --target must be UTF-8");
         }
     }
     if (args_i64(a, &limits, &r.limit, err) != 0 ||
         (since != NULL && text_since(since, wall_ms(), &r.since_ms, err) != 0)) {
         return CLI_USAGE;
     }
-    return args_get(a, "follow") != NULL ? follow(&r, err) : show_all(&r, err);
+    return args_get(a, "follow") != NULL ? follow_log(&r, err) : show_all(&r, err);
 }
 
 static const struct cli_option log_options[] = {
     {"since", "WHEN", "only since 30m, 2h, 3d, 1w ago, or 2026-11-21[T02:40]"},
     {"who", "USER", "only by this user, or user@host"},
-    {"target", "ID", "only on this pool, location, task, or any task of this raw file"},
+    {"target", "ID", "only on this pool, location or task, or on any task of this raw file"},
     {"limit", "N", "the newest N (100; 0: all)"},
-    {"follow", NULL, "go on and show each new entry; with --json one a line"},
+    {"follow", NULL, "keep showing new entries; with --json one a line"},
     {0},
 };
 
-const struct command command_log = {
-    .name = "log",
-    .args = "",
-    .brief = "what operators did: who, when, what, why; newest last",
-    .help = "An entry is made before the action and completed after it. One that stays intended\n"
-            "was cut off in between: look at its target.\n\n"
-            "  trawl log --since 2h --target file_copy\n"
-            "  trawl log --follow --json",
-    .options = log_options,
-    .need = NEED_DB,
-    .run = cmd_log};
+const struct command command_log = {.name = "log",
+                                    .args = "",
+                                    .brief =
+                                        "what operators did: who, when, what, why; newest last",
+                                    .help = "An entry is made before the action and completed "
+                                            "after it. One that stays intended was cut\n"
+                                            "off in between: check its target.\n\n"
+                                            "  trawl log --since 2h --target file_copy\n"
+                                            "  trawl log --follow --json",
+                                    .options = log_options,
+                                    .need = NEED_DB,
+                                    .run = cmd_log};

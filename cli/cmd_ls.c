@@ -22,7 +22,7 @@
 
 struct row {
     const bson_t *raw;
-    const bson_t *task;     /* the one that runs, else the last that waits; or NULL */
+    const bson_t *task;     /* the running one, else the last waiting one; or NULL */
     const bson_t *job_task; /* the newest with a SLURM job; or NULL */
     const bson_t *metrics;  /* newest; or NULL */
     const char *step;       /* of the running task; "" */
@@ -31,7 +31,7 @@ struct row {
 
 struct listing {
     struct docs *raws, *tasks, *metrics, *workers;
-    struct row *rows;   /* beside raws */
+    struct row *rows;   /* in the order of raws */
     struct row **by_id; /* the same, sorted */
 };
 
@@ -161,28 +161,28 @@ static struct row *row_of(const struct listing *l, const bson_t *doc)
     return NULL;
 }
 
-static bool holds(const bson_t *task, const char *state)
+static bool has_state(const bson_t *task, const char *state)
 {
     return strcmp(doc_str(task, "state", ""), state) == 0;
 }
 
-/* It waits for a location, the cluster or an original; no action is needed. */
+/* It waits for a location, the cluster or an original and resumes without action. */
 static bool is_held(const bson_t *task)
 {
-    return holds(task, "ready") && doc_has(task, "held");
+    return has_state(task, "ready") && doc_has(task, "held");
 }
 
-/* Which of two open tasks says more about the raw file. */
+/* Which of two open tasks to show: the higher weight. */
 static int weight(const bson_t *task)
 {
-    return holds(task, "running")    ? 4
-           : holds(task, "parked")   ? 3
-           : holds(task, "admitted") ? 2
-           : holds(task, "ready")    ? 1
-                                     : 0;
+    return has_state(task, "running")    ? 4
+           : has_state(task, "parked")   ? 3
+           : has_state(task, "admitted") ? 2
+           : has_state(task, "ready")    ? 1
+                                         : 0;
 }
 
-static void join(struct listing *l)
+static void join_tasks(struct listing *l)
 {
     char job[32];
     for (size_t i = 0; i < l->tasks->n; i++) {
@@ -212,7 +212,7 @@ static void add_progress(struct row *r, const struct docs *workers)
     const char *worker;
     bson_t run;
     r->step = "";
-    if (r->task != NULL && holds(r->task, "running") &&
+    if (r->task != NULL && has_state(r->task, "running") &&
         why_run_of(workers, doc_str(r->task, "_id", ""), &worker, &run)) {
         r->step = doc_str(&run, "step", "");
         r->done = doc_i64(&run, "done", 0);
@@ -232,16 +232,16 @@ static int make_rows(struct listing *l, struct err *err)
         l->by_id[i] = &l->rows[i];
     }
     qsort(l->by_id, l->raws->n, sizeof(struct row *), by_id);
-    join(l);
+    join_tasks(l);
     for (size_t i = 0; i < l->raws->n; i++) {
         add_progress(&l->rows[i], l->workers);
     }
     return 0;
 }
 
-/* An original that differs says more than any task. "copy 45 %", "quant parked"; with no task open
- * what is said about the status, often nothing. */
-static void describe(const struct row *r, char *buf, size_t room)
+/* The most important fact: an original that differs, else the open task ("copy 45 %", "quant
+ * parked"), else the details of the status, often none. */
+static void describe_task(const struct row *r, char *buf, size_t room)
 {
     char percent[TEXT_SHORT];
     if (!original_is_safe(r->raw)) {
@@ -261,9 +261,8 @@ static void describe(const struct row *r, char *buf, size_t room)
                                   : doc_str(r->task, "state", ""));
 }
 
-/* The two figures that say most, whatever the software: "prot 5123 prec 45123"; or why there are
- * none. */
-static void summarise(const bson_t *m, char *buf, size_t room)
+/* The two most telling figures of any software, "prot 5123 prec 45123", or why there are none. */
+static void summarise_metrics(const bson_t *m, char *buf, size_t room)
 {
     static const struct {
         const char *field, *shown;
@@ -309,10 +308,10 @@ static int print_table(struct cli *c, const struct listing *l, struct err *err)
         table_cell(t, STYLE_PLAIN, doc_str(r->raw, "instrument_id", "-"));
         table_cell(t, STYLE_PLAIN, text_size(doc_i64(r->raw, "size", -1), buf));
         table_cell(t, original_is_safe(r->raw) ? style_of_state(status) : STYLE_BAD, status);
-        describe(r, text, sizeof text);
+        describe_task(r, text, sizeof text);
         table_cell(t, original_is_safe(r->raw) ? STYLE_PLAIN : STYLE_BAD, text);
         table_cell(t, STYLE_PLAIN, r->job_task != NULL ? facts_job_id(r->job_task, buf) : "");
-        summarise(r->metrics, text, sizeof text);
+        summarise_metrics(r->metrics, text, sizeof text);
         table_cell(t, STYLE_PLAIN, text);
         table_cell(t, STYLE_DIM, text_age(doc_i64(r->raw, "created_at", 0), wall_ms(), buf));
     }

@@ -1,4 +1,5 @@
-/* cmd_mount.c - trawl mount commands: which shares there are, and the lines that mount.c makes. */
+/* cmd_mount.c - trawl mount commands: the configured shares, with the lines that cmd_mount_lines.c
+ * makes. */
 #include <string.h>
 
 #include "cli/args.h"
@@ -34,9 +35,9 @@ static int print_share(struct printing *p, const struct mount_share *s)
     return 0;
 }
 
-/* Read-only unless something is to be moved or removed there. */
-static int on_instrument(void *ctx, const char *id, const struct instrument *i,
-                         const struct err *why)
+/* Read-only unless raw files are moved or removed there. */
+static int print_instrument(void *ctx, const char *id, const struct instrument *i,
+                            const struct err *why)
 {
     struct printing *p = ctx;
     if (i == NULL) {
@@ -70,14 +71,13 @@ static enum cli_exit cmd_mount_commands(struct cli *c, const struct args *a, str
     AUTO(json_decref) json_t *list = json_array();
     struct printing p = {.c = c, .wanted = a->n > 0 ? a->words[0] : NULL, .list = list};
     if (!c->json && !c->quiet) {
-        fputs(
-            "# To be run as root, with HOST and SHARE filled in. Each credentials file belongs to\n"
-            "# root, mode 0600, with the lines username=, password= and, where needed, "
-            "domain=.\n\n",
-            c->out);
+        fputs("# Run as root, after filling in HOST and SHARE. Each credentials file belongs to\n"
+              "# root, mode 0600, with the lines username=, password= and, where needed, "
+              "domain=.\n\n",
+              c->out);
     }
     if (list == NULL || print_locations(&p) != 0 ||
-        instruments_each(c->ops.cfg, on_instrument, &p, err) != 0) {
+        instruments_each(c->ops.cfg, print_instrument, &p, err) != 0) {
         return err->kind != ERR_NONE ? cli_exit_of(err) : cli_fail(err, CLI_AWAY, "out of memory");
     }
     if (p.wanted != NULL && p.n == 0) {
@@ -96,9 +96,9 @@ const struct command command_mount_commands = {
     .name = "mount commands",
     .args = "[<location>|<instrument>]",
     .brief = "commands and fstab lines that mount the shares",
-    .help = "Only printed: mounting is the operator's. HOST and SHARE are to be filled in; user "
-            "name and\n"
-            "password go into the credentials file, which only root can read.",
+    .help = "Only prints them: an operator mounts. Fill in HOST and SHARE; user name and password "
+            "go into\n"
+            "the credentials file, which only root can read.",
     .max_words = 1,
     .need = NEED_CONFIG,
     .run = cmd_mount_commands};

@@ -1,4 +1,12 @@
-/* cmd_mount_check.c - trawl mount check|status: what this host sees now, and what all have seen. */
+/*
+ * cmd_mount_check.c - trawl mount check|status: the locations as this host sees them now, and as
+ * all hosts reported them.
+ *
+ * check looks in two rounds: the first starts the probes of all shares, so that the second waits
+ * for a hung share only once. Harmful mount options are printed as warnings below the table. status
+ * joins the workers' reports, the leading scheduler's view of the instruments, and the locations
+ * that nobody has reported.
+ */
 #include <string.h>
 
 #include "cli/args.h"
@@ -15,13 +23,13 @@ struct checking {
     struct mounts *mounts;
     struct docs *seen;
     char host[64];
-    bool ask; /* the first round: only begin to look */
+    bool ask; /* the first round: only start the probes */
     struct err *err;
     int failed;
 };
 
-/* Options that hurt are no reason to refuse a share: they are printed beside its status. Asked only
- * of one that answers. */
+/* Harmful mount options are no reason to refuse a share, so they are printed beside its status.
+ * Only for a share that answers. */
 static void add_warnings(const struct mounts_view *v, bson_t *doc)
 {
     struct mount_place place;
@@ -44,7 +52,7 @@ static void add_warnings(const struct mounts_view *v, bson_t *doc)
     bson_append_array_end(doc, &list);
 }
 
-static void keep(void *ctx, const struct mounts_view *v)
+static void keep_view(void *ctx, const struct mounts_view *v)
 {
     struct checking *k = ctx;
     AUTO(bson_destroy) bson_t *doc = locations_doc(k->host, v);
@@ -52,16 +60,16 @@ static void keep(void *ctx, const struct mounts_view *v)
     k->failed |= docs_add(k->seen, doc, k->err);
 }
 
-static int look_at_location(void *ctx, const struct mount_need *need, struct err *err)
+static int check_location(void *ctx, const struct mount_need *need, struct err *err)
 {
     struct checking *k = ctx;
     struct mount_need n = *need;
-    n.max_age_ms = 60000; /* what the first round began is good enough */
+    n.max_age_ms = 60000; /* the result of the first round is recent enough */
     if (k->ask) {
         mounts_ask(k->mounts, &n);
         return 0;
     }
-    return mounts_look(k->mounts, &n, keep, k, err) != 0 || k->failed != 0 ? -1 : 0;
+    return mounts_look(k->mounts, &n, keep_view, k, err) != 0 || k->failed != 0 ? -1 : 0;
 }
 
 int locations_table(struct cli *c, const struct docs *d, struct err *err)
@@ -113,7 +121,7 @@ static void print_warnings(struct cli *c, const struct docs *d)
     }
 }
 
-static enum cli_exit print(struct cli *c, const struct docs *d, struct err *err)
+static enum cli_exit print_states(struct cli *c, const struct docs *d, struct err *err)
 {
     enum cli_exit e = CLI_OK;
     for (size_t i = 0; i < d->n; i++) {
@@ -140,29 +148,30 @@ static enum cli_exit cmd_mount_check(struct cli *c, const struct args *a, struct
     }
     struct checking k = {.c = c, .mounts = mounts, .seen = seen, .ask = true, .err = err};
     location_host(k.host, sizeof k.host);
-    const struct locations_walk walk = {a->words, a->n, look_at_location, print_left_out, &k};
+    const struct locations_walk walk = {a->words, a->n, check_location, print_left_out, &k};
     int rc = locations_each(&c->ops, &walk, err);
     k.ask = false;
     rc = rc == 0 ? locations_each(&c->ops, &walk, err) : rc;
-    return rc == 0 ? print(c, seen, err) : cli_exit_of(err);
+    return rc == 0 ? print_states(c, seen, err) : cli_exit_of(err);
 }
 
-const struct command command_mount_check = {
-    .name = "mount check",
-    .args = "[<location>|<instrument>…]",
-    .brief = "prove the locations from this host, now",
-    .help = "Exit 1 when one is not ok: missing, empty (no identity), wrong (another share), "
-            "read_only, stale,\n"
-            "hangs, full, or uninitialised where [mount] require is set. Below the table: mount "
-            "options that hurt,\n"
-            "and what to mount with (--json: warnings); they do not change the exit code.",
-    .max_words = 8,
-    .need = NEED_DB,
-    .run = cmd_mount_check};
+const struct command command_mount_check = {.name = "mount check",
+                                            .args = "[<location>|<instrument>…]",
+                                            .brief = "prove the locations from this host, now",
+                                            .help =
+                                                "Exit 1 when one is not ok: missing, empty (no "
+                                                "identity), wrong (another share), read_only,\n"
+                                                "stale, hangs, full, or uninitialised where "
+                                                "[mount] require is set. Below the table: harmful\n"
+                                                "mount options, and what to mount with (--json: "
+                                                "warnings); they do not change the exit code.",
+                                            .max_words = 8,
+                                            .need = NEED_DB,
+                                            .run = cmd_mount_check};
 
 /* --- status --- */
 
-/* How the leading scheduler sees an instrument, in the form of the workers' reports. */
+/* Add the leading scheduler's view of an instrument in the form of a worker's report. */
 static int add_watch(void *ctx, const bson_t *watch, struct err *err)
 {
     struct docs *d = ctx;
@@ -191,14 +200,15 @@ static int add_unseen(void *ctx, const struct mount_need *need, struct err *err)
         }
     }
     AUTO(bson_destroy)
-    bson_t *doc = BCON_NEW("location", BCON_UTF8(need->location), "path", BCON_UTF8(need->path),
-                           "status", BCON_UTF8("unknown"), "detail",
-                           BCON_UTF8("no worker has reported it: is one running?"), "free_bytes",
-                           BCON_INT64(-1));
+    bson_t *doc =
+        BCON_NEW("location", BCON_UTF8(need->location), "path", BCON_UTF8(need->path), "status",
+                 BCON_UTF8("unknown"), "detail",
+                 BCON_UTF8("no worker has reported it: check that one is running (trawl status)"),
+                 "free_bytes", BCON_INT64(-1));
     return docs_add(d, doc, err);
 }
 
-/* Whether each is initialised stands in "locations". */
+/* Add whether each is initialised, from "locations". */
 static int add_initialised(struct cli *c, struct docs *d, struct err *err)
 {
     AUTO(docs_free)
@@ -239,15 +249,15 @@ static enum cli_exit cmd_mount_status(struct cli *c, const struct args *a, struc
     if (d->n > 0) {
         qsort(d->items, d->n, sizeof *d->items, by_location);
     }
-    return print(c, d, err);
+    return print_states(c, d, err);
 }
 
 const struct command command_mount_status = {
     .name = "mount status",
     .args = "",
-    .brief = "how every host sees the locations",
-    .help = "Workers look every [mount] check_s and before each step of a task; the scheduler "
-            "before each\n"
-            "poll of an instrument. Exit 1 when one is not ok.",
+    .brief = "what every host reports of the locations",
+    .help =
+        "Workers check every [mount] check_s and before each step of a task; the scheduler before\n"
+        "each poll of an instrument. Exit 1 when one is not ok.",
     .need = NEED_DB,
     .run = cmd_mount_status};

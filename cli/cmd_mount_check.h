@@ -6,9 +6,9 @@
 #include "cli/cli.h"
 #include "ops/locations.h"
 
-/* Documents of "mounts" as a table. */
+/* Print documents of "mounts" as a table. */
 int locations_table(struct cli *c, const struct docs *d, struct err *err)
     __attribute__((nonnull, warn_unused_result));
-/* Fits locations_walk: a line on stderr. */
+/* For locations_walk.left_out: prints a line on stderr. */
 void print_left_out(const char *instrument, const struct err *why);
 #endif

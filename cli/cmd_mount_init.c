@@ -1,4 +1,11 @@
-/* cmd_mount_init.c - trawl mount init: give a share its identity, and demand it from now on. */
+/*
+ * cmd_mount_init.c - trawl mount init: gives a share its identity, which every later use then
+ * requires.
+ *
+ * Each location is looked at first, because a write to a hung share would never return; then
+ * common/mount/location.c writes or checks the identity, inside an entry of the audit. One that is
+ * refused ends the command; those before it stay initialised.
+ */
 #include <inttypes.h>
 #include <string.h>
 
@@ -11,25 +18,28 @@
 struct making {
     struct cli *c;
     struct mounts *mounts;
-    struct location_init init; /* but for location and path */
+    struct location_init init; /* without location and path */
     struct location_made made;
     json_t *list;
     bool refused;
 };
 
-static void see(void *ctx, const struct mounts_view *v)
+static void keep_status(void *ctx, const struct mounts_view *v)
 {
     *(enum mount_status *)ctx = v->status;
 }
 
-/* Writing to a share that hangs would never return. */
+/* Refuse a share that hangs: a write would never return. */
 static int may_answer(struct making *m, const struct mount_need *need, struct err *err)
 {
     enum mount_status s = MOUNT_OK;
-    if (mounts_look(m->mounts, need, see, &s, err) != 0) {
+    if (mounts_look(m->mounts, need, keep_status, &s, err) != 0) {
         return -1;
     }
-    return s == MOUNT_HANGS ? ERR(err, ERR_INVALID, 0, "%s does not answer", need->path) : 0;
+    return s == MOUNT_HANGS
+               ? ERR(err, ERR_INVALID, 0,
+                     "%s does not answer; check that its server and the network are up", need->path)
+               : 0;
 }
 
 static int print_made(struct making *m, const struct mount_need *need,
@@ -50,12 +60,13 @@ static int print_made(struct making *m, const struct mount_need *need,
             made->written ? "new identity" : "identity", made->uuid, need->path, made->place.fstype,
             made->place.source);
     if (local) {
-        fprintf(m->c->out, "  nothing is mounted there: a folder of this machine's own disk\n");
+        fprintf(m->c->out,
+                "  nothing is mounted there: it is a folder on this machine's own disk\n");
     }
     return 0;
 }
 
-static int init(void *ctx, bool *won, bson_t *after, struct err *err)
+static int run_init(void *ctx, bool *won, bson_t *after, struct err *err)
 {
     struct making *m = ctx;
     if (location_init(m->c->ops.db, &m->init, &m->made, err) != 0) {
@@ -84,16 +95,16 @@ static int init_with_entry(struct making *m, struct err *err)
                                     .by = m->init.by,
                                     .why = m->init.reason,
                                     .before = before,
-                                    .run = init,
+                                    .run = run_init,
                                     .ctx = m};
     return audit_make(m->c->ops.db, &entry, &won, err);
 }
 
-static int make(void *ctx, const struct mount_need *need, struct err *err)
+static int init_location(void *ctx, const struct mount_need *need, struct err *err)
 {
     struct making *m = ctx;
     struct mount_need look = *need;
-    look.write = false; /* a probe file comes after the identity */
+    look.write = false; /* probe files are written only after the identity */
     m->init.location = need->location;
     m->init.path = need->path;
     if (may_answer(m, &look, err) != 0 || init_with_entry(m, err) != 0) {
@@ -127,7 +138,7 @@ static enum cli_exit cmd_mount_init(struct cli *c, const struct args *a, struct 
                                 .by = c->ops.by,
                                 .reason = why,
                                 .replace = args_get(a, "replace") != NULL}};
-    const struct locations_walk walk = {a->words, a->n, make, print_left_out, &m};
+    const struct locations_walk walk = {a->words, a->n, init_location, print_left_out, &m};
     if (locations_each(&c->ops, &walk, err) != 0) {
         return m.refused ? CLI_REFUSED : cli_exit_of(err);
     }
@@ -140,21 +151,22 @@ static enum cli_exit cmd_mount_init(struct cli *c, const struct args *a, struct 
 static const struct cli_option mount_init_options[] = {
     {"all", NULL, "the backup, the output and every instrument"},
     {"why", "TEXT", "kept with the identity and in the log"},
-    {"replace", NULL, "this share takes the place of the one that was known"},
+    {"replace", NULL, "this share replaces the one that is known for the location"},
     {0},
 };
 
 const struct command command_mount_init = {
     .name = "mount init",
     .args = "<location>|<instrument>…",
-    .brief = "give a share its identity, and demand it from now on",
-    .help = "Writes .trawl-location into the share's root, once: run it when the right share is "
-            "mounted.\n"
-            "From then on nothing is read from or written to the location unless that identity is "
-            "there and,\n"
-            "on this host, the same file system is mounted. Again on another host, or after the "
+    .brief = "give a share its identity, and require it from then on",
+    .help = "Writes .trawl-location into the share's root, once. Run it while the right share is "
+            "mounted:\n"
+            "from then on Trawl reads and writes the location only if that identity is there and, "
+            "on this\n"
+            "host, the same file system is mounted. Run it again on another host, or after the "
             "server was\n"
-            "renamed: notes how it is mounted there. A share of another location is refused.",
+            "renamed, to record how the share is mounted there. A share of another location is "
+            "refused.",
     .options = mount_init_options,
     .max_words = 8,
     .need = NEED_DB,

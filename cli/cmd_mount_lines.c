@@ -1,8 +1,9 @@
 /*
- * cmd_mount_lines.c - a share as mount(8) and fstab(5) write it. serverino keeps the inode numbers
- * by which a file is known again; actimeo=1 lets a growing file's size be seen within a second;
- * cache=strict shows what other hosts write; mapposix keeps names that Windows has not. Where we
- * write, nolease: a server may keep a killed client's lease, and refuses the file to its next one.
+ * cmd_mount_lines.c - writes a share for mount(8) and fstab(5). serverino keeps the inode numbers
+ * by which a file is recognised; actimeo=1 shows a growing file's size within a second;
+ * cache=strict shows what other hosts write; mapposix keeps names that Windows does not allow.
+ * Where Trawl writes, nolease: a server may keep a killed client's lease and refuse the file to the
+ * next client.
  */
 #include "cli/cmd_mount_lines.h"
 

@@ -10,7 +10,8 @@
 #include "common/base/own.h"
 
 struct mount_share {
-    const char *name; /* of the instrument or the location; also of its credentials file */
+    const char
+        *name; /* the instrument's or the location's; also in the name of its credentials file */
     const char *path; /* where our processes see it */
     bool read_only;
 };

@@ -1,4 +1,9 @@
-/* cmd_pool.c - trawl pool ls|set: concurrency limits over all hosts, changed while everything runs.
+/*
+ * cmd_pool.c - trawl pool ls|set: how many tasks run over all hosts, changeable while they run.
+ *
+ * set is one update, guarded by the pool as it was read. With --wait it then polls the taken slots
+ * until no more than the new size are left. A leader may admit by the old size for a moment, so
+ * only what is read after ACTS_MS counts, and somebody else's change ends the wait.
  */
 #include <inttypes.h>
 #include <limits.h>
@@ -13,8 +18,8 @@
 #include "common/task/audit.h"
 #include "ops/alive.h"
 
-#define LOOK_MS 300  /* between two looks while waiting */
-#define ACTS_MS 1000 /* how soon a leader goes by a new size */
+#define POLL_MS 300  /* between two readings while waiting */
+#define ACTS_MS 1000 /* how soon a leader applies a new size */
 
 int pool_table(struct cli *c, const struct pool_state *states, size_t n, struct err *err)
 {
@@ -48,7 +53,7 @@ int pool_table(struct cli *c, const struct pool_state *states, size_t n, struct 
     return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
 }
 
-static struct docs *taken(struct cli *c, struct err *err)
+static struct docs *read_taken(struct cli *c, struct err *err)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("task", "{", "$ne", BCON_NULL, "}");
     return docs_read(c->ops.db, &(struct docs_query){.coll = DB_SLOTS, .filter = filter}, err);
@@ -60,7 +65,7 @@ static enum cli_exit cmd_pool_ls(struct cli *c, const struct args *a, struct err
     struct pool_state states[POOLS_MAX];
     AUTO(docs_free)
     struct docs *pools = docs_read(c->ops.db, &(struct docs_query){.coll = DB_POOLS}, err);
-    AUTO(docs_free) struct docs *slots = pools != NULL ? taken(c, err) : NULL;
+    AUTO(docs_free) struct docs *slots = pools != NULL ? read_taken(c, err) : NULL;
     AUTO(docs_free) struct docs *waiting = slots != NULL ? pool_waiting(&c->ops, err) : NULL;
     if (waiting == NULL) {
         return cli_exit_of(err);
@@ -121,7 +126,10 @@ static enum cli_exit resize(struct resize *r, struct err *err)
         return cli_exit_of(err);
     }
     return won ? CLI_OK
-               : cli_fail(err, CLI_REFUSED, "the pool %s changed meanwhile: try again", r->pool);
+               : cli_fail(err, CLI_REFUSED,
+                          "somebody else changed the pool %s meanwhile: see trawl pool ls, then "
+                          "try again",
+                          r->pool);
 }
 
 static int count_used(struct cli *c, const char *pool, int64_t *used, struct err *err)
@@ -131,7 +139,7 @@ static int count_used(struct cli *c, const char *pool, int64_t *used, struct err
     return db_count(c->ops.db, DB_SLOTS, filter, used, err);
 }
 
-/* On a terminal one line that changes; elsewhere a line for each change. */
+/* On a terminal one line that changes, elsewhere one line for each change. */
 static void show_wait(const struct cli *c, const struct resize *r, int64_t used, int64_t *shown)
 {
     int64_t waiting = used > r->slots ? used - r->slots : 0;
@@ -145,8 +153,8 @@ static void show_wait(const struct cli *c, const struct resize *r, int64_t used,
     *shown = used;
 }
 
-/* Somebody else may have given it another size meanwhile: then this wait is over. */
-static enum cli_exit still_ours(const struct resize *r, struct err *err)
+/* CLI_REFUSED when somebody else has given it another size meanwhile, which ends the wait. */
+static enum cli_exit check_unchanged(const struct resize *r, struct err *err)
 {
     AUTO(bson_destroy) bson_t *pool = NULL;
     if (pool_find(&r->c->ops, r->pool, &pool, err) != 0) {
@@ -160,26 +168,25 @@ static enum cli_exit still_ours(const struct resize *r, struct err *err)
                     doc_str(pool, pool_is_stopped(pool) ? "stop.by" : "by", "somebody"));
 }
 
-/* A slot whose task has ended is given back by a leader only. */
+/* Only a leader frees the slot of a task that has ended. */
 static void warn_leaderless(struct cli *c)
 {
     struct alive alive;
     struct err ignored = {0};
-    if (alive_look(&c->ops, &alive, &ignored) == 0 && alive_leader(&alive) == NULL) {
-        fputs("no scheduler leads, so no slot is given back: start trawl-scheduler\n", stderr);
+    if (alive_read(&c->ops, &alive, &ignored) == 0 && alive_leader(&alive) == NULL) {
+        fputs("no scheduler leads, so no slot becomes free: start trawl-scheduler\n", stderr);
     }
     alive_free(&alive);
 }
 
-/* A leader may admit by the old size for as long as a change takes to act: only what is true after
- * that counts. */
+/* A leader may admit by the old size for ACTS_MS, so only what is read after that counts. */
 static enum cli_exit wait_until_drained(const struct resize *r, int64_t *used, bool *drained,
                                         struct err *err)
 {
     int64_t end_ms = r->timeout_s < 0 ? INT64_MAX : mono_ms() + r->timeout_s * 1000;
     int64_t acts_ms = mono_ms() + ACTS_MS, shown = -1;
     for (bool warned = false;;) {
-        enum cli_exit e = still_ours(r, err);
+        enum cli_exit e = check_unchanged(r, err);
         if (e != CLI_OK || count_used(r->c, r->pool, used, err) != 0) {
             return e != CLI_OK ? e : cli_exit_of(err);
         }
@@ -192,11 +199,11 @@ static enum cli_exit wait_until_drained(const struct resize *r, int64_t *used, b
             warn_leaderless(r->c);
             warned = true;
         }
-        mono_sleep_ms(LOOK_MS);
+        mono_sleep_ms(POLL_MS);
     }
 }
 
-static enum cli_exit wait_until(const struct resize *r, struct err *err)
+static enum cli_exit wait_for_drain(const struct resize *r, struct err *err)
 {
     int64_t used = 0;
     bool drained = false;
@@ -210,7 +217,7 @@ static enum cli_exit wait_until(const struct resize *r, struct err *err)
     return used <= r->slots
                ? cli_fail(err, CLI_NO,
                           "%s: no more than %" PRId64 " slots are taken, but a new size "
-                          "acts after a second only: wait longer",
+                          "takes a second to act: allow a longer --timeout",
                           r->pool, r->slots)
                : cli_fail(err, CLI_NO,
                           "%s: %" PRId64 " slots are still taken; trawl why %s shows who has them",
@@ -239,7 +246,7 @@ static enum cli_exit cmd_pool_set(struct cli *c, const struct args *a, struct er
     }
     ops_event(&c->ops, "pool", r.pool, NULL);
     if (args_get(a, "wait") != NULL) {
-        e = wait_until(&r, err);
+        e = wait_for_drain(&r, err);
     }
     if (c->json) {
         json_t *answer = json_pack("{s:s, s:I}", "pool", r.pool, "slots", (json_int_t)r.slots);
@@ -252,9 +259,9 @@ static enum cli_exit cmd_pool_set(struct cli *c, const struct args *a, struct er
 }
 
 static const struct cli_option pool_set_options[] = {
-    {"why", "TEXT", "shown by pool ls and why, and kept in the log"},
+    {"why", "TEXT", "the reason, shown by pool ls and why and kept in trawl log"},
     {"wait", NULL, "wait until no more than <n> slots are taken"},
-    {"timeout", "S", "with --wait: exit 1 after so many seconds"},
+    {"timeout", "S", "with --wait: give up after S seconds and exit 1"},
     {0},
 };
 
@@ -262,7 +269,7 @@ const struct command command_pool_set = {
     .name = "pool set",
     .args = "<pool> <n>",
     .brief = "change a pool's size now; 0 drains it",
-    .help = "Lowering ends nothing that runs: slots above the size are not taken again.\n\n"
+    .help = "A smaller size ends nothing that runs: slots above it are not taken again.\n\n"
             "  trawl pool set file_copy 0 --why \"the switch is replaced\" --wait",
     .options = pool_set_options,
     .min_words = 2,

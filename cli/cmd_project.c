@@ -1,4 +1,9 @@
-/* cmd_project.c - trawl project ls|new|set. */
+/*
+ * cmd_project.c - trawl project ls|new|set: projects, whose ids are tokens in raw files' names.
+ *
+ * ls joins the projects with their assignments of settings. new and set check every text first,
+ * then insert or update one document with its entry in the audit.
+ */
 #include <inttypes.h>
 #include <string.h>
 
@@ -13,7 +18,7 @@
 #define NAME_MAX_BYTES        64
 #define DESCRIPTION_MAX_BYTES 512
 
-static struct docs *all_of(struct cli *c, const char *coll, struct err *err)
+static struct docs *read_all_of(struct cli *c, const char *coll, struct err *err)
 {
     AUTO(bson_destroy) bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}");
     return docs_read(c->ops.db, &(struct docs_query){.coll = coll, .opts = opts}, err);
@@ -34,7 +39,7 @@ static int print_projects(struct cli *c, const struct docs *d, bool all, struct 
         {.title = "DESCRIPTION", .min = 10, .rank = 1},
         {0},
     };
-    AUTO(docs_free) struct docs *uses = all_of(c, DB_ASSIGNMENTS, err);
+    AUTO(docs_free) struct docs *uses = read_all_of(c, DB_ASSIGNMENTS, err);
     AUTO(table_free) struct table *t = uses != NULL ? table_new(columns, err) : NULL;
     for (size_t i = 0; t != NULL && i < d->n; i++) {
         const bson_t *p = d->items[i];
@@ -60,7 +65,7 @@ static int print_projects(struct cli *c, const struct docs *d, bool all, struct 
 
 static enum cli_exit cmd_project_ls(struct cli *c, const struct args *a, struct err *err)
 {
-    AUTO(docs_free) struct docs *d = all_of(c, DB_PROJECTS, err);
+    AUTO(docs_free) struct docs *d = read_all_of(c, DB_PROJECTS, err);
     if (d == NULL) {
         return cli_exit_of(err);
     }
@@ -70,7 +75,7 @@ static enum cli_exit cmd_project_ls(struct cli *c, const struct args *a, struct 
 }
 
 static const struct cli_option project_ls_options[] = {
-    {"all", NULL, "also those that are inactive"},
+    {"all", NULL, "also inactive ones"},
     {0},
 };
 
@@ -81,7 +86,7 @@ const struct command command_project_ls = {.name = "project ls",
                                            .need = NEED_DB,
                                            .run = cmd_project_ls};
 
-/* 4 to 16 of A-Z 0-9, not only digits: it stands as a token in raw files' names. */
+/* 4 to 16 of A-Z 0-9, not only digits, because it is a token in raw files' names. */
 static enum cli_exit check_id(const char *id, struct err *err)
 {
     size_t len = strlen(id);
@@ -90,7 +95,9 @@ static enum cli_exit check_id(const char *id, struct err *err)
     return len >= 4 && len <= 16 && plain && !digits
                ? CLI_OK
                : cli_fail(err, CLI_USAGE,
-                          "a project's id is 4 to 16 of A-Z 0-9, not only digits, not '%s'", id);
+                          "a project's id is 4 to 16 characters of A-Z and 0-9, not only digits: "
+                          "'%s' is not",
+                          id);
 }
 
 static enum cli_exit append_text(const struct args *a, const char *option, size_t max, bson_t *out,
@@ -133,7 +140,8 @@ static enum cli_exit cmd_project_new(struct cli *c, const struct args *a, struct
         return cli_exit_of(err);
     }
     if (!won) {
-        return cli_fail(err, CLI_REFUSED, "there is a project %s already: trawl project set %s", id,
+        return cli_fail(err, CLI_REFUSED,
+                        "the project %s exists already; to change it: trawl project set %s", id,
                         id);
     }
     snprintf(said, sizeof said, "made project %s", id);
@@ -143,14 +151,14 @@ static enum cli_exit cmd_project_new(struct cli *c, const struct args *a, struct
 static const struct cli_option project_new_options[] = {
     {"name", "TEXT", "for people"},
     {"description", "TEXT", "for people"},
-    {"why", "TEXT", "kept in the log"},
+    {"why", "TEXT", "the reason, kept in trawl log"},
     {0},
 };
 
 const struct command command_project_new = {
     .name = "project new",
     .args = "<id>",
-    .brief = "make a project: of the files that have its id as a token of their name",
+    .brief = "make a project, for files with its id as a token of their name",
     .options = project_new_options,
     .min_words = 1,
     .max_words = 1,
@@ -196,7 +204,7 @@ static const struct cli_option project_set_options[] = {
     {"name", "TEXT", "for people"},
     {"description", "TEXT", "for people"},
     {"status", "STATUS", "active, or inactive: no longer listed"},
-    {"why", "TEXT", "kept in the log"},
+    {"why", "TEXT", "the reason, kept in trawl log"},
     {0},
 };
 

@@ -1,6 +1,6 @@
 /*
- * cmd_remove.c - trawl remove --dry-run: what the scheduler would remove now, and why each other
- * file stays. The same code decides (common/raw/retire, retire_check); nothing is changed.
+ * cmd_remove.c - trawl remove --dry-run: shows what the scheduler would remove now, and why each
+ * other file stays. The same code decides (common/raw/retire, retire_check). Changes nothing.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ struct dry_run {
     json_t *instruments; /* what is printed with --json */
     json_t *files;       /* of the current instrument */
     enum cli_exit exit;
-    bool seen; /* an instrument that was meant */
+    bool seen; /* an instrument that was named was found */
     int64_t read, drawn_ms;
     int64_t now, chosen;   /* bytes of the current instrument */
     size_t going, staying; /* files of the current instrument */
@@ -93,10 +93,10 @@ struct answer { /* about one raw file */
     bool goes;
     int64_t bytes;
     const char *why;
-    const struct retire_check *check; /* NULL: its files were not looked at */
+    const struct retire_check *check; /* NULL: its files were not checked */
 };
 
-static void show(struct dry_run *d, const struct answer *a)
+static void print_answer(struct dry_run *d, const struct answer *a)
 {
     char size[TEXT_SHORT];
     char age[TEXT_SHORT];
@@ -149,11 +149,11 @@ static int check_files(struct dry_run *d, const struct instrument *i, const bson
                  : 0;
     if (rc == 0) {
         bool goes = check.bad == 0;
-        show(d, &(struct answer){.raw = raw,
-                                 .goes = goes,
-                                 .bytes = check.bytes,
-                                 .why = goes ? "" : "its files are not as backed up",
-                                 .check = goes ? NULL : &check});
+        print_answer(d, &(struct answer){.raw = raw,
+                                         .goes = goes,
+                                         .bytes = check.bytes,
+                                         .why = goes ? "" : "its files are not what was backed up",
+                                         .check = goes ? NULL : &check});
         d->chosen += goes ? check.bytes : 0;
     }
     retire_check_fini(&check);
@@ -161,34 +161,36 @@ static int check_files(struct dry_run *d, const struct instrument *i, const bson
     return rc;
 }
 
-static int look_at(struct dry_run *d, const struct instrument *i, const char *id, struct err *err)
+static int check_raw_file(struct dry_run *d, const struct instrument *i, const char *id,
+                          struct err *err)
 {
     AUTO(bson_destroy) bson_t *raw = NULL;
     if (db_find_id(d->c->ops.db, DB_RAW_FILES, id, &raw, err) != 0) {
         return -1;
     }
     if (raw == NULL) {
-        return 0; /* it has gone meanwhile */
+        return 0; /* its document is gone meanwhile */
     }
     struct err why = {0};
-    if (check_files(d, i, raw, &why) != 0) { /* of this file only: the others are looked at */
-        show(d, &(struct answer){.raw = raw, .why = why.msg, .bytes = doc_i64(raw, "size", 0)});
+    if (check_files(d, i, raw, &why) != 0) { /* an error of this file only: go on with the others */
+        print_answer(
+            d, &(struct answer){.raw = raw, .why = why.msg, .bytes = doc_i64(raw, "size", 0)});
     }
     return 0;
 }
 
-static int judge_removal(struct dry_run *d, const struct instrument *i,
-                         const struct retire_rule *rule, const bson_t *raw, struct err *err)
+static int decide_removal(struct dry_run *d, const struct instrument *i,
+                          const struct retire_rule *rule, const bson_t *raw, struct err *err)
 {
-    enum retire_verdict v = retire_judge(rule, raw, d->chosen);
+    enum retire_verdict v = retire_verdict_of(rule, raw, d->chosen);
     const char *why = retire_verdict_name(v);
     if (v == RETIRE_GO) {
-        return look_at(d, i, doc_str(raw, "_id", ""), err);
+        return check_raw_file(d, i, doc_str(raw, "_id", ""), err);
     }
     if (v == RETIRE_NO_BACKUP) {
         why = retire_backup_problem(raw);
     }
-    show(d, &(struct answer){.raw = raw, .why = why, .bytes = doc_i64(raw, "size", 0)});
+    print_answer(d, &(struct answer){.raw = raw, .why = why, .bytes = doc_i64(raw, "size", 0)});
     return 0;
 }
 
@@ -210,21 +212,21 @@ static struct docs *on_instrument(struct dry_run *d, const char *id, struct err 
 static int files_of(struct dry_run *d, const struct instrument *i, const struct retire_rule *rule,
                     struct err *err)
 {
-    if (d->file != NULL) { /* whatever is wanted: may this one go? */
+    if (d->file != NULL) { /* may this one go, whether or not room is needed? */
         struct retire_rule any = *rule;
         any.wanted_bytes = INT64_MAX;
-        return judge_removal(d, i, &any, d->file, err);
+        return decide_removal(d, i, &any, d->file, err);
     }
     AUTO(docs_free) struct docs *all = on_instrument(d, i->id, err);
     int rc = all == NULL ? -1 : 0;
     for (size_t n = 0; rc == 0 && n < all->n; n++) {
-        rc = judge_removal(d, i, rule, all->items[n], err);
+        rc = decide_removal(d, i, rule, all->items[n], err);
     }
     return rc;
 }
 
-static void show_head(struct dry_run *d, const struct instrument *i, int64_t free_gb,
-                      int64_t wanted)
+static void print_head(struct dry_run *d, const struct instrument *i, int64_t free_gb,
+                       int64_t wanted)
 {
     char size[TEXT_SHORT];
     if (d->c->json) {
@@ -233,9 +235,9 @@ static void show_head(struct dry_run *d, const struct instrument *i, int64_t fre
     fprintf(d->c->out, "%s%s%s: ", style_on(STYLE_BOLD, d->c->color), i->id,
             style_off(STYLE_BOLD, d->c->color));
     if (i->min_free_space_gb <= 0) {
-        fputs("removal is off (min_free_space_gb)\n", d->c->out);
+        fputs("removal is off (min_free_space_gb is not above 0)\n", d->c->out);
     } else if (free_gb < 0) {
-        fputs("its free space is not known; trawl status shows why\n", d->c->out);
+        fputs("its free space is unknown; trawl status shows why\n", d->c->out);
     } else if (wanted == 0) {
         fprintf(d->c->out, "%" PRId64 " GB free, %" PRId64 " wanted: nothing needs to go\n",
                 free_gb, i->min_free_space_gb);
@@ -245,8 +247,8 @@ static void show_head(struct dry_run *d, const struct instrument *i, int64_t fre
     }
 }
 
-static void show_foot(struct dry_run *d, const struct instrument *i, int64_t free_gb,
-                      int64_t wanted)
+static void print_foot(struct dry_run *d, const struct instrument *i, int64_t free_gb,
+                       int64_t wanted)
 {
     char size[TEXT_SHORT];
     if (d->c->json) {
@@ -263,7 +265,7 @@ static void show_foot(struct dry_run *d, const struct instrument *i, int64_t fre
     }
 }
 
-static int of_instrument(struct dry_run *d, const struct instrument *i, struct err *err)
+static int check_instrument(struct dry_run *d, const struct instrument *i, struct err *err)
 {
     AUTO(bson_destroy) bson_t *seen = NULL;
     if (db_find_id(d->c->ops.db, DB_WATCHES, i->id, &seen, err) != 0) {
@@ -279,16 +281,17 @@ static int of_instrument(struct dry_run *d, const struct instrument *i, struct e
     d->files = files;
     d->chosen = 0;
     d->going = d->staying = 0;
-    show_head(d, i, free_gb, rule.wanted_bytes);
+    print_head(d, i, free_gb, rule.wanted_bytes);
     int rc = files == NULL ? err_no_memory(err) : files_of(d, i, &rule, err);
     if (rc == 0) {
-        show_foot(d, i, free_gb, rule.wanted_bytes);
+        print_foot(d, i, free_gb, rule.wanted_bytes);
     }
     json_decref(files);
     return rc;
 }
 
-static int each(void *ctx, const char *id, const struct instrument *i, const struct err *why)
+static int visit_instrument(void *ctx, const char *id, const struct instrument *i,
+                            const struct err *why)
 {
     struct dry_run *d = ctx;
     bool meant = d->file != NULL ? strcmp(doc_str(d->file, "instrument_id", ""), id) == 0
@@ -302,19 +305,20 @@ static int each(void *ctx, const char *id, const struct instrument *i, const str
         d->exit = CLI_NO;
         return 0;
     }
-    return of_instrument(d, i, d->err);
+    return check_instrument(d, i, d->err);
 }
 
 /* --- the command --- */
 
-static enum cli_exit run(struct dry_run *d, struct err *err)
+static enum cli_exit run_checks(struct dry_run *d, struct err *err)
 {
     const char *env = d->c->ops.cfg->trawl.env;
     bool production = strcmp(env, RETIRE_ENV) == 0;
     if (!production && !d->c->json && !d->c->quiet) {
-        fprintf(d->c->out, "This is '%s', not production: nothing is ever removed here.\n", env);
+        fprintf(d->c->out,
+                "This environment is '%s', not production: Trawl removes nothing here.\n", env);
     }
-    if (instruments_each(d->c->ops.cfg, each, d, err) != 0) {
+    if (instruments_each(d->c->ops.cfg, visit_instrument, d, err) != 0) {
         return cli_exit_of(err);
     }
     if (!d->seen) {
@@ -329,8 +333,10 @@ static enum cli_exit run(struct dry_run *d, struct err *err)
                                  d->c->out, err) != 0) {
         return cli_exit_of(err);
     }
-    return d->exit == CLI_OK ? CLI_OK
-                             : cli_fail(err, d->exit, "not every instrument could be looked at");
+    return d->exit == CLI_OK
+               ? CLI_OK
+               : cli_fail(err, d->exit,
+                          "not every instrument could be checked; the lines above say why");
 }
 
 static enum cli_exit cmd_remove(struct cli *c, const struct args *a, struct err *err)
@@ -339,8 +345,8 @@ static enum cli_exit cmd_remove(struct cli *c, const struct args *a, struct err 
     AUTO(json_decref) json_t *instruments = json_array();
     if (args_get(a, "dry-run") == NULL) {
         return cli_fail(err, CLI_USAGE,
-                        "only --dry-run: removing is planned by the scheduler and done by "
-                        "trawl-worker --kinds remove");
+                        "add --dry-run: this command only shows. The scheduler plans removals, and "
+                        "trawl-worker --kinds remove makes them");
     }
     if (instruments == NULL) {
         return cli_fail(err, CLI_AWAY, "out of memory");
@@ -359,13 +365,13 @@ static enum cli_exit cmd_remove(struct cli *c, const struct args *a, struct err 
         .instruments = instruments,
         .now = wall_ms(),
     };
-    enum cli_exit e = run(&d, err);
+    enum cli_exit e = run_checks(&d, err);
     clear_line(&d);
     return e;
 }
 
 static const struct cli_option remove_options[] = {
-    {"dry-run", NULL, "show what would go; the only form of this command"},
+    {"dry-run", NULL, "required: show what would go, remove nothing"},
     {"instrument", "ID", "only of this instrument"},
     {"quick", NULL, "compare names and sizes only, read no file"},
     {0},
@@ -374,10 +380,12 @@ static const struct cli_option remove_options[] = {
 const struct command command_remove = {
     .name = "remove",
     .args = "[<file>]",
-    .brief = "what would leave the instruments' Backup, and why the rest stays",
-    .help = "Decides as the scheduler does and reads as the worker does: every file on the\n"
-            "instrument and its copy in the pool, which may take long (--quick). With <file> only\n"
-            "that one, whether or not room is needed. Nothing is changed.",
+    .brief = "what Trawl would remove from the instruments' Backup, and why the rest stays",
+    .help =
+        "Decides as the scheduler does and reads as the worker does: every file on the instrument\n"
+        "and its copy in the pool, which may take long (--quick reads none). With <file>: only "
+        "that\n"
+        "raw file, whether or not room is needed. Changes nothing.",
     .options = remove_options,
     .max_words = 1,
     .need = NEED_DB,

@@ -1,9 +1,9 @@
 /*
- * cmd_rerun.c - trawl rerun: quantify raw files again. The task of a raw file and its settings runs
- * again from its beginning, or is made when there was none; its last run's metrics stay.
+ * cmd_rerun.c - trawl rerun: quantifies raw files again. The task of a raw file and its settings
+ * runs again from its beginning, or is made when there was none; its last run's metrics stay.
  *
- * The task's name is noted in the raw file before the task is there: who dies in between leaves a
- * name that means nothing yet, and the next rerun makes its task.
+ * The task's id is added to the raw file before the task is made: a crash in between leaves an id
+ * without a task, and the next rerun makes it.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -27,12 +27,12 @@ struct rerun {
     struct cli *c;
     const char *mode;
     bool dry;
-    const bson_t *only; /* settings; NULL: those that resolve */
+    const bson_t *only; /* settings; NULL: those that apply */
     struct settings_book book;
     json_t *done; /* for --json */
 };
 
-/* What becomes of one task: a stable word. */
+/* Report one task; what is a stable word. */
 static enum cli_exit add_answer(struct rerun *r, const char *task, const char *what,
                                 struct err *err)
 {
@@ -48,7 +48,7 @@ static enum cli_exit add_answer(struct rerun *r, const char *task, const char *w
     return CLI_OK;
 }
 
-static int open_raw_file(struct rerun *r, const char *raw_file, const char *task, struct err *err)
+static int add_to_raw_file(struct rerun *r, const char *raw_file, const char *task, struct err *err)
 {
     bool won;
     return raw_file_make(r->c->ops.db, raw_file_adding_task(raw_file, task), &won, err);
@@ -60,13 +60,13 @@ struct starting {
     const char *id;
 };
 
-static int start(void *ctx, bool *won, bson_t *after, struct err *err)
+static int run_rerun(void *ctx, bool *won, bson_t *after, struct err *err)
 {
     const struct starting *s = ctx;
     struct db *db = s->r->c->ops.db;
     BCON_APPEND(after, "state", BCON_UTF8("ready"), "run",
                 BCON_INT64(doc_i64(s->t->input, "run", 1)));
-    if (open_raw_file(s->r, s->t->raw_file, s->id, err) != 0 ||
+    if (add_to_raw_file(s->r, s->t->raw_file, s->id, err) != 0 ||
         task_create(db, s->t, won, err) != 0) {
         return -1;
     }
@@ -93,8 +93,8 @@ static enum cli_exit rerun_task(struct rerun *r, const bson_t *raw, const bson_t
     bool open = before != NULL && task_state_parse(doc_str(before, "state", ""), &state) == 0 &&
                 !task_is_terminal(state);
     if (open) {
-        return cli_fail(err, CLI_REFUSED, "%s is %s still: trawl task cancel it first", id,
-                        task_state_name(state));
+        return cli_fail(err, CLI_REFUSED, "%s is still %s; to stop it first: trawl task cancel %s",
+                        id, task_state_name(state), id);
     }
     if (r->dry) {
         return add_answer(r, id, before != NULL ? "would run again" : "would run", err);
@@ -110,11 +110,12 @@ static enum cli_exit rerun_task(struct rerun *r, const bson_t *raw, const bson_t
         BCON_APPEND(was, "state", BCON_UTF8(task_state_name(state)), "run", BCON_INT64(run - 1));
     }
     const struct act act = {&r->c->ops, "rerun", id, was};
-    if (input == NULL || act_run(&act, start, &starting, &won, err) != 0) {
+    if (input == NULL || act_run(&act, run_rerun, &starting, &won, err) != 0) {
         return input != NULL ? cli_exit_of(err) : cli_fail(err, CLI_AWAY, "out of memory");
     }
     if (!won) {
-        return cli_fail(err, CLI_REFUSED, "%s has changed meanwhile: look again", id);
+        return cli_fail(err, CLI_REFUSED,
+                        "%s has changed meanwhile: check it (trawl show), then try again", id);
     }
     enum cli_exit e = add_answer(r, id, before != NULL ? "runs again" : "runs", err);
     ops_event(&r->c->ops, "task", id, t.raw_file);
@@ -130,10 +131,10 @@ static enum cli_exit rerun_file(struct rerun *r, const char *name, struct err *e
     if (find_raw_file(&r->c->ops, name, &raw, err) != 0) {
         return cli_exit_of(err);
     }
-    /* Without files it is acquired and copied anew. */
+    /* Without files it is being acquired and copied again. */
     if (strcmp(doc_str(raw, "backup_status", ""), "copying_done") != 0 || !doc_has(raw, "files")) {
         return cli_fail(err, CLI_REFUSED,
-                        "%s has no backup yet: it is quantified once it is copied",
+                        "%s has no backup yet; it will be quantified after its copy",
                         doc_str(raw, "_id", ""));
     }
     if (instrument_vendor(&r->c->ops, doc_str(raw, "instrument_id", ""), vendor, err) != 0) {
@@ -146,9 +147,10 @@ static enum cli_exit rerun_file(struct rerun *r, const char *name, struct err *e
         n = resolve_raw_file(&r->book, raw, vendor, &f, out);
     }
     if (n == 0) {
-        return cli_fail(err, CLI_REFUSED,
-                        "no settings apply to %s: --settings, or trawl settings assign",
-                        doc_str(raw, "_id", ""));
+        return cli_fail(
+            err, CLI_REFUSED,
+            "no settings apply to %s: name some with --settings, or use trawl settings assign",
+            doc_str(raw, "_id", ""));
     }
     enum cli_exit e = CLI_OK;
     for (size_t i = 0; i < n && e == CLI_OK; i++) {
@@ -215,22 +217,22 @@ static enum cli_exit cmd_rerun(struct cli *c, const struct args *a, struct err *
 }
 
 static const struct cli_option rerun_options[] = {
-    {"settings", "SETTINGS", "with these and no others; else with those that apply to the file"},
-    {"mode", "MODE", "where output of before is: raise, overwrite, associate or add (add)"},
+    {"settings", "SETTINGS", "use these settings instead of those that apply to the file"},
+    {"mode", "MODE",
+     "if there is earlier output: raise, overwrite, associate or add (default add)"},
     {"dry-run", NULL, "show what would run"},
-    {"why", "TEXT", "kept in the log"},
+    {"why", "TEXT", "the reason, kept in trawl log"},
     {0},
 };
 
 const struct command command_rerun = {
     .name = "rerun",
     .args = "<file>…",
-    .brief = "quantify raw files again, after all new ones",
-    .help =
-        "Output of an earlier run: add writes beside it (.run2, …), overwrite takes its folder, "
-        "associate\n"
-        "takes over the job that wrote it, raise fails. Metrics of earlier runs stay; the newest "
-        "count.",
+    .brief = "quantify raw files again, at a lower priority than new ones",
+    .help = "Earlier output: add writes beside it (.run2, …), overwrite takes its folder, "
+            "associate takes\n"
+            "over the job that wrote it, raise fails. Metrics of earlier runs are kept; the newest "
+            "count.",
     .options = rerun_options,
     .min_words = 1,
     .max_words = 8,

@@ -1,4 +1,10 @@
-/* cmd_settings.c - trawl settings ls|show|archive: which versions there are, and for whom. */
+/*
+ * cmd_settings.c - trawl settings ls|show|archive: versions of settings, and what each is assigned
+ * to.
+ *
+ * ls and show join the versions with their assignments. archive changes only the status: a version
+ * hides from ls, and its assignments stay in force, which the answer says.
+ */
 #include <inttypes.h>
 #include <string.h>
 
@@ -15,7 +21,7 @@ static bool is_archived(const bson_t *doc)
     return strcmp(doc_str(doc, "status", "active"), "active") != 0;
 }
 
-static int64_t assigned(const struct docs *assignments, const char *id)
+static int64_t count_assigned(const struct docs *assignments, const char *id)
 {
     int64_t n = 0;
     for (size_t i = 0; i < assignments->n; i++) {
@@ -58,7 +64,7 @@ static int print_versions(struct cli *c, const struct docs *d, bool all, struct 
         table_cellf(t, style, "%" PRId64, doc_i64(s, "slurm_cpus_per_task", 1));
         table_cell(t, style, doc_str(s, "slurm_mem", ""));
         table_cell(t, style, doc_str(s, "slurm_time", ""));
-        table_cellf(t, style, "%" PRId64, assigned(assignments, doc_str(s, "_id", "")));
+        table_cellf(t, style, "%" PRId64, count_assigned(assignments, doc_str(s, "_id", "")));
         table_cell(t, style, is_archived(s) ? "archived" : "active");
         table_cell(t, style, text_time(doc_i64(s, "created_at_", 0), buf));
         table_cell(t, style, doc_str(s, "description", ""));
@@ -87,7 +93,7 @@ static enum cli_exit cmd_settings_ls(struct cli *c, const struct args *a, struct
 }
 
 static const struct cli_option settings_ls_options[] = {
-    {"all", NULL, "also those that are archived"},
+    {"all", NULL, "also archived ones"},
     {0},
 };
 
@@ -101,7 +107,7 @@ const struct command command_settings_ls = {
 
 /* --- show --- */
 
-static void put(struct cli *c, const char *key, const char *value)
+static void print_text(struct cli *c, const char *key, const char *value)
 {
     if (*value != '\0') {
         fprintf(c->out, "%-12s ", key);
@@ -110,12 +116,12 @@ static void put(struct cli *c, const char *key, const char *value)
     }
 }
 
-static void put_number(struct cli *c, const char *key, int64_t n)
+static void print_number(struct cli *c, const char *key, int64_t n)
 {
     fprintf(c->out, "%-12s %" PRId64 "\n", key, n);
 }
 
-static void put_files(struct cli *c, const bson_t *doc)
+static void print_files(struct cli *c, const bson_t *doc)
 {
     bson_t list, one;
     bson_iter_t at;
@@ -169,15 +175,15 @@ static void print_settings(struct cli *c, const bson_t *s, const struct docs *us
                  {"description", "description"},
                  {"made by", "created_by"}};
     char id[SETTINGS_ID_MAX], buf[TEXT_SHORT];
-    put(c, "settings", settings_id(s, id));
-    put(c, "status", is_archived(s) ? "archived" : "active");
-    put(c, "made", text_time(doc_i64(s, "created_at_", 0), buf));
+    print_text(c, "settings", settings_id(s, id));
+    print_text(c, "status", is_archived(s) ? "archived" : "active");
+    print_text(c, "made", text_time(doc_i64(s, "created_at_", 0), buf));
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        put(c, texts[i].key, doc_str(s, texts[i].field, ""));
+        print_text(c, texts[i].key, doc_str(s, texts[i].field, ""));
     }
-    put_number(c, "cpus", doc_i64(s, "slurm_cpus_per_task", 1));
-    put_number(c, "threads", doc_i64(s, "num_threads", 1));
-    put_files(c, s);
+    print_number(c, "cpus", doc_i64(s, "slurm_cpus_per_task", 1));
+    print_number(c, "threads", doc_i64(s, "num_threads", 1));
+    print_files(c, s);
     for (size_t i = 0; i < uses->n; i++) {
         const bson_t *u = uses->items[i];
         fprintf(c->out, "%-12s ", "project");
@@ -234,7 +240,7 @@ static enum cli_exit set_status(struct cli *c, const bson_t *doc, const char *st
     if (act_update(&act, DB_SETTINGS, filter, update, &won, err) != 0) {
         return cli_exit_of(err);
     }
-    return won ? CLI_OK : cli_fail(err, CLI_MISSING, "they are gone meanwhile");
+    return won ? CLI_OK : cli_fail(err, CLI_MISSING, "they were deleted meanwhile");
 }
 
 static enum cli_exit cmd_settings_archive(struct cli *c, const struct args *a, struct err *err)
@@ -266,14 +272,14 @@ static enum cli_exit cmd_settings_archive(struct cli *c, const struct args *a, s
 
 static const struct cli_option settings_archive_options[] = {
     {"undo", NULL, "make it active again"},
-    {"why", "TEXT", "kept in the log"},
+    {"why", "TEXT", "the reason, kept in trawl log"},
     {0},
 };
 
 const struct command command_settings_archive = {
     .name = "settings archive",
     .args = "<settings>",
-    .brief = "hide a version; what it is assigned to goes on",
+    .brief = "hide a version; its assignments stay in force",
     .options = settings_archive_options,
     .min_words = 1,
     .max_words = 1,

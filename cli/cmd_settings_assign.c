@@ -3,7 +3,7 @@
  * files.
  *
  * An assignment's _id is "<project>/<scope>/<software type>/<filter>", so that the database itself
- * keeps two from meaning the same.
+ * prevents two for the same place.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -37,7 +37,7 @@ static enum cli_exit check_instrument(struct cli *c, const char *id, const char 
 {
     char vendor[16];
     if (!bson_utf8_validate(id, strlen(id), false) || strlen(id) > 32) {
-        return cli_fail(err, CLI_USAGE, "--%s: no instrument is called that", option);
+        return cli_fail(err, CLI_USAGE, "--%s: no instrument can have that name", option);
     }
     if (instrument_vendor(&c->ops, id, vendor, err) != 0) {
         return cli_exit_of(err);
@@ -76,8 +76,8 @@ struct slot {
     const char *project, *scope, *type, *filter, *settings;
 };
 
-/* What already speaks in this place, under whatever _id it was once given; NULL: nothing. */
-static int find_taken(struct cli *c, const struct slot *s, bson_t **out, struct err *err)
+/* The assignment that already holds this place, whatever its _id; NULL: none. */
+static int find_present(struct cli *c, const struct slot *s, bson_t **out, struct err *err)
 {
     AUTO(bson_destroy)
     bson_t *filter = BCON_NEW("project", BCON_UTF8(s->project), "scope", BCON_UTF8(s->scope),
@@ -99,7 +99,7 @@ static int find_taken(struct cli *c, const struct slot *s, bson_t **out, struct 
     return d != NULL ? 0 : -1;
 }
 
-static int drop(struct cli *c, const bson_t *assignment, struct err *err)
+static int delete_assignment(struct cli *c, const bson_t *assignment, struct err *err)
 {
     bool won = false;
     bson_iter_t at;
@@ -114,11 +114,11 @@ static int drop(struct cli *c, const bson_t *assignment, struct err *err)
     return rc;
 }
 
-static enum cli_exit make_room(struct cli *c, const struct args *a, const struct slot *s,
-                               struct err *err)
+static enum cli_exit replace_present(struct cli *c, const struct args *a, const struct slot *s,
+                                     struct err *err)
 {
     AUTO(bson_destroy) bson_t *taken = NULL;
-    if (find_taken(c, s, &taken, err) != 0) {
+    if (find_present(c, s, &taken, err) != 0) {
         return cli_exit_of(err);
     }
     if (taken == NULL) {
@@ -131,11 +131,11 @@ static enum cli_exit make_room(struct cli *c, const struct args *a, const struct
                         doc_str(taken, "settings", "?"), s->project, s->scope, s->type,
                         s->settings);
     }
-    return drop(c, taken, err) == 0 ? CLI_OK : cli_exit_of(err);
+    return delete_assignment(c, taken, err) == 0 ? CLI_OK : cli_exit_of(err);
 }
 
-static enum cli_exit store(struct cli *c, const struct slot *s, const bson_t *excluded,
-                           struct err *err)
+static enum cli_exit insert_assignment(struct cli *c, const struct slot *s, const bson_t *excluded,
+                                       struct err *err)
 {
     char id[ID_MAX], said[ID_MAX];
     const char *settings = s->settings;
@@ -152,14 +152,15 @@ static enum cli_exit store(struct cli *c, const struct slot *s, const bson_t *ex
         return cli_exit_of(err);
     }
     if (!won) {
-        return cli_fail(err, CLI_REFUSED, "somebody else assigned it meanwhile: look again");
+        return cli_fail(err, CLI_REFUSED,
+                        "somebody else assigned it meanwhile: check with trawl settings ls");
     }
     snprintf(said, sizeof said, "%s now quantifies %s, scope %s", settings, s->project, s->scope);
     return cli_done(c, said, doc, err);
 }
 
-static enum cli_exit assign(struct cli *c, const struct args *a, const bson_t *settings,
-                            struct err *err)
+static enum cli_exit assign_settings(struct cli *c, const struct args *a, const bson_t *settings,
+                                     struct err *err)
 {
     char id[SETTINGS_ID_MAX];
     const char *scope = args_get(a, "scope"), *filter = args_get(a, "filter");
@@ -179,8 +180,8 @@ static enum cli_exit assign(struct cli *c, const struct args *a, const bson_t *s
     }
     bson_t excluded = BSON_INITIALIZER;
     e = e == CLI_OK ? read_excluded(c, args_get(a, "exclude"), &excluded, err) : e;
-    e = e == CLI_OK ? make_room(c, a, &s, err) : e;
-    e = e == CLI_OK ? store(c, &s, &excluded, err) : e;
+    e = e == CLI_OK ? replace_present(c, a, &s, err) : e;
+    e = e == CLI_OK ? insert_assignment(c, &s, &excluded, err) : e;
     bson_destroy(&excluded);
     return e;
 }
@@ -193,15 +194,15 @@ static enum cli_exit cmd_settings_assign(struct cli *c, const struct args *a, st
         project_find(&c->ops, a->words[1], &project, err) != 0) {
         return cli_exit_of(err);
     }
-    return assign(c, a, settings, err);
+    return assign_settings(c, a, settings, err);
 }
 
 static const struct cli_option settings_assign_options[] = {
     {"scope", "SCOPE", "* (all), a vendor (thermo, bruker, sciex, generic) or an instrument"},
     {"exclude", "IDS", "not for these instruments, separated by commas"},
-    {"filter", "TEXT", "only for raw files whose id holds TEXT"},
-    {"replace", NULL, "take the place of what is assigned there"},
-    {"why", "TEXT", "kept in the log"},
+    {"filter", "TEXT", "only for raw files whose id contains TEXT"},
+    {"replace", NULL, "replace what is assigned there"},
+    {"why", "TEXT", "the reason, kept in trawl log"},
     {0},
 };
 
@@ -209,20 +210,20 @@ const struct command command_settings_assign = {
     .name = "settings assign",
     .args = "<settings> <project>",
     .brief = "quantify a project's files with this version",
-    .help =
-        "Of all that apply to a file the most specific one runs: an instrument before a vendor "
-        "before *,\n"
-        "then the longest --filter; one for each software type, side by side. A project without "
-        "any is\n"
-        "quantified as _FALLBACK is. New files only: trawl rerun is for those of before.",
+    .help = "Of all assignments that apply to a file, the most specific one counts: an instrument "
+            "before a\n"
+            "vendor before *, then the longest --filter; one for each software type, side by side. "
+            "A project\n"
+            "without any is quantified like _FALLBACK. Applies to new files; for earlier ones: "
+            "trawl rerun.",
     .options = settings_assign_options,
     .min_words = 2,
     .max_words = 2,
     .need = NEED_DB,
     .run = cmd_settings_assign};
 
-static struct docs *matching(struct cli *c, const struct args *a, const char *settings,
-                             struct err *err)
+static struct docs *find_matching(struct cli *c, const struct args *a, const char *settings,
+                                  struct err *err)
 {
     AUTO(bson_destroy)
     bson_t *filter = BCON_NEW("settings", BCON_UTF8(settings), "project", BCON_UTF8(a->words[1]));
@@ -247,19 +248,21 @@ static enum cli_exit cmd_settings_unassign(struct cli *c, const struct args *a, 
         return cli_exit_of(err);
     }
     const char *which = doc_str(settings, "_id", "");
-    AUTO(docs_free) struct docs *d = matching(c, a, which, err);
+    AUTO(docs_free) struct docs *d = find_matching(c, a, which, err);
     if (d == NULL) {
         return cli_exit_of(err);
     }
     if (d->n != 1) {
         return d->n == 0
-                   ? cli_fail(err, CLI_MISSING, "%s is not assigned to %s so", which, a->words[1])
+                   ? cli_fail(err, CLI_MISSING,
+                              "%s is not assigned to %s with this scope and filter", which,
+                              a->words[1])
                    : cli_fail(
                          err, CLI_REFUSED,
                          "%s is assigned to %s in %zu ways: name one with --scope and --filter",
                          which, a->words[1], d->n);
     }
-    if (drop(c, d->items[0], err) != 0) {
+    if (delete_assignment(c, d->items[0], err) != 0) {
         return cli_exit_of(err);
     }
     snprintf(said, sizeof said, "%s no longer quantifies %s, scope %s", which, a->words[1],
@@ -270,14 +273,14 @@ static enum cli_exit cmd_settings_unassign(struct cli *c, const struct args *a, 
 static const struct cli_option settings_unassign_options[] = {
     {"scope", "SCOPE", "the one with this scope"},
     {"filter", "TEXT", "the one with this filter"},
-    {"why", "TEXT", "kept in the log"},
+    {"why", "TEXT", "the reason, kept in trawl log"},
     {0},
 };
 
 const struct command command_settings_unassign = {
     .name = "settings unassign",
     .args = "<settings> <project>",
-    .brief = "no longer quantify a project's files with this version",
+    .brief = "stop quantifying a project's files with this version",
     .options = settings_unassign_options,
     .min_words = 2,
     .max_words = 2,
@@ -305,7 +308,7 @@ struct resolved {
     struct resolve_for f;
 };
 
-static const char *verdict(const struct resolved *r, const bson_t *a, int64_t *score)
+static const char *verdict_name(const struct resolved *r, const bson_t *a, int64_t *score)
 {
     *score = -1;
     enum resolve_fit fit = resolve_fit(a, &r->f, score);
@@ -320,7 +323,7 @@ static const char *verdict(const struct resolved *r, const bson_t *a, int64_t *s
 static json_t *assignment_json(const struct resolved *r, const bson_t *a)
 {
     int64_t score;
-    const char *said = verdict(r, a, &score);
+    const char *said = verdict_name(r, a, &score);
     return json_pack("{s:o, s:o, s:o, s:o, s:s, s:I}", "settings",
                      json_text(doc_str(a, "settings", "")), "project",
                      json_text(doc_str(a, "project", "")), "scope",
@@ -345,7 +348,7 @@ static int print_resolved(struct cli *c, const struct settings_book *b, const st
     for (size_t i = 0; t != NULL && i < b->assignments.n; i++) {
         const bson_t *a = b->assignments.items[i];
         int64_t score;
-        const char *said = verdict(r, a, &score);
+        const char *said = verdict_name(r, a, &score);
         if (strcmp(said, fit_name(RESOLVE_OTHER_PROJECT)) == 0) {
             continue;
         }
@@ -392,7 +395,7 @@ static enum cli_exit cmd_settings_resolve(struct cli *c, const struct args *a, s
     r.n = resolve_raw_file(&b, raw, vendor, &r.f, r.out);
     int rc = c->json ? resolve_json(c, &b, &r, err) : print_resolved(c, &b, &r, err);
     if (rc == 0 && r.n == 0 && !c->quiet) {
-        fputs("no settings apply to it: trawl settings assign\n", stderr);
+        fputs("no settings apply to it; to assign some: trawl settings assign\n", stderr);
     }
     settings_book_clear(&b);
     return rc == 0 ? CLI_OK : cli_exit_of(err);

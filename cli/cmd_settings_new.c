@@ -1,6 +1,6 @@
 /*
- * cmd_settings_new.c - trawl settings new: one more version. What is not given is taken from the
- * newest version of the name; the files go into a folder that is named by their content.
+ * cmd_settings_new.c - trawl settings new: makes a version. Options that are not given are taken
+ * from the newest version of the name; its files go into a folder named by their content.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -21,7 +21,7 @@
 #define COLUMNS_BYTES_MAX (256u * 1024)
 #define RACES_MAX         20
 
-/* A text option and its field; the default holds for the first version. */
+/* A text option and its field; the default applies to the first version. */
 static const struct {
     const char *option, *field, *first;
 } texts[] = {
@@ -154,7 +154,7 @@ static int append_columns(const struct args *a, const bson_t *last, bson_t *doc,
     return rc;
 }
 
-/* What the new version's folder is made of: what was given, and the rest of the last version's. */
+/* The files of the new version: those given, and the others from the last version. */
 struct sources {
     char *paths[FILES_N];
     const char *list[FILES_N];
@@ -180,10 +180,11 @@ static int find_sources(struct cli *c, const struct args *a, const bson_t *last,
             continue;
         }
         if (!bson_utf8_validate(name, strlen(name), false) || !path_is_safe(name)) {
-            return ERR(err, ERR_INVALID, 0, "--%s: no such name can be kept", files[i].option);
+            return ERR(err, ERR_INVALID, 0, "--%s: a file of that name cannot be kept",
+                       files[i].option);
         }
         BSON_APPEND_UTF8(doc, files[i].field, name);
-        if (given == NULL && *set == '\0') { /* files that people look after, in a folder by name */
+        if (given == NULL && *set == '\0') { /* files that people maintain, in a folder by name */
             set = doc_str(last, "name", "");
         }
         int n = given != NULL ? asprintf(&out->paths[i], "%s", given)
@@ -195,8 +196,9 @@ static int find_sources(struct cli *c, const struct args *a, const bson_t *last,
         out->list[out->n++] = out->paths[i];
     }
     if (out->n > 0 && root[0] == '\0') {
-        return ERR(err, ERR_INVALID, 0,
-                   "settings with files need [location.settings] worker: the folder to keep them");
+        return ERR(
+            err, ERR_INVALID, 0,
+            "settings with files need [location.settings] worker, the folder that keeps them");
     }
     return 0;
 }
@@ -218,7 +220,7 @@ static void append_stored(bson_t *doc, const struct settings_stored *s)
     bson_append_array_end(doc, &list);
 }
 
-static int check(const bson_t *doc, const char *name, struct err *err)
+static int check_settings(const bson_t *doc, const char *name, struct err *err)
 {
     AUTO(settings_fini) struct settings s = {0};
     AUTO(bson_destroy) bson_t *whole = bson_copy(doc);
@@ -233,7 +235,8 @@ static int make_doc(struct cli *c, const struct args *a, const bson_t *last, bso
     AUTO(sources_fini) struct sources from = {0};
     struct settings_stored stored = {0};
     if (append_texts(a, last, doc, err) != 0 || append_columns(a, last, doc, err) != 0 ||
-        find_sources(c, a, last, doc, &from, err) != 0 || check(doc, a->words[0], err) != 0) {
+        find_sources(c, a, last, doc, &from, err) != 0 ||
+        check_settings(doc, a->words[0], err) != 0) {
         return -1;
     }
     if (from.n > 0) {
@@ -248,12 +251,12 @@ static int make_doc(struct cli *c, const struct args *a, const bson_t *last, bso
     BSON_APPEND_UTF8(doc, "status", "active");
     BSON_APPEND_UTF8(doc, "created_by", c->ops.by);
     BSON_APPEND_DATE_TIME(doc, "created_at_", wall_ms());
-    return check(doc, a->words[0], err);
+    return check_settings(doc, a->words[0], err);
 }
 
-/* The next version that nobody has: who loses the race for one takes the next. */
-static int insert(struct cli *c, const struct args *a, int64_t version, const bson_t *fields,
-                  bson_t **made, struct err *err)
+/* Insert under the next free version; after losing a race for one, try the next. */
+static int insert_version(struct cli *c, const struct args *a, int64_t version,
+                          const bson_t *fields, bson_t **made, struct err *err)
 {
     const char *name = a->words[0];
     for (int i = 0; i < RACES_MAX; i++, version++) {
@@ -273,7 +276,7 @@ static int insert(struct cli *c, const struct args *a, int64_t version, const bs
             return 0;
         }
     }
-    return ERR(err, ERR_TRANSIENT, 0, "many others make versions of %s now: try again", name);
+    return ERR(err, ERR_TRANSIENT, 0, "too many others are making versions of %s: try again", name);
 }
 
 static enum cli_exit cmd_settings_new(struct cli *c, const struct args *a, struct err *err)
@@ -292,7 +295,7 @@ static enum cli_exit cmd_settings_new(struct cli *c, const struct args *a, struc
     }
     const bson_t *last = versions->n > 0 && *name != '\0' ? versions->items[0] : &none;
     if (make_doc(c, a, last, doc, err) != 0 ||
-        insert(c, a, doc_i64(last, "version", 0) + 1, doc, &made, err) != 0) {
+        insert_version(c, a, doc_i64(last, "version", 0) + 1, doc, &made, err) != 0) {
         return cli_exit_of(err);
     }
     snprintf(said, sizeof said, "made %s", doc_str(made, "_id", ""));
@@ -308,31 +311,30 @@ static const struct cli_option settings_new_options[] = {
     {"config-file", "FILE", "keep this file with the version"},
     {"cpus", "N", "CPUs of the job"},
     {"threads", "N", "NUM_THREADS of the software (as --cpus)"},
-    {"mem", "SIZE", "memory of the job: 62G"},
+    {"mem", "SIZE", "memory of the job, such as 62G"},
     {"time", "TIME", "longest run: HH:MM:SS or D-HH:MM:SS"},
-    {"metrics", "TYPE", "with --type custom: whose result files it writes, or custom"},
+    {"metrics", "TYPE", "with --type custom: the type whose result files it writes, or custom"},
     {"columns", "FILE", "with --metrics custom: lines 'file column metric [how]'"},
-    {"engine", "ENGINE", "slurm, local or file; not given: [quant] engine"},
+    {"engine", "ENGINE", "slurm, local or file (default [quant] engine)"},
     {"description", "TEXT", "for people"},
-    {"why", "TEXT", "kept in the log"},
+    {"why", "TEXT", "the reason, kept in trawl log"},
     {0},
 };
 
 const struct command command_settings_new = {
     .name = "settings new",
     .args = "<name>",
-    .brief = "make a version; what is not given is as in the newest one",
+    .brief = "make a version; options not given are taken from the newest one",
     .help =
-        "A version is never changed. Its files are copied to [location.settings], into a folder "
-        "that is\n"
-        "named by their content; a job runs only while they are what they were. Placeholders in "
-        "--params:\n"
+        "A version never changes. Its files are copied to [location.settings], into a folder named "
+        "by\n"
+        "their content, and a job runs only while they are unchanged. Placeholders in --params:\n"
         "RAW_FILE_PATH RELATIVE_RAW_FILE_PATH RAW_FILE_ID SETTINGS_PATH OUTPUT_PATH\n"
-        "RELATIVE_OUTPUT_PATH NUM_THREADS PROJECT_ID; each stays one word, whatever it holds.\n"
-        "The lines of --columns name a result file (.csv: commas, else tabs), a column, the "
-        "metric and how\n"
-        "its rows become one value: mean (not given), median, std, sum, min, max, text (of the "
-        "first row).",
+        "RELATIVE_OUTPUT_PATH NUM_THREADS PROJECT_ID; each stays one word, whatever it contains.\n"
+        "A line of --columns names a result file (.csv: commas, else tabs), a column, the metric "
+        "and how\n"
+        "its rows become one value: mean (default), median, std, sum, min, max, text (of the first "
+        "row).",
     .options = settings_new_options,
     .min_words = 1,
     .max_words = 1,

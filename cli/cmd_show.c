@@ -1,4 +1,9 @@
-/* cmd_show.c - trawl show: all that is known of a raw file. */
+/*
+ * cmd_show.c - trawl show: everything known of a raw file.
+ *
+ * Reads its document, its tasks, its metrics and the aggregates of its results, then prints them
+ * section by section, or as one JSON value. The files are those of the backup's record.
+ */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +31,7 @@ static void shown_clear(struct shown *s)
     docs_free(s->results);
 }
 
-/* The aggregates of its results: what searching would find. */
+/* The aggregates of its results that a search would find. */
 static struct docs *read_results(struct cli *c, const struct docs *tasks, struct err *err)
 {
     AUTO(bson_destroy) bson_t *ids = bson_new();
@@ -59,7 +64,7 @@ static int read_all(struct cli *c, struct shown *s, struct err *err)
     return s->results != NULL ? 0 : -1;
 }
 
-static void line(struct cli *c, const char *label, const char *value)
+static void print_line(struct cli *c, const char *label, const char *value)
 {
     if (*value != '\0') {
         fprintf(c->out, "  %-12s ", label);
@@ -68,7 +73,7 @@ static void line(struct cli *c, const char *label, const char *value)
     }
 }
 
-static void heading(struct cli *c, const char *text)
+static void print_heading(struct cli *c, const char *text)
 {
     fputc('\n', c->out);
     style_put(c->out, STYLE_BOLD, c->color, text);
@@ -91,24 +96,24 @@ static void print_raw(struct cli *c, const bson_t *raw)
     style_put(c->out, s, c->color, status);
     fputc('\n', c->out);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        line(c, fields[i].label, doc_str(raw, fields[i].field, ""));
+        print_line(c, fields[i].label, doc_str(raw, fields[i].field, ""));
     }
     if (original_is_safe(raw)) {
-        line(c, "original", doc_str(raw, "original.state", ""));
+        print_line(c, "original", doc_str(raw, "original.state", ""));
     } else {
-        char says[ORIGINAL_SAID];
-        line(c, "original", original_says(raw, says));
+        char says[ORIGINAL_PROBLEM];
+        print_line(c, "original", original_problem(raw, says));
     }
-    line(c, "size", text_size(doc_i64(raw, "size", -1), buf));
-    line(c, "created", text_time(doc_i64(raw, "created_at", 0), buf));
-    line(c, "seen", text_time(doc_i64(raw, "created_at_", 0), buf));
-    line(c, "changed", text_time(doc_i64(raw, "updated_at_", 0), buf));
-    line(c, "ended by", doc_str(raw, "watch.rule", ""));
+    print_line(c, "size", text_size(doc_i64(raw, "size", -1), buf));
+    print_line(c, "created", text_time(doc_i64(raw, "created_at", 0), buf));
+    print_line(c, "seen", text_time(doc_i64(raw, "created_at_", 0), buf));
+    print_line(c, "changed", text_time(doc_i64(raw, "updated_at_", 0), buf));
+    print_line(c, "ended by", doc_str(raw, "watch.rule", ""));
     char index[80];
     snprintf(index, sizeof index, "rev %" PRId64 ", %s (indexed %" PRId64 ")",
              doc_i64(raw, "rev", 0), doc_bool(raw, "dirty", false) ? "waits" : "up to date",
              doc_i64(raw, "indexed_rev", 0));
-    line(c, "index", index);
+    print_line(c, "index", index);
 }
 
 static int print_tasks(struct cli *c, const struct docs *tasks, struct err *err)
@@ -137,7 +142,7 @@ static int print_tasks(struct cli *c, const struct docs *tasks, struct err *err)
         table_cell(t, STYLE_DIM, doc_str(d, "worker", ""));
         table_cell(t, STYLE_BAD, doc_str(d, "error.msg", ""));
     }
-    heading(c, "Tasks");
+    print_heading(c, "Tasks");
     return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
 }
 
@@ -161,7 +166,7 @@ static int print_files(struct cli *c, const bson_t *files, struct err *err)
             table_cell(t, STYLE_PLAIN, doc_str(&file, "md5", doc_str(&file, "sha256", "")));
         }
     }
-    heading(c, "Files in the backup");
+    print_heading(c, "Files in the backup");
     return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
 }
 
@@ -204,7 +209,7 @@ static void print_metrics(struct cli *c, const bson_t *m)
     snprintf(title, sizeof title, "Metrics: %s, %s-v%" PRId64 ", %s", doc_str(m, "type", "?"),
              doc_str(m, "settings_name", "?"), doc_i64(m, "settings_version", 0),
              text_time(doc_i64(m, "created_at_", 0), buf));
-    heading(c, title);
+    print_heading(c, title);
     bson_iter_init(&at, m);
     while (bson_iter_next(&at)) {
         const char *key = bson_iter_key(&at);
@@ -217,13 +222,13 @@ static void print_metrics(struct cli *c, const bson_t *m)
         print_value(c, &at);
         fputc('\n', c->out);
     }
-    line(c, "output", doc_str(m, "output_path", ""));
+    print_line(c, "output", doc_str(m, "output_path", ""));
 }
 
 static void print_results(struct cli *c, const struct docs *results)
 {
     char buf[TEXT_SHORT];
-    heading(c, "Results in the index");
+    print_heading(c, "Results in the index");
     for (size_t i = 0; i < results->n; i++) {
         const bson_t *r = results->items[i];
         fputs("  ", c->out);
@@ -272,7 +277,7 @@ static enum cli_exit cmd_show(struct cli *c, const struct args *a, struct err *e
 
 const struct command command_show = {.name = "show",
                                      .args = "<file>",
-                                     .brief = "all that is known of a raw file",
+                                     .brief = "everything known of a raw file",
                                      .min_words = 1,
                                      .max_words = 1,
                                      .need = NEED_DB,

@@ -1,4 +1,4 @@
-/* cmd_status.c - trawl status; cmd_status_print.c shows it. */
+/* cmd_status.c - trawl status; cmd_status_print.c prints it. */
 #include "cli/args.h"
 #include "cli/cmd_status_print.h"
 #include "common/db/doc_json.h"
@@ -12,13 +12,13 @@ static enum cli_exit exit_code_of(const struct cli *c, const struct status *s, s
     }
     if (!s->kafka) {
         return cli_fail(err, CLI_AWAY,
-                        "Kafka at %s does not answer: is it running? See [kafka] brokers",
+                        "Kafka at %s does not answer: check that it runs, and [kafka] brokers",
                         c->ops.cfg->kafka.brokers);
     }
     return alive_leader(&s->facts.alive) != NULL && s->facts.alive.workers->n > 0 ? CLI_OK : CLI_NO;
 }
 
-static enum cli_exit show(struct cli *c, const struct status *s, struct err *err)
+static enum cli_exit print_status(struct cli *c, const struct status *s, struct err *err)
 {
     int rc = c->json ? json_print(status_json(&c->ops, s), c->out, err) : status_print(c, s, err);
     return rc == 0 ? exit_code_of(c, s, err) : cli_exit_of(err);
@@ -28,7 +28,8 @@ static enum cli_exit cmd_status(struct cli *c, const struct args *a, struct err 
 {
     (void)a;
     struct status s;
-    enum cli_exit e = status_read(&c->ops, &s, err) == 0 ? show(c, &s, err) : cli_exit_of(err);
+    enum cli_exit e =
+        status_read(&c->ops, &s, err) == 0 ? print_status(c, &s, err) : cli_exit_of(err);
     status_clear(&s);
     return e;
 }
@@ -37,6 +38,7 @@ const struct command command_status = {
     .name = "status",
     .args = "",
     .brief = "servers, scheduler, workers, instruments, pools, counts",
-    .help = "Exit 4 when MongoDB or Kafka is away, 1 when no scheduler leads or no worker lives.",
+    .help =
+        "Exit 4 when MongoDB or Kafka is away, 1 when no scheduler leads or no worker is alive.",
     .need = NEED_DB,
     .run = cmd_status};

@@ -1,4 +1,9 @@
-/* cmd_status_print.c - trawl status for people. */
+/*
+ * cmd_status_print.c - trawl status for people.
+ *
+ * Servers and the scheduler come first, then a stop that is in force, workers, instruments,
+ * locations with a problem, pools, alerts, and how many raw files have which status.
+ */
 #include <inttypes.h>
 #include <string.h>
 
@@ -38,7 +43,7 @@ static int64_t count_running(const bson_t *worker)
     return doc_sub(worker, "running", &runs) ? (int64_t)bson_count_keys(&runs) : 0;
 }
 
-static void line(struct cli *c, const char *what, bool good, const char *text)
+static void print_line(struct cli *c, const char *what, bool good, const char *text)
 {
     enum style s = good ? STYLE_GOOD : STYLE_BAD;
     fprintf(c->out, "%-11s ", what);
@@ -57,7 +62,7 @@ static void print_stopped(struct cli *c, const struct status *s)
         style_put(c->out, STYLE_BAD, c->color, "STOPPED");
         fputs("     ", c->out);
         text_put(c->out, text);
-        fputs("\n            undo: trawl resume\n", c->out);
+        fputs("\n            to undo: trawl resume\n", c->out);
     }
 }
 
@@ -67,20 +72,20 @@ static void print_servers(struct cli *c, const struct status *s)
     char text[400];
     fprintf(c->out, "%-11s %s   trawl %s\n", "environment", c->ops.cfg->trawl.env, TRAWL_VERSION);
     bool mongo = s->mongo.kind == ERR_NONE;
-    line(c, "MongoDB", mongo, mongo ? c->ops.cfg->mongo.database : s->mongo.msg);
-    line(c, "Kafka", s->kafka, c->ops.cfg->kafka.brokers);
+    print_line(c, "MongoDB", mongo, mongo ? c->ops.cfg->mongo.database : s->mongo.msg);
+    print_line(c, "Kafka", s->kafka, c->ops.cfg->kafka.brokers);
     if (!mongo) {
         return;
     }
     const bson_t *leader = alive_leader(&s->facts.alive);
     if (leader == NULL) {
-        line(c, "scheduler", false, "nobody leads: start trawl-scheduler");
+        print_line(c, "scheduler", false, "no scheduler leads: start trawl-scheduler");
         return;
     }
     snprintf(text, sizeof text, "%s leads, epoch %" PRId64 ", beat %s ago",
              doc_str(leader, "holder", "?"), doc_i64(leader, "epoch", 0),
              text_age(doc_i64(leader, "at", 0), s->now_ms, buf));
-    line(c, "scheduler", true, text);
+    print_line(c, "scheduler", true, text);
 }
 
 static void worker_row(struct table *t, const struct status *s, const bson_t *w, bool lives)
@@ -105,7 +110,7 @@ static int print_workers(struct cli *c, const struct status *s, struct err *err)
         {.title = "BEAT", .right = true},     {0}};
     const struct alive *a = &s->facts.alive;
     if (a->workers->n + a->stale->n == 0) {
-        line(c, "workers", false, "none is alive: start trawl-worker");
+        print_line(c, "workers", false, "none is alive: start trawl-worker");
         return 0;
     }
     AUTO(table_free) struct table *t = table_new(columns, err);
@@ -155,7 +160,7 @@ static int print_instruments(struct cli *c, const struct status *s, struct err *
     return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
 }
 
-/* Only those that are not well: nobody reads a list of what works. */
+/* Only locations with a problem; a list of what works would hide them. */
 static int print_locations(struct cli *c, const struct status *s, struct err *err)
 {
     AUTO(docs_free) struct docs *bad = docs_new(err);

@@ -6,7 +6,7 @@
 #include "cli/cli.h"
 #include "ops/status.h"
 
-/* "copy 1/2 quant 30/30": free of all threads by kind. */
+/* "copy 1/2 quant 30/30": free threads of all threads, by kind. */
 void status_kinds(const bson_t *worker, char *buf, size_t room) __attribute__((nonnull));
 int status_print(struct cli *c, const struct status *s, struct err *err)
     __attribute__((nonnull, warn_unused_result));

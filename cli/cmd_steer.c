@@ -1,4 +1,4 @@
-/* cmd_steer.c - what the commands that steer tasks answer. */
+/* cmd_steer.c - steers tasks for a command and prints the answer. */
 #include "cli/cmd_steer.h"
 
 #include <string.h>
@@ -19,7 +19,7 @@ static void print_steered(struct cli *c, const struct steering *s, const struct 
     if (one->done && strcmp(one->state, s->steer->past) == 0) {
         fprintf(c->out, ": %s\n", one->state);
     } else if (one->done && s->steer == &steer_cancel) {
-        fprintf(c->out, ": stops at its next safe point, still %s\n", one->state);
+        fprintf(c->out, ": will stop at its next safe point, still %s\n", one->state);
     } else if (one->done) {
         fprintf(c->out, ": %s, now %s\n", s->steer->past, one->state);
     } else {

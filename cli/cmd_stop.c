@@ -1,8 +1,8 @@
 /*
- * cmd_stop.c - trawl stop --all and trawl resume: the big red button and its undo.
+ * cmd_stop.c - trawl stop --all and trawl resume: stops everything, and undoes that.
  *
- * Each pool is changed by one guarded update of its own, so that either may be cut off and run
- * again: a pool that is stopped keeps the size that was saved first.
+ * Each pool is changed by one guarded update, so that either command may be interrupted and run
+ * again: a stopped pool keeps the size that was saved first.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #include "common/task/kinds.h"
 #include "ops/pools.h"
 
-#define TRIES 5 /* others may change the same pool */
+#define TRIES 5 /* others may be changing the same pool */
 
 struct button {
     struct cli *c;
@@ -26,7 +26,7 @@ struct button {
     size_t changed;
 };
 
-static int press(void *ctx, bool *won, bson_t *after, struct err *err)
+static int run_change(void *ctx, bool *won, bson_t *after, struct err *err)
 {
     struct button *b = ctx;
     const struct pool_order o = {.by = b->by, .why = b->why};
@@ -43,7 +43,7 @@ static int press(void *ctx, bool *won, bson_t *after, struct err *err)
     return 0;
 }
 
-static int change(struct button *b, bool *won, struct err *err)
+static int change_with_entry(struct button *b, bool *won, struct err *err)
 {
     AUTO(bson_destroy) bson_t *before = bson_new();
     pool_append(before, b->pool);
@@ -52,7 +52,7 @@ static int change(struct button *b, bool *won, struct err *err)
                                     .by = b->by,
                                     .why = b->why,
                                     .before = before,
-                                    .run = press,
+                                    .run = run_change,
                                     .ctx = b};
     return audit_make(b->c->ops.db, &entry, won, err);
 }
@@ -82,24 +82,24 @@ static void add_pool(struct button *b, const char *what)
     }
 }
 
-static bool concerns(const struct button *b, const bson_t *pool)
+static bool is_concerned(const struct button *b, const bson_t *pool)
 {
     return b->stop ? !pool_is_stopped(pool) : pool_has_stop(pool);
 }
 
-static int one_pool(struct button *b, const bson_t *pool, struct err *err)
+static int change_pool(struct button *b, const bson_t *pool, struct err *err)
 {
     AUTO(bson_destroy) bson_t *now = bson_copy(pool);
     for (int i = 0; i < TRIES; i++) {
         bool won = false;
         b->pool = now;
-        if (!concerns(b, now)) {
+        if (!is_concerned(b, now)) {
             if (b->stop) {
                 add_pool(b, "was stopped");
             }
             return 0;
         }
-        if (change(b, &won, err) != 0) {
+        if (change_with_entry(b, &won, err) != 0) {
             return -1;
         }
         if (won) {
@@ -114,11 +114,11 @@ static int one_pool(struct button *b, const bson_t *pool, struct err *err)
             return now == NULL && err->kind == ERR_NONE ? 0 : -1;
         }
     }
-    return ERR(err, ERR_TRANSIENT, 0, "the pool %s changes all the time: try again",
+    return ERR(err, ERR_TRANSIENT, 0, "the pool %s keeps changing: try again",
                doc_str(pool, "_id", "?"));
 }
 
-static int all_pools(struct button *b, struct err *err)
+static int change_pools(struct button *b, struct err *err)
 {
     for (size_t i = 0; pool_names[i] != NULL && b->stop; i++) {
         if (pool_seed(b->c->ops.db, b->c->ops.cfg, pool_names[i], err) != 0) {
@@ -130,26 +130,26 @@ static int all_pools(struct button *b, struct err *err)
     struct docs *pools =
         docs_read(b->c->ops.db, &(struct docs_query){.coll = DB_POOLS, .opts = sorted}, err);
     for (size_t i = 0; pools != NULL && i < pools->n; i++) {
-        if (one_pool(b, pools->items[i], err) != 0) {
+        if (change_pool(b, pools->items[i], err) != 0) {
             return -1;
         }
     }
     return pools != NULL ? 0 : -1;
 }
 
-static void say_end(const struct button *b)
+static void print_end(const struct button *b)
 {
     if (b->c->json || b->c->quiet) {
         return;
     }
     if (b->stop) {
-        fputs("no new task starts; what is running finishes. Undo: trawl resume\n", b->c->out);
+        fputs("no new task starts; running tasks finish. To undo: trawl resume\n", b->c->out);
     } else if (json_array_size(b->list) == 0) {
         fputs("nothing is stopped\n", b->c->out);
     }
 }
 
-static enum cli_exit push(struct cli *c, const struct args *a, bool stop, struct err *err)
+static enum cli_exit run_button(struct cli *c, const struct args *a, bool stop, struct err *err)
 {
     struct button b = {.c = c, .verb = a->command->name, .stop = stop};
     if (cli_why(a, stop, &b.why, err) != 0) {
@@ -158,14 +158,14 @@ static enum cli_exit push(struct cli *c, const struct args *a, bool stop, struct
     AUTO(json_decref) json_t *list = json_array();
     b.by = c->ops.by;
     b.list = list;
-    int rc = all_pools(&b, err);
+    int rc = change_pools(&b, err);
     if (b.changed > 0) {
         ops_event(&c->ops, "pool", stop ? "stop" : "resume", NULL);
     }
     if (rc != 0) {
         return cli_exit_of(err);
     }
-    say_end(&b);
+    print_end(&b);
     return !c->json || json_print(TAKE(list), c->out, err) == 0 ? CLI_OK : cli_exit_of(err);
 }
 
@@ -173,23 +173,24 @@ static enum cli_exit cmd_stop(struct cli *c, const struct args *a, struct err *e
 {
     if (args_get(a, "all") == NULL) {
         return cli_fail(err, CLI_USAGE,
-                        "trawl stop --all stops every pool; one pool: trawl pool set <pool> 0");
+                        "add --all to stop every pool; for one pool: trawl pool set <pool> 0");
     }
-    return push(c, a, true, err);
+    return run_button(c, a, true, err);
 }
 
 static const struct cli_option stop_options[] = {
-    {"all", NULL, "every pool; the only form of this command"},
-    {"why", "TEXT", "needed: shown by status, why and top, and kept in the log"},
+    {"all", NULL, "required: every pool"},
+    {"why", "TEXT", "the reason, required: shown by status, why and top, and kept in trawl log"},
     {0},
 };
 
 const struct command command_stop = {
     .name = "stop",
     .args = "",
-    .brief = "the big red button: every pool to 0",
-    .help = "No new task starts; what is running finishes. Sizes are kept, also when it is\n"
-            "pressed twice, until trawl resume. A pool that is set meanwhile keeps that size.\n\n"
+    .brief = "stop everything: no pool starts a task",
+    .help = "No new task starts; running tasks finish. The sizes are kept until trawl resume, even "
+            "after a\n"
+            "second stop. A pool that gets a size meanwhile keeps that size.\n\n"
             "  trawl stop --all --why \"smoke in room 4\"",
     .options = stop_options,
     .need = NEED_DB,
@@ -198,14 +199,14 @@ const struct command command_stop = {
 
 static enum cli_exit cmd_resume(struct cli *c, const struct args *a, struct err *err)
 {
-    return push(c, a, false, err);
+    return run_button(c, a, false, err);
 }
 
 const struct command command_resume = {
     .name = "resume",
     .args = "",
     .brief = "undo trawl stop: every pool gets its size back",
-    .help = "Pools that were given a size since the stop keep that one, and are named.\n\n"
+    .help = "A pool that was given a size since the stop keeps it, and is named.\n\n"
             "  trawl resume --why \"false alarm\"",
     .options = why_option,
     .need = NEED_DB,

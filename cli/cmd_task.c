@@ -1,4 +1,9 @@
-/* cmd_task.c - trawl task ls|show. */
+/*
+ * cmd_task.c - trawl task ls|show.
+ *
+ * ls builds one query from the options and prints the newest tasks as a table; show prints one
+ * task's document, field by field. cmd_task_act.c has the commands that change tasks.
+ */
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
@@ -109,7 +114,7 @@ const struct command command_task_ls = {.name = "task ls",
                                         .need = NEED_DB,
                                         .run = cmd_task_ls};
 
-/* For people: "key: value" a line, nested documents as JSON on one line. */
+/* For people: one "key: value" a line, nested documents as JSON. */
 static int print_fields(struct cli *c, const bson_t *task, struct err *err)
 {
     AUTO(json_decref) json_t *doc = json_of_doc(task);

@@ -5,7 +5,7 @@
 #include "ops/find.h"
 #include "ops/task_tree.h"
 
-static struct docs *only(const bson_t *task, struct err *err)
+static struct docs *list_of_one(const bson_t *task, struct err *err)
 {
     AUTO(docs_free) struct docs *one = docs_new(err);
     return one == NULL || docs_add(one, task, err) != 0 ? NULL : TAKE(one);
@@ -23,7 +23,8 @@ struct wish {
     enum tree_what what;
 };
 
-static enum cli_exit act(struct cli *c, const struct args *a, const struct wish *w, struct err *err)
+static enum cli_exit steer_named(struct cli *c, const struct args *a, const struct wish *w,
+                                 struct err *err)
 {
     AUTO(bson_destroy) bson_t *root = NULL;
     const char *why;
@@ -33,7 +34,8 @@ static enum cli_exit act(struct cli *c, const struct args *a, const struct wish 
     if (find_task(&c->ops, a->words[0], &root, err) != 0) {
         return cli_exit_of(err);
     }
-    AUTO(docs_free) struct docs *tasks = w->tree ? tree_of(c, w->what, root, err) : only(root, err);
+    AUTO(docs_free)
+    struct docs *tasks = w->tree ? tree_of(c, w->what, root, err) : list_of_one(root, err);
     if (tasks == NULL) {
         return cli_exit_of(err);
     }
@@ -52,24 +54,25 @@ static enum cli_exit act(struct cli *c, const struct args *a, const struct wish 
 static enum cli_exit cmd_task_retry(struct cli *c, const struct args *a, struct err *err)
 {
     const struct wish w = {.steer = &steer_retry, .tree = args_get(a, "tree") != NULL};
-    return act(c, a, &w, err);
+    return steer_named(c, a, &w, err);
 }
 
 static const struct cli_option task_retry_options[] = {
-    {"tree", NULL, "also what comes after it and failed or was set aside"},
-    {"why", "TEXT", "kept in the log"},
+    {"tree", NULL, "also the tasks after it that failed or were set aside"},
+    {"why", "TEXT", "the reason, kept in trawl log"},
     {0},
 };
 
 const struct command command_task_retry = {
     .name = "task retry",
     .args = "<task>",
-    .brief = "try a task again that failed, died or was set aside",
-    .help =
-        "With --tree also what comes after it (copy, then quant, index, move; move, then\n"
-        "remove): what failed or was cancelled or skipped is ready again as soon as it has all\n"
-        "that it needs. A task that is done is not done again, only what is below it.\n\n"
-        "  trawl task retry run7.d/copy --tree --why \"the switch is back\"",
+    .brief = "retry a task that failed, died or was set aside",
+    .help = "With --tree also the tasks after it (copy, then quant, index, move; move, then "
+            "remove): those\n"
+            "that failed or were cancelled or skipped become ready as soon as they have all that "
+            "they need.\n"
+            "A task that is done is not repeated, only what is below it.\n\n"
+            "  trawl task retry run7.d/copy --tree --why \"the switch is back\"",
     .options = task_retry_options,
     .min_words = 1,
     .max_words = 1,
@@ -79,14 +82,14 @@ const struct command command_task_retry = {
 static enum cli_exit cmd_task_cancel(struct cli *c, const struct args *a, struct err *err)
 {
     const struct wish w = {.steer = &steer_cancel};
-    return act(c, a, &w, err);
+    return steer_named(c, a, &w, err);
 }
 
 const struct command command_task_cancel = {
     .name = "task cancel",
     .args = "<task>",
     .brief = "stop a task",
-    .help = "A waiting task is cancelled at once; a running one when its worker next looks.",
+    .help = "A waiting task is cancelled at once, a running one when its worker next checks.",
     .options = why_option,
     .min_words = 1,
     .max_words = 1,
@@ -98,22 +101,24 @@ static enum cli_exit cmd_task_skip(struct cli *c, const struct args *a, struct e
 {
     const struct wish w = {
         .steer = &steer_skip, .tree = true, .needs_why = true, .what = TREE_SKIP};
-    return act(c, a, &w, err);
+    return steer_named(c, a, &w, err);
 }
 
 static const struct cli_option why_needed_option[] = {
-    {"why", "TEXT", "needed: kept with the task and in the log"},
+    {"why", "TEXT", "the reason, required: kept with the task and in trawl log"},
     {0},
 };
 
 const struct command command_task_skip = {
     .name = "task skip",
     .args = "<task>",
-    .brief = "leave a task out, and what comes after it",
-    .help = "For a task that waits or has failed; cancel one that runs first. A raw file\n"
-            "whose copy is skipped gets the status ignored; without its jobs it is\n"
-            "done_not_quanted. trawl task retry takes it up again.\n\n"
-            "  trawl task skip run7.d/quant/msqc-v1 --why \"a blank\"",
+    .brief = "leave out a task and those after it",
+    .help =
+        "For a task that waits or has failed; a running one must be cancelled first. A raw file "
+        "whose\n"
+        "copy is skipped becomes ignored; without its jobs it becomes done_not_quanted. To undo:\n"
+        "trawl task retry.\n\n"
+        "  trawl task skip run7.d/quant/msqc-v1 --why \"a blank\"",
     .options = why_needed_option,
     .min_words = 1,
     .max_words = 1,
@@ -124,18 +129,19 @@ const struct command command_task_skip = {
 static enum cli_exit cmd_task_ignore(struct cli *c, const struct args *a, struct err *err)
 {
     const struct wish w = {.steer = &steer_ignore, .needs_why = true};
-    return act(c, a, &w, err);
+    return steer_named(c, a, &w, err);
 }
 
 const struct command command_task_ignore = {
     .name = "task ignore",
     .args = "<task>",
     .brief = "accept that a task has failed",
-    .help =
-        "The raw file goes on as if it had not been asked for: a failed job no longer makes it\n"
-        "an error. A raw file whose copy has failed has no backup: it gets the status ignored,\n"
-        "and nothing is moved or removed. The error and the reason stay in its details.\n\n"
-        "  trawl task ignore run7.d/quant/diann-v2 --why \"too few spectra\"",
+    .help = "The raw file continues as if the task had not been asked for: a failed job then makes "
+            "it no\n"
+            "error. A raw file whose copy has failed has no backup: it becomes ignored, and Trawl "
+            "moves and\n"
+            "removes nothing of it. The error and the reason stay in its details.\n\n"
+            "  trawl task ignore run7.d/quant/diann-v2 --why \"too few spectra\"",
     .options = why_needed_option,
     .min_words = 1,
     .max_words = 1,

@@ -8,7 +8,7 @@
 
 #define REFRESH_MS 1000
 
-static enum cli_exit once(struct cli *c, struct top *t, struct err *err)
+static enum cli_exit print_once(struct cli *c, struct top *t, struct err *err)
 {
     top_read(&c->ops, t);
     if (t->away.kind != ERR_NONE) {
@@ -19,7 +19,7 @@ static enum cli_exit once(struct cli *c, struct top *t, struct err *err)
     return rc == 0 ? CLI_OK : cli_exit_of(err);
 }
 
-/* Drawn into memory first: the screen changes at once, and never flickers. */
+/* Draw into memory first, so that the screen changes at once and does not flicker. */
 static int redraw(struct cli *c, const struct top *t, struct err *err)
 {
     AUTO(free) char *text = NULL;
@@ -41,7 +41,7 @@ static int redraw(struct cli *c, const struct top *t, struct err *err)
     return rc;
 }
 
-static enum cli_exit live(struct cli *c, struct top *t, struct err *err)
+static enum cli_exit run_screen(struct cli *c, struct top *t, struct err *err)
 {
     AUTO(screen_free) struct screen *screen = screen_new(err);
     enum screen_event e = SCREEN_TIME;
@@ -63,13 +63,13 @@ static enum cli_exit cmd_top(struct cli *c, const struct args *a, struct err *er
 {
     struct top t = {0};
     bool plain = c->json || c->width == 0 || args_get(a, "once") != NULL;
-    enum cli_exit e = plain ? once(c, &t, err) : live(c, &t, err);
+    enum cli_exit e = plain ? print_once(c, &t, err) : run_screen(c, &t, err);
     top_clear(&t);
     return e;
 }
 
 static const struct cli_option top_options[] = {
-    {"once", NULL, "print it once, as lines; so it is without a terminal and with --json"},
+    {"once", NULL, "print it once, as lines (always so without a terminal and with --json)"},
     {0},
 };
 
@@ -77,7 +77,7 @@ const struct command command_top = {
     .name = "top",
     .args = "",
     .brief = "a live screen: pools, workers, rates, what waits, what failed",
-    .help = "Redrawn every second; q ends it.",
+    .help = "Redrawn every second; press q to quit.",
     .options = top_options,
     .need = NEED_DB,
     .run = cmd_top};

@@ -1,5 +1,9 @@
-/* cmd_top_draw.c - what trawl top shows, as lines or as JSON. What matters most stands first: a
- * screen that is too small cuts the end. */
+/*
+ * cmd_top_draw.c - prints what trawl top shows, as lines or as JSON.
+ *
+ * What matters most comes first, because a small screen cuts the end: the head, a stop that is in
+ * force, rates, then the tables of pools, newest errors, running and waiting tasks, and workers.
+ */
 #include <inttypes.h>
 #include <string.h>
 
@@ -60,7 +64,7 @@ static void print_banner(struct cli *c, const struct top *t)
         stopped_text(&stop, t->now_ms, text, sizeof text);
         style_put(c->out, STYLE_BAD, c->color, "STOPPED ");
         text_put(c->out, text);
-        fputs("   undo: trawl resume\n", c->out);
+        fputs("   to undo: trawl resume\n", c->out);
     }
 }
 

@@ -7,7 +7,7 @@
 #include "ops/overview.h"
 
 #define TOP_BAR_MAX 24 /* room for a bar */
-/* "[######....]": how much of size is used; more than size fills it. */
+/* "[######....]": the used part of size; full when used exceeds size. */
 const char *top_bar(int64_t used, int64_t size, char buf[static TOP_BAR_MAX]);
 /* Write the lines to c->out. */
 int top_draw(struct cli *c, const struct top *t, struct err *err)

@@ -1,11 +1,11 @@
 /*
- * cmd_verify.c - trawl verify: which raw files, in which order, and what is made of what was found.
- * verify.c reads backups, verify_source.c compares originals with them, cmd_verify_print.c shows,
- * verify_note.c notes.
+ * cmd_verify.c - trawl verify: chooses raw files and their order, and acts on the results. verify.c
+ * reads backups, verify_source.c compares originals with them, verify_note.c records,
+ * cmd_verify_print.c prints.
  *
- * The raw file whose last verification is the oldest goes first: a run that was cut off is taken up
- * by the next one. A share that is not there would look like the loss of everything: the location
- * is proven before each raw file, and again before damage is believed.
+ * The raw file whose last verification is the oldest goes first, so the next run continues one that
+ * was cut off. A missing share would look like the loss of everything, so the location is proven
+ * before each raw file, and again before damage is believed.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@
 #define MIB      ((int64_t)1 << 20)
 #define FRESH_MS 5000
 
-struct waiting { /* a raw file that is to be verified */
+struct waiting { /* a raw file to verify */
     char *id;
     int64_t size, verified_at;
 };
@@ -39,13 +39,13 @@ struct waiting { /* a raw file that is to be verified */
 struct queue {
     struct waiting *at;
     size_t n;
-    bool originals; /* they are compared, and not the backups read */
+    bool originals; /* compare originals instead of reading backups */
 };
 
-struct scrub {
+struct verify_run {
     struct cli *c;
     struct mounts *mounts;
-    bool initialised; /* the backup location has an identity: what is not there is lost */
+    bool initialised; /* the backup location has an identity, so a missing folder is a lost one */
     int64_t rate;     /* bytes/s; 0: no limit */
     struct bandwidth *limit;
     struct bandwidth_share *share;
@@ -120,7 +120,8 @@ static int choose_many(struct cli *c, const struct args *a, struct queue *q, str
 }
 
 /* One raw file that was named must have a backup. */
-static enum cli_exit choose_one(struct scrub *s, const char *name, struct queue *q, struct err *err)
+static enum cli_exit choose_one(struct verify_run *s, const char *name, struct queue *q,
+                                struct err *err)
 {
     AUTO(bson_destroy) bson_t *raw = NULL;
     bool still;
@@ -134,7 +135,7 @@ static enum cli_exit choose_one(struct scrub *s, const char *name, struct queue 
         return cli_fail(err, CLI_REFUSED, "%s has no backup yet (%s); see trawl why %s", id,
                         doc_str(raw, "status", "?"), id);
     }
-    if (scrub_is_still(s->c->ops.db, raw, &still, err) != 0) {
+    if (verify_backup_is_settled(s->c->ops.db, raw, &still, err) != 0) {
         return cli_exit_of(err);
     }
     if (!still) {
@@ -145,13 +146,14 @@ static enum cli_exit choose_one(struct scrub *s, const char *name, struct queue 
     return queue_add(q, raw, err) == 0 ? CLI_OK : cli_exit_of(err);
 }
 
-static enum cli_exit choose(struct scrub *s, const struct args *a, struct queue *q, struct err *err)
+static enum cli_exit choose_files(struct verify_run *s, const struct args *a, struct queue *q,
+                                  struct err *err)
 {
     int ways = (a->n > 0) + (args_get(a, "all") != NULL) + (args_get(a, "instrument") != NULL);
     if (ways != 1 || (a->n > 0 && args_get(a, "since") != NULL)) {
         return cli_fail(err, CLI_USAGE,
-                        "give one of <file>, --instrument ID and --all; --since goes with the last "
-                        "two; see trawl verify --help");
+                        "name <file>, --instrument ID or --all, and only one of them; --since goes "
+                        "with the last two; see trawl verify --help");
     }
     q->originals = s->show.originals = args_get(a, "source") != NULL;
     s->show.many = a->n == 0;
@@ -173,24 +175,25 @@ static enum cli_exit choose(struct scrub *s, const struct args *a, struct queue 
 
 /* --- the share --- */
 
-static int need_share(struct scrub *s, int64_t max_age_ms, struct err *err)
+static int need_share(struct verify_run *s, int64_t max_age_ms, struct err *err)
 {
     const struct mount_need need = {.location = "backup",
                                     .path = s->c->ops.cfg->location.backup.worker,
                                     .max_age_ms = max_age_ms};
     if (need.path[0] == '\0') {
-        return ERR(err, ERR_HOLD, 0, "[location.backup] worker is not configured");
+        return ERR(err, ERR_HOLD, 0,
+                   "[location.backup] worker is not configured, so there is no backup to read");
     }
     return mounts_check(s->mounts, &need, err);
 }
 
 static void note_view(void *ctx, const struct mounts_view *v)
 {
-    struct scrub *s = ctx;
+    struct verify_run *s = ctx;
     s->initialised = v->initialised;
 }
 
-static int look_at_share(struct scrub *s, struct err *err)
+static int check_share(struct verify_run *s, struct err *err)
 {
     const struct mount_need need = {.location = "backup",
                                     .path = s->c->ops.cfg->location.backup.worker,
@@ -198,32 +201,31 @@ static int look_at_share(struct scrub *s, struct err *err)
     return need_share(s, 0, err) != 0 ? -1 : mounts_look(s->mounts, &need, note_view, s, err);
 }
 
-/* Without an identity a lost folder cannot be told from a lost share. */
-static int need_folder(const struct scrub *s, const char *folder, struct err *err)
+/* Without an identity, a lost folder and a lost share look the same. */
+static int need_folder(const struct verify_run *s, const char *folder, struct err *err)
 {
     struct stat st;
     if (s->initialised || stat(folder, &st) == 0) {
         return 0;
     }
-    return ERR(
-        err, ERR_HOLD, errno,
-        "%s is not there: the folder is lost, or the share is another one. To tell which: trawl "
-        "mount init backup",
-        folder);
+    return ERR(err, ERR_HOLD, errno,
+               "%s is missing: either the folder is lost, or another share is mounted. To find "
+               "out, mount the right share and run: trawl mount init backup",
+               folder);
 }
 
 /* --- one raw file --- */
 
 static void on_read(void *ctx, int64_t bytes)
 {
-    struct scrub *s = ctx;
+    struct verify_run *s = ctx;
     verify_show_read(&s->show, bytes);
     if (s->share != NULL) {
         bandwidth_take(s->share, bytes, NULL);
     }
 }
 
-static int read_backup(struct scrub *s, const bson_t *raw, struct err *err)
+static int read_backup(struct verify_run *s, const bson_t *raw, struct err *err)
 {
     struct record record;
     struct verify_one *one = s->show.one;
@@ -241,7 +243,7 @@ static int read_backup(struct scrub *s, const bson_t *raw, struct err *err)
     return rc;
 }
 
-/* Beside the mark: a line for whoever reads logs. On a terminal it is on the screen already. */
+/* Beside the mark, a line for readers of the log; on a terminal the screen shows it already. */
 static void log_damage(const struct verify_one *one)
 {
     if (isatty(STDERR_FILENO) != 1) {
@@ -252,14 +254,14 @@ static void log_damage(const struct verify_one *one)
 
 struct marking {
     struct db *db;
-    const struct scrub_found *found;
+    const struct verify_found_backup *found;
     bool *stale;
 };
 
-static int mark(void *ctx, bool *won, bson_t *after, struct err *err)
+static int run_mark(void *ctx, bool *won, bson_t *after, struct err *err)
 {
     struct marking *m = ctx;
-    if (scrub_note(m->db, m->found, m->stale, err) != 0) {
+    if (verify_note_backup(m->db, m->found, m->stale, err) != 0) {
         return -1;
     }
     *won = !*m->stale;
@@ -267,12 +269,13 @@ static int mark(void *ctx, bool *won, bson_t *after, struct err *err)
     return 0;
 }
 
-/* Only a mark that is set or taken away is an entry of the log. */
-static int note_found(struct scrub *s, const struct scrub_found *f, bool *stale, struct err *err)
+/* Only setting or removing the mark makes an entry in the audit. */
+static int record_found(struct verify_run *s, const struct verify_found_backup *f, bool *stale,
+                        struct err *err)
 {
     struct marking m = {s->c->ops.db, f, stale};
     if (f->n == 0 && !doc_has(f->raw, "backup_damaged")) {
-        return scrub_note(s->c->ops.db, f, stale, err);
+        return verify_note_backup(s->c->ops.db, f, stale, err);
     }
     AUTO(bson_destroy)
     bson_t *before = BCON_NEW("damaged_files", BCON_INT64(doc_i64(f->raw, "backup_damaged.n", 0)));
@@ -281,31 +284,31 @@ static int note_found(struct scrub *s, const struct scrub_found *f, bool *stale,
                                     .by = f->by,
                                     .why = f->n > 0 ? f->text : "its backup is as recorded",
                                     .before = before,
-                                    .run = mark,
+                                    .run = run_mark,
                                     .ctx = &m};
     bool won;
     return audit_make(s->c->ops.db, &entry, &won, err);
 }
 
-/* *stale = true: it is being copied again, what was read does not count. */
-static int note_result(struct scrub *s, const bson_t *raw, bool *stale, struct err *err)
+/* *stale = true: it is being copied again, so what was read does not count. */
+static int record_result(struct verify_run *s, const bson_t *raw, bool *stale, struct err *err)
 {
     struct verify_one *one = s->show.one;
     char text[500];
     bool still = true;
     snprintf(text, sizeof text, "the backup is damaged: %.400s%s", one->first,
              one->damaged > 1 ? " (and more)" : "");
-    if (one->damaged > 0 &&
-        (need_share(s, 0, err) != 0 || scrub_is_still(s->c->ops.db, raw, &still, err) != 0)) {
+    if (one->damaged > 0 && (need_share(s, 0, err) != 0 ||
+                             verify_backup_is_settled(s->c->ops.db, raw, &still, err) != 0)) {
         return -1;
     }
     *stale = !still;
     if (!still || (one->damaged == 0 && one->bad > 0)) {
         return 0;
     }
-    const struct scrub_found found = {
+    const struct verify_found_backup found = {
         .raw = raw, .files = &one->files, .n = one->damaged, .text = text, .by = s->c->ops.by};
-    if (note_found(s, &found, stale, err) != 0) {
+    if (record_found(s, &found, stale, err) != 0) {
         return -1;
     }
     if (one->damaged > 0 && !*stale) {
@@ -314,8 +317,8 @@ static int note_result(struct scrub *s, const bson_t *raw, bool *stale, struct e
     return 0;
 }
 
-/* One instrument's share that is away must not end the others. */
-static int compare_original(struct scrub *s, const bson_t *raw, bool *skip, struct err *err)
+/* A share that is away must not end the run for other instruments. */
+static int compare_original(struct verify_run *s, const bson_t *raw, bool *skip, struct err *err)
 {
     struct verify_one *one = s->show.one;
     const struct verify_source v = {
@@ -333,12 +336,12 @@ static int compare_original(struct scrub *s, const bson_t *raw, bool *skip, stru
     return 0;
 }
 
-/* What is wrong with one raw file's document must not end the others. */
-static int verify_raw(struct scrub *s, const bson_t *raw, bool *skip, struct err *err)
+/* A bad document of one raw file must not end the run for the others. */
+static int verify_raw(struct verify_run *s, const bson_t *raw, bool *skip, struct err *err)
 {
     struct verify_one *one = s->show.one;
     bool still = false;
-    if (scrub_is_still(s->c->ops.db, raw, &still, err) != 0) {
+    if (verify_backup_is_settled(s->c->ops.db, raw, &still, err) != 0) {
         return -1;
     }
     if (still && s->show.originals) {
@@ -349,7 +352,7 @@ static int verify_raw(struct scrub *s, const bson_t *raw, bool *skip, struct err
     }
     *skip = !still;
     if (still && read_backup(s, raw, err) == 0) {
-        if (note_result(s, raw, skip, err) != 0) {
+        if (record_result(s, raw, skip, err) != 0) {
             return -1;
         }
     } else if (still && err->kind == ERR_INVALID) {
@@ -360,12 +363,13 @@ static int verify_raw(struct scrub *s, const bson_t *raw, bool *skip, struct err
         return -1;
     }
     if (*skip) {
-        snprintf(one->why, sizeof one->why, "it is being copied, or no longer copied");
+        snprintf(one->why, sizeof one->why,
+                 "its backup changed while it was read (a new copy); try again when that is done");
     }
     return 0;
 }
 
-static int verify_next(struct scrub *s, const struct waiting *w, struct verify_one *one,
+static int verify_next(struct verify_run *s, const struct waiting *w, struct verify_one *one,
                        struct err *err)
 {
     bool skip = false;
@@ -391,7 +395,7 @@ static int64_t fixed_rate(void *ctx)
     return *(int64_t *)ctx;
 }
 
-static int prepare(struct scrub *s, const struct args *a, struct err *err)
+static int begin_run(struct verify_run *s, const struct args *a, struct err *err)
 {
     const struct args_number limit = {
         .name = "limit", .min = 0, .max = 1000000, .or_else = s->c->ops.cfg->scrub.limit_mib_per_s};
@@ -410,7 +414,7 @@ static int prepare(struct scrub *s, const struct args *a, struct err *err)
     return 0;
 }
 
-static void finish(struct scrub *s)
+static void end_run(struct verify_run *s)
 {
     rehash_free(s->hash);
     mounts_free(s->mounts);
@@ -419,9 +423,9 @@ static void finish(struct scrub *s)
     json_decref(s->show.results);
 }
 
-static enum cli_exit go(struct scrub *s, const struct queue *q, struct err *err)
+static enum cli_exit verify_all(struct verify_run *s, const struct queue *q, struct err *err)
 {
-    if (q->n > 0 && !q->originals && look_at_share(s, err) != 0) {
+    if (q->n > 0 && !q->originals && check_share(s, err) != 0) {
         return err->kind == ERR_HOLD ? CLI_REFUSED : cli_exit_of(err);
     }
     s->show.start_ms = mono_ms();
@@ -445,21 +449,21 @@ static enum cli_exit go(struct scrub *s, const struct queue *q, struct err *err)
 
 static enum cli_exit cmd_verify(struct cli *c, const struct args *a, struct err *err)
 {
-    struct scrub s = {.c = c, .show = {.c = c}};
+    struct verify_run s = {.c = c, .show = {.c = c}};
     struct queue q = {0};
-    enum cli_exit e = prepare(&s, a, err) == 0 ? choose(&s, a, &q, err) : cli_exit_of(err);
-    e = e == CLI_OK ? go(&s, &q, err) : e;
+    enum cli_exit e = begin_run(&s, a, err) == 0 ? choose_files(&s, a, &q, err) : cli_exit_of(err);
+    e = e == CLI_OK ? verify_all(&s, &q, err) : e;
     queue_clear(&q);
-    finish(&s);
+    end_run(&s);
     return e;
 }
 
 static const struct cli_option verify_options[] = {
-    {"all", NULL, "every backup; with --source every original that is left"},
+    {"all", NULL, "every backup; with --source every original that is still there"},
     {"instrument", "ID", "every backup (original) of this instrument"},
     {"source", NULL, "compare the originals at the instruments with what was backed up"},
-    {"since", "WHEN", "of these, the raw files created since 30m, 2h, 3d, 1w ago, or 2026-11-21"},
-    {"limit", "MIB", "read no faster, MiB/s; 0: no limit ([scrub] limit_mib_per_s)"},
+    {"since", "WHEN", "of these, only those created since 30m, 2h, 3d, 1w ago, or 2026-11-21"},
+    {"limit", "MIB", "read at most so many MiB/s; 0: no limit (default [scrub] limit_mib_per_s)"},
     {0},
 };
 
@@ -471,20 +475,19 @@ const struct command command_verify = {
         "Reads every file of a backup from the disk and compares size and hashes with what the "
         "copy\n"
         "recorded, and the manifests beside it. With --all or --instrument the backup whose last\n"
-        "verification is the oldest goes first, so a run that was cut off is taken up by the "
-        "next.\n"
-        "A damaged backup is marked: it is listed in trawl status, and its original is not "
-        "removed,\n"
-        "until it verifies again. Exit 1 when one is not as recorded.\n\n"
-        "With --source the originals are read instead, where they are now (the instrument's "
+        "verification is the oldest goes first, so the next run continues one that was cut off.\n"
+        "A damaged backup is marked: trawl status lists it, and its original is not removed until "
+        "it\n"
+        "verifies again. Exit 1 when one is not as recorded.\n\n"
+        "With --source it reads the originals instead, where they are now (the instrument's "
         "folder, or\n"
-        "its Backup), and compared with what was backed up: names, sizes, content. One that "
-        "differs is\n"
-        "no longer shown as safe: while it is where it was acquired, Trawl acquires and copies it "
-        "again;\n"
-        "in Backup Trawl never removes it, and trawl status lists it. What is gone already is no "
+        "its Backup), and compares names, sizes and content with what was backed up. An original "
+        "that\n"
+        "differs is not shown as safe: where it was acquired, Trawl acquires and copies it again; "
+        "in\n"
+        "Backup, Trawl never removes it, and trawl status lists it. One that is gone is no "
         "difference.\n"
-        "Exit 1 when one differs or cannot be read. It needs the instruments' shares.\n\n"
+        "Exit 1 when one differs or cannot be read. The instruments' shares must be mounted.\n\n"
         "  trawl verify --source 20261121_P123_0001.raw\n"
         "  trawl verify --source --instrument tims1 --since 2d",
     .options = verify_options,

@@ -1,3 +1,11 @@
+/*
+ * cmd_verify_print.c - prints what trawl verify finds, while it reads and at the end.
+ *
+ * On a terminal one moving line shows the progress over all raw files. Each file that is not as
+ * recorded is printed at once, each raw file when it is done, and the last lines count them. With
+ * --json the results are collected into one value. The exit code and the one error line follow from
+ * the counts.
+ */
 #include "cli/cmd_verify_print.h"
 
 #include <inttypes.h>
@@ -17,7 +25,7 @@
 
 /* --- the moving line --- */
 
-static void draw(struct verify_show *s)
+static void draw_progress(struct verify_show *s)
 {
     int64_t now = mono_ms();
     if (!s->c->progress || s->c->json || now - s->drawn_ms < REDRAW_MS) {
@@ -52,7 +60,7 @@ void verify_show_read(struct verify_show *s, int64_t bytes)
 {
     s->done += bytes;
     s->one->bytes += bytes;
-    draw(s);
+    draw_progress(s);
 }
 
 /* --- a file --- */
@@ -119,7 +127,7 @@ void verify_show_file(void *ctx, const struct verify_file *f)
     } else if (f->state != VERIFY_OK) {
         print_bad(s, f, path);
     }
-    draw(s);
+    draw_progress(s);
 }
 
 /* --- a raw file --- */
@@ -168,11 +176,11 @@ static void print_one(const struct verify_show *s, const char *state, enum style
     fflush(c->out);
 }
 
-static void pass(struct verify_show *s, int64_t size)
+static void count_passed(struct verify_show *s, int64_t size)
 {
     s->passed += size;
     s->n_done += s->many;
-    draw(s);
+    draw_progress(s);
 }
 
 void verify_show_one(struct verify_show *s, int64_t size)
@@ -185,7 +193,7 @@ void verify_show_one(struct verify_show *s, int64_t size)
     } else if (!s->c->json && (!good || (s->many && !s->c->progress && !s->c->quiet))) {
         print_one(s, state, good ? STYLE_GOOD : STYLE_BAD);
     }
-    pass(s, size);
+    count_passed(s, size);
 }
 
 void verify_show_skipped(struct verify_show *s, int64_t size)
@@ -196,7 +204,7 @@ void verify_show_skipped(struct verify_show *s, int64_t size)
     } else if (!s->c->json && !s->c->quiet) {
         print_one(s, "skipped", STYLE_WAIT);
     }
-    pass(s, size);
+    count_passed(s, size);
 }
 
 /* --- the end --- */
@@ -217,13 +225,13 @@ static const char *good_word(const struct verify_one *one)
                                               : "the original is gone";
 }
 
-static enum cli_exit say_bad_original(const struct verify_show *s, struct err *err)
+static enum cli_exit fail_for_original(const struct verify_show *s, struct err *err)
 {
     if (s->many) {
         return cli_fail(err, CLI_NO,
                         "%" PRId64 " of %" PRId64
-                        " originals are not as backed up, or could not be "
-                        "read; Trawl copies those that differ again, or lists them in trawl status",
+                        " originals are not what was backed up, or could not "
+                        "be read; Trawl copies those that differ again, or trawl status lists them",
                         s->bad, s->bad + s->good);
     }
     const struct verify_one *one = s->one;
@@ -259,15 +267,15 @@ static void print_end(const struct verify_show *s)
     fprintf(out, "; %s read in %s\n", size, took);
 }
 
-static enum cli_exit say_bad(const struct verify_show *s, struct err *err)
+static enum cli_exit fail_for_backup(const struct verify_show *s, struct err *err)
 {
     if (s->originals) {
-        return say_bad_original(s, err);
+        return fail_for_original(s, err);
     }
     if (s->many) {
         return cli_fail(err, CLI_NO,
                         "%" PRId64 " of %" PRId64 " backups are not as recorded; the damaged ones "
-                        "are marked, and listed in trawl status",
+                        "are marked, and trawl status lists them",
                         s->bad, s->bad + s->good);
     }
     const struct verify_one *one = s->one;
@@ -279,7 +287,7 @@ static enum cli_exit say_bad(const struct verify_show *s, struct err *err)
                     "%s: %" PRId64 " of %" PRId64 " files of the backup are not as recorded; %s",
                     one->id, one->bad, one->n,
                     one->damaged > 0 ? "copy them again while the instrument still has them"
-                                     : "run trawl verify as a user who may read them");
+                                     : "run trawl verify as a user that may read them");
 }
 
 enum cli_exit verify_show_end(struct verify_show *s, struct err *err)
@@ -293,5 +301,5 @@ enum cli_exit verify_show_end(struct verify_show *s, struct err *err)
     } else if (!s->c->quiet && (s->many || s->good == 1)) {
         print_end(s);
     }
-    return s->bad == 0 ? CLI_OK : say_bad(s, err);
+    return s->bad == 0 ? CLI_OK : fail_for_backup(s, err);
 }

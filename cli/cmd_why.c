@@ -1,4 +1,10 @@
-/* cmd_why.c - trawl why: reads the documents, lets why.c explain, prints. */
+/*
+ * cmd_why.c - trawl why: reads the documents, lets why.c explain them, prints the answer.
+ *
+ * The name decides what is explained: a pool by its exact name, a task by an id with a slash, else
+ * a raw file with all its tasks. Other open tasks of the pools are read only when something waits
+ * for a slot.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +24,7 @@
 
 struct answer {
     struct facts facts;
-    struct why_facts view; /* of all that follows */
+    struct why_facts view; /* made of all that follows */
     bson_t *pool;          /* a pool was asked for, or NULL */
     bson_t *raw;           /* NULL when a task was asked for whose raw file is gone */
     struct docs *tasks;
@@ -52,7 +58,7 @@ static bool is_pool_name(const char *name)
     return pool_names[i] != NULL;
 }
 
-/* A pool is meant by its exact name only. A task's id has the raw file's before its first slash,
+/* A pool is found by its exact name only. A task's id has the raw file's before its first slash,
  * and a raw file's id has no slash. */
 static enum cli_exit find_target(struct cli *c, const char *name, struct answer *x, struct err *err)
 {
@@ -63,8 +69,8 @@ static enum cli_exit find_target(struct cli *c, const char *name, struct answer 
         }
         return x->pool != NULL ? CLI_OK
                                : cli_fail(err, CLI_MISSING,
-                                          "the pool %s is not there yet: the first scheduler "
-                                          "makes it",
+                                          "the pool %s has no document yet: start "
+                                          "trawl-scheduler, which makes it",
                                           name);
     }
     if (strchr(name, '/') == NULL) {
@@ -93,8 +99,8 @@ static int keep_cap(void *ctx, const char *id, const struct instrument *i, const
     return 0;
 }
 
-/* Who else waits for the same pools: only when something waits. */
-static int gather_queue(struct cli *c, struct answer *x, struct err *err)
+/* Read what else waits for the same pools, if the answer needs it. */
+static int read_queue(struct cli *c, struct answer *x, struct err *err)
 {
     bson_t pools = BSON_INITIALIZER;
     struct err ignored = {0};
@@ -112,13 +118,13 @@ static int gather_queue(struct cli *c, struct answer *x, struct err *err)
         x->open = facts_open_tasks(&c->ops, &pools, err);
         rc = x->open != NULL ? 0 : -1;
         (void)!instruments_each(c->ops.cfg, keep_cap, x,
-                                &ignored); /* their caps are then not known */
+                                &ignored); /* their caps are then unknown */
     }
     bson_destroy(&pools);
     return rc;
 }
 
-static int gather_instrument(struct cli *c, struct answer *x, struct err *err)
+static int read_instrument(struct cli *c, struct answer *x, struct err *err)
 {
     struct err no_instrument = {0};
     const char *id = x->raw != NULL ? doc_str(x->raw, "instrument_id", "") : "";
@@ -129,13 +135,13 @@ static int gather_instrument(struct cli *c, struct answer *x, struct err *err)
     return db_find_id(c->ops.db, DB_WATCHES, id, &x->watch, err);
 }
 
-static int gather(struct cli *c, struct answer *x, struct err *err)
+static int read_facts(struct cli *c, struct answer *x, struct err *err)
 {
     if (x->tasks == NULL) {
         x->tasks = facts_tasks_of(&c->ops, doc_str(x->raw, "_id", ""), err);
     }
     if (x->tasks == NULL || facts_read(&c->ops, &x->facts, err) != 0 ||
-        gather_queue(c, x, err) != 0 || gather_instrument(c, x, err) != 0) {
+        read_queue(c, x, err) != 0 || read_instrument(c, x, err) != 0) {
         return -1;
     }
     x->view = (struct why_facts){
@@ -191,7 +197,7 @@ static void print_text(struct cli *c, const struct answer *x, bool whole)
     }
 }
 
-/* A line for each slot that is taken: by whom, since when, where. */
+/* A line for each taken slot: its task, since when, on which worker. */
 static int print_holders(struct cli *c, const struct answer *x, struct err *err)
 {
     static const struct column columns[] = {{.title = "TASK", .min = 30},
@@ -286,7 +292,7 @@ static enum cli_exit cmd_why(struct cli *c, const struct args *a, struct err *er
     struct answer x = {0};
     bool whole = strchr(a->words[0], '/') == NULL;
     enum cli_exit e = find_target(c, a->words[0], &x, err);
-    if (e == CLI_OK && gather(c, &x, err) != 0) {
+    if (e == CLI_OK && read_facts(c, &x, err) != 0) {
         e = cli_exit_of(err);
     }
     if (e == CLI_OK && c->json) {
@@ -304,17 +310,20 @@ static enum cli_exit cmd_why(struct cli *c, const struct args *a, struct err *er
 const struct command command_why = {
     .name = "why",
     .args = "<file>|<task>|<pool>",
-    .brief = "what it waits for, and what would move it",
+    .brief = "what a raw file, task or pool waits for, and what would help",
     .help =
-        "For a raw file: how its acquisition is judged and each task that is not done. For a "
-        "pool:\n"
-        "who has its slots. The JSON form has a stable word for each reason: acquiring, "
+        "For a raw file: the state of its acquisition, and each task that is not done. For a pool: "
+        "the\n"
+        "tasks in its slots. The JSON form has a stable word for each reason: acquiring, "
         "planning,\n"
-        "no_leader, stopped, pool_closed, pool_full, capped (its instrument has as many copies\n"
-        "under way as it may), not_before, held (a share is not there or not proven, others have\n"
-        "its original open, or the cluster does not answer), no_worker, workers_busy, queued,\n"
-        "unclaimed, running, cancelling, parked (a SLURM job), tasks_open, failed, cancelled,\n"
-        "skipped, ignored, done.\n\n"
+        "no_leader, stopped, pool_closed, pool_full, capped (its instrument is at its limit of "
+        "copies),\n"
+        "not_before, held (a share is away or not proven, another program has its original open, "
+        "or the\n"
+        "cluster does not answer), no_worker, workers_busy, queued, unclaimed, running, "
+        "cancelling,\n"
+        "parked (a SLURM job), tasks_open, original_differs, failed, cancelled, skipped, ignored, "
+        "done.\n\n"
         "  trawl why file_copy\n"
         "  trawl why run7.d/quant/msqc-v1",
     .min_words = 1,

@@ -1,22 +1,22 @@
 /*
  * commands.c - the order in which help, completion and man pages show the commands, and the options
- * that several share. A command is cli/cmd_<name>.c: its row there says its options and its help.
- * To add one: its file, and its name in COMMANDS.
+ * that several share. A command is cli/cmd_<name>.c, whose row has its options and its help. To add
+ * one: write its file, and add its name to COMMANDS.
  */
 #include "cli/cli.h"
 
 const struct cli_option global_options[] = {
-    {"config", "DIR", "where trawl.ini is ($TRAWL_CONFIG_DIR, else config)"},
+    {"config", "DIR", "the folder of trawl.ini ($TRAWL_CONFIG_DIR, else config)"},
     {"json", NULL, "one JSON value for scripts instead of text for people"},
     {"no-color", NULL, "no colours (also: NO_COLOR in the environment)"},
-    {"quiet", NULL, "nothing but the answer: no progress, no hints"},
+    {"quiet", NULL, "only the answer: no progress, no hints"},
     {"help", NULL, "this text; after a command, more on it"},
     {"version", NULL, "the version"},
     {0},
 };
 
 const struct cli_option why_option[] = {
-    {"why", "TEXT", "kept in the log"},
+    {"why", "TEXT", "the reason, kept in trawl log"},
     {0},
 };
 

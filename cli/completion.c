@@ -1,3 +1,11 @@
+/*
+ * completion.c - writes the shell function _trawl_data from the table of commands.
+ *
+ * Each key (what, command, option) becomes one case of the function, whose candidates are printed
+ * one a line with their meaning. Values that a placeholder of the table stands for (STATUS, KIND,
+ * <pool>) come from the tables of statuses, kinds and pools; names that only the shell can find out
+ * are left to it as @instruments, @folders and @files.
+ */
 #include "cli/completion.h"
 
 #include <string.h>
@@ -11,7 +19,7 @@
 
 /* --- text for the shell --- */
 
-/* Between single quotes, on one line. */
+/* Write text between single quotes, on one line. */
 static void put_quoted(FILE *out, const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
@@ -32,7 +40,7 @@ static void put_candidate(FILE *out, const char *word, size_t len, const char *m
     fputc('\'', out);
 }
 
-/* Each word of a list that blanks separate. */
+/* Write each word of a list separated by blanks. */
 static void put_words(FILE *out, const char *list)
 {
     for (const char *at = list; *at != '\0';) {
@@ -53,7 +61,7 @@ static void key_end(FILE *out)
     fputs(" ;;\n", out);
 }
 
-/* --- what stands for a name in the table --- */
+/* --- values of the table's placeholders --- */
 
 static void put_states(FILE *out)
 {
@@ -84,7 +92,7 @@ static const struct {
     {NULL, "FILE", "@files"},
 };
 
-/* What an option takes; nothing for what nobody can guess. */
+/* Write the values an option takes; none for free text. */
 static void put_value(FILE *out, const char *command, const struct cli_option *o)
 {
     if (strcmp(o->name, "instrument") == 0) {
@@ -148,7 +156,7 @@ static bool begins_group(const struct command *const *at)
            strncmp(at[-1]->name, at[0]->name, len) != 0;
 }
 
-/* first "": the words that commands begin with; else the second ones of its group. */
+/* first "": the first words of all commands; else the second words of that group. */
 static void put_first_words(FILE *out, const char *first)
 {
     size_t len = strlen(first);
@@ -172,7 +180,7 @@ static void put_option_names(FILE *out, const struct cli_option *o)
     }
 }
 
-static void option_values(FILE *out, const char *command, const struct cli_option *o)
+static void put_option_values(FILE *out, const char *command, const struct cli_option *o)
 {
     for (; o != NULL && o->name != NULL; o++) {
         if (o->value != NULL) {
@@ -183,14 +191,14 @@ static void option_values(FILE *out, const char *command, const struct cli_optio
     }
 }
 
-static void one_command(FILE *out, const char *name, const struct cli_option *own, const char *args)
+static void put_command(FILE *out, const char *name, const struct cli_option *own, const char *args)
 {
     key_begin(out, "options", name, NULL);
     put_option_names(out, own);
     put_option_names(out, global_options);
     key_end(out);
-    option_values(out, name, own);
-    option_values(out, name, global_options);
+    put_option_values(out, name, own);
+    put_option_values(out, name, global_options);
     key_begin(out, "words", name, NULL);
     put_arguments(out, args);
     key_end(out);
@@ -202,7 +210,7 @@ void completion_data(FILE *out)
     key_begin(out, "commands", "", NULL);
     put_first_words(out, "");
     key_end(out);
-    one_command(out, "", NULL, "");
+    put_command(out, "", NULL, "");
     for (const struct command *const *at = commands; *at != NULL; at++) {
         const struct command *c = *at;
         size_t len = first_word(c->name);
@@ -212,9 +220,9 @@ void completion_data(FILE *out)
             key_begin(out, "commands", group, NULL);
             put_first_words(out, group);
             key_end(out);
-            one_command(out, group, NULL, "");
+            put_command(out, group, NULL, "");
         }
-        one_command(out, c->name, c->options, c->args);
+        put_command(out, c->name, c->options, c->args);
     }
     fputs("        *) return 1 ;;\n    esac\n}\n", out);
 }

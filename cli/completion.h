@@ -1,5 +1,5 @@
 /*
- * completion.h - what a shell may offer after trawl, from the table of commands.
+ * completion.h - what a shell may offer after "trawl", from the table of commands.
  */
 #ifndef CLI_COMPLETION_H
 #define CLI_COMPLETION_H

@@ -1,6 +1,6 @@
 /*
- * embedded.h - the shells' parts of completion, as the build put them into the program
- * (cmake/embed.cmake). Not terminated.
+ * embedded.h - the completion scripts of the shells, which the build embeds in the program
+ * (cmake/embed.cmake). Not NUL-terminated.
  */
 #ifndef CLI_EMBEDDED_H
 #define CLI_EMBEDDED_H

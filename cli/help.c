@@ -1,4 +1,4 @@
-/* help.c - what trawl says about itself, from the table of commands. */
+/* help.c - prints help from the table of commands. */
 #include "cli/help.h"
 #include "cli/args.h"
 
@@ -8,7 +8,7 @@
 
 #define OPTION_COLUMN 24
 
-/* What does not fit beside its name goes below it. */
+/* A text that does not fit beside its name goes below it. */
 static void print_entry(FILE *out, const char *left, const char *right)
 {
     size_t width = text_width(left);
@@ -52,15 +52,16 @@ static void print_list(FILE *out, const char *first)
 static void print_all(FILE *out)
 {
     fputs("Usage: trawl <command> [options]\n\n"
-          "trawl shows and steers what becomes of raw files: copied, measured, indexed.\n\n"
+          "trawl shows and steers how raw files are acquired, copied, quantified and indexed.\n\n"
           "Commands:\n",
           out);
     print_list(out, "");
     fputs("\nOptions of every command:\n", out);
     print_options(out, global_options);
     print_exit_codes(out);
-    fputs("\nA <file> is a raw file's id, its original name, or the beginning of one if no other\n"
-          "begins so. Times are UTC. trawl <command> --help says more.\n",
+    fputs("\nA <file> is a raw file's id, its original name, or a beginning of one that fits no "
+          "other.\n"
+          "Times are UTC. For more: trawl <command> --help.\n",
           out);
 }
 
@@ -92,8 +93,8 @@ static bool is_first_word(const char *word)
     return false;
 }
 
-/* Help on what the words name; false when they name nothing. */
-static bool help_on(FILE *out, const char *const *words, size_t n)
+/* Print help on the command or group; false when there is none of that name. */
+static bool print_help_on(FILE *out, const char *const *words, size_t n)
 {
     char name[64];
     snprintf(name, sizeof name, "%s%s%s", words[0], n > 1 ? " " : "", n > 1 ? words[1] : "");
@@ -116,7 +117,7 @@ enum cli_exit help_asked(struct cli *c, const struct args *a)
         print_command(c->out, a->command);
         return CLI_OK;
     }
-    if (a->n > 0 && help_on(c->out, a->words, a->n)) {
+    if (a->n > 0 && print_help_on(c->out, a->words, a->n)) {
         return CLI_OK;
     }
     print_all(a->help ? c->out : stderr);
@@ -129,7 +130,7 @@ static enum cli_exit cmd_help(struct cli *c, const struct args *a, struct err *e
         print_all(c->out);
         return CLI_OK;
     }
-    if (help_on(c->out, a->words, a->n)) {
+    if (print_help_on(c->out, a->words, a->n)) {
         return CLI_OK;
     }
     return cli_fail(err, CLI_USAGE, "there is no command '%s'; trawl --help lists all",

@@ -13,7 +13,7 @@
 #include "common/base/log.h"
 #include "common/version.h"
 
-static bool colours_wanted(const struct args *a)
+static bool wants_colours(const struct args *a)
 {
     const char *no_color = getenv("NO_COLOR");
     const char *term = getenv("TERM");
@@ -36,7 +36,7 @@ static int terminal_width(void)
 }
 
 /* "user@host" */
-static const char *who_acts(char *buf, size_t room)
+static const char *operator_name(char *buf, size_t room)
 {
     char host[128] = "";
     const char *user = getenv("SUDO_USER");
@@ -51,21 +51,21 @@ static const char *who_acts(char *buf, size_t room)
     return buf;
 }
 
-static void look_around(struct cli *c, const struct args *a)
+static void find_terminal(struct cli *c, const struct args *a)
 {
     bool tty = isatty(STDOUT_FILENO) == 1;
     c->json = a->json;
     c->quiet = a->quiet;
     c->config_dir = a->config_dir;
-    c->ops.by = who_acts(c->who, sizeof c->who);
+    c->ops.by = operator_name(c->who, sizeof c->who);
     c->out = stdout;
-    c->color = tty && colours_wanted(a);
+    c->color = tty && wants_colours(a);
     c->width = tty ? terminal_width() : 0;
     c->progress = !a->quiet && isatty(STDERR_FILENO) == 1;
 }
 
-/* What the command needs; whether it could be had. */
-static enum cli_exit provide(struct cli *c, const struct command *cmd, struct err *err)
+/* Read the configuration and connect to the database, as the command needs. */
+static enum cli_exit connect(struct cli *c, const struct command *cmd, struct err *err)
 {
     if (cmd->need >= NEED_CONFIG) {
         c->ops.cfg = c->cfg = config_load(c->config_dir, err);
@@ -76,7 +76,7 @@ static enum cli_exit provide(struct cli *c, const struct command *cmd, struct er
     if (err->kind == ERR_NONE && cmd->destructive && !config_env_is_chosen(c->ops.cfg)) {
         return cli_fail(err, CLI_USAGE,
                         "%s ends or discards work: say in which environment, as in ENV=production, "
-                        "or env in [trawl] of trawl.ini",
+                        "or set env in [trawl] of trawl.ini",
                         cmd->name);
     }
     return err->kind == ERR_NONE ? CLI_OK : CLI_USAGE;
@@ -94,22 +94,23 @@ static enum cli_exit run(struct cli *c, const struct args *a, struct err *err)
     if (cli_why(a, false, &c->ops.why, err) != 0) {
         return CLI_USAGE;
     }
-    enum cli_exit e = provide(c, a->command, err);
+    enum cli_exit e = connect(c, a->command, err);
     return e != CLI_OK ? e : a->command->run(c, a, err);
 }
 
-/* The one line on stderr. A server that is away gets its next step here, for every command. */
-static void complain(enum cli_exit e, const struct err *err)
+/* Print the one line on stderr. For every command, a server that is away gets its next step here.
+ */
+static void print_error(enum cli_exit e, const struct err *err)
 {
     fputs("trawl: ", stderr);
     text_put(stderr, err->msg);
     if (e == CLI_AWAY && err->code == ERR_CODE_DATABASE) {
-        fputs(": is it running? See [mongo] uri (trawl config show)", stderr);
+        fputs("; check that MongoDB runs, and [mongo] uri (trawl config show)", stderr);
     }
     fputc('\n', stderr);
 }
 
-/* A reader that has gone (trawl ls | head) is no failure; a full disk is. */
+/* A reader that has left (trawl ls | head) is no failure; a full disk is. */
 static enum cli_exit flush(enum cli_exit e)
 {
     bool failed = ferror(stdout) != 0;
@@ -131,12 +132,12 @@ int main(int argc, char **argv)
     log_init("trawl", LOG_ERROR);
     enum cli_exit e = CLI_USAGE;
     if (args_parse(argc, argv, &args, &err) == 0) {
-        look_around(&c, &args);
+        find_terminal(&c, &args);
         e = run(&c, &args, &err);
     }
     e = flush(e);
     if (err.kind != ERR_NONE) {
-        complain(e, &err);
+        print_error(e, &err);
     }
     db_free(c.ops.db);
     config_free(c.cfg);

@@ -1,3 +1,10 @@
+/*
+ * screen.c - takes over the terminal and gives it back (screen.h).
+ *
+ * Signals are blocked except while screen_wait waits in ppoll; their handler only sets flags. A
+ * text is drawn line by line over the old one, which does not flicker; lines that do not fit are
+ * counted at the bottom.
+ */
 #include "cli/screen.h"
 
 #include <errno.h>
@@ -23,7 +30,7 @@ static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH};
 struct screen {
     struct termios terminal;
     struct sigaction actions[SIGNALS];
-    sigset_t mask; /* as it was: what may interrupt a wait */
+    sigset_t mask; /* the previous mask, which lets signals interrupt a wait */
     bool keys;     /* standard input is a terminal */
 };
 
@@ -34,8 +41,8 @@ static void on_signal(int number)
     atomic_store(number == SIGWINCH ? &resized : &ended, 1);
 }
 
-/* The terminal may be slow, or gone: then nobody sees it either. */
-static void put(const char *text, size_t len)
+/* Errors are ignored: a terminal that is gone shows nothing anyway. */
+static void put_bytes(const char *text, size_t len)
 {
     while (len > 0) {
         ssize_t n = write(STDOUT_FILENO, text, len);
@@ -47,7 +54,7 @@ static void put(const char *text, size_t len)
     }
 }
 
-/* They arrive only while we wait: nothing else is ever interrupted. */
+/* Let signals arrive only in screen_wait, so that they interrupt nothing else. */
 static void catch_signals(struct screen *s)
 {
     sigset_t ours;
@@ -75,7 +82,7 @@ static void take_keys(struct screen *s)
 struct screen *screen_new(struct err *err)
 {
     if (isatty(STDOUT_FILENO) != 1) {
-        (void)ERR(err, ERR_INVALID, 0, "the output is no terminal");
+        (void)ERR(err, ERR_INVALID, 0, "standard output is no terminal");
         return NULL;
     }
     struct screen *s = calloc(1, sizeof *s);
@@ -87,7 +94,7 @@ struct screen *screen_new(struct err *err)
     atomic_store(&resized, 0);
     catch_signals(s);
     take_keys(s);
-    put(ENTER, strlen(ENTER));
+    put_bytes(ENTER, strlen(ENTER));
     return s;
 }
 
@@ -96,7 +103,7 @@ void screen_free(struct screen *s)
     if (s == NULL) {
         return;
     }
-    put(LEAVE, strlen(LEAVE));
+    put_bytes(LEAVE, strlen(LEAVE));
     if (s->keys) {
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &s->terminal);
     }
@@ -146,7 +153,7 @@ void screen_show(const char *text)
     }
     fputs(BELOW, out);
     if (fclose(out) == 0) {
-        put(frame, len);
+        put_bytes(frame, len);
     }
     free(frame);
 }
@@ -165,5 +172,5 @@ enum screen_event screen_wait(struct screen *s, int64_t ms, char *key)
     if (n <= 0) {
         return SCREEN_TIME;
     }
-    return read(STDIN_FILENO, key, 1) == 1 ? SCREEN_KEY : SCREEN_END; /* the terminal has gone */
+    return read(STDIN_FILENO, key, 1) == 1 ? SCREEN_KEY : SCREEN_END; /* the terminal is gone */
 }

@@ -1,4 +1,10 @@
-/* table.c - rows under titles, fitted to a terminal. */
+/*
+ * table.c - rows under titles, fitted to a terminal.
+ *
+ * Cells are collected row by row; table_print measures them. If the table is too wide even with
+ * every column at its minimum, columns are left out, the highest rank first; then the widest
+ * columns are narrowed until it fits. An allocation that fails is reported once, by table_print.
+ */
 #include "cli/table.h"
 
 #include <assert.h>
@@ -21,7 +27,7 @@ struct table {
     size_t n_columns;
     struct cell *cells;
     size_t n, room;
-    bool failed; /* memory was short */
+    bool failed; /* out of memory */
 };
 
 struct table *table_new(const struct column *columns, struct err *err)
@@ -50,7 +56,7 @@ void table_free(struct table *t)
     free(t);
 }
 
-static void take_cell(struct table *t, enum style style, char *text)
+static void add_cell(struct table *t, enum style style, char *text)
 {
     if (t->n == t->room) {
         size_t room = t->room > 0 ? t->room * 2 : 64;
@@ -69,7 +75,7 @@ static void take_cell(struct table *t, enum style style, char *text)
 
 void table_cell(struct table *t, enum style style, const char *text)
 {
-    take_cell(t, style, strdup(text));
+    add_cell(t, style, strdup(text));
 }
 
 void table_cellf(struct table *t, enum style style, const char *fmt, ...)
@@ -79,7 +85,7 @@ void table_cellf(struct table *t, enum style style, const char *fmt, ...)
     va_start(ap, fmt);
     int n = vasprintf(&text, fmt, ap);
     va_end(ap);
-    take_cell(t, style, n < 0 ? NULL : text);
+    add_cell(t, style, n < 0 ? NULL : text);
 }
 
 const char *style_on(enum style s, bool color)
@@ -139,8 +145,8 @@ enum style style_of_state(const char *name)
                                   : STYLE_WAIT;
 }
 
-/* 0: the column is left out. */
-static void measure(const struct table *t, size_t *widths)
+/* Widths as wide as the widest cell; 0: the column is left out. */
+static void measure_columns(const struct table *t, size_t *widths)
 {
     for (size_t c = 0; c < t->n_columns; c++) {
         widths[c] = text_width(t->columns[c].title);
@@ -153,7 +159,7 @@ static void measure(const struct table *t, size_t *widths)
     }
 }
 
-static size_t total(const size_t *widths, size_t n)
+static size_t total_width(const size_t *widths, size_t n)
 {
     size_t sum = 0;
     for (size_t c = 0; c < n; c++) {
@@ -162,8 +168,8 @@ static size_t total(const size_t *widths, size_t n)
     return sum >= GAP ? sum - GAP : 0;
 }
 
-/* Take columns from the one that has most above its minimum; false when all are at theirs. */
-static bool shrink(const struct table *t, size_t *widths, size_t by)
+/* Narrow the column that is most above its minimum; false when all are at their minimum. */
+static bool shrink_columns(const struct table *t, size_t *widths, size_t by)
 {
     size_t widest = t->n_columns;
     size_t most = 0;
@@ -181,7 +187,7 @@ static bool shrink(const struct table *t, size_t *widths, size_t by)
     return true;
 }
 
-static bool leave_out(const struct table *t, size_t *widths)
+static bool leave_out_column(const struct table *t, size_t *widths)
 {
     size_t last = t->n_columns;
     for (size_t c = 0; c < t->n_columns; c++) {
@@ -205,16 +211,16 @@ static bool can_fit(const struct table *t, const size_t *widths, size_t room)
         size_t min = t->columns[c].min;
         least[c] = min > 0 && widths[c] > min ? min : widths[c];
     }
-    return total(least, t->n_columns) <= room;
+    return total_width(least, t->n_columns) <= room;
 }
 
-static void fit(const struct table *t, size_t *widths, size_t room)
+static void fit_columns(const struct table *t, size_t *widths, size_t room)
 {
-    while (!can_fit(t, widths, room) && leave_out(t, widths)) {
+    while (!can_fit(t, widths, room) && leave_out_column(t, widths)) {
     }
-    size_t sum = total(widths, t->n_columns);
-    while (sum > room && shrink(t, widths, sum - room)) {
-        sum = total(widths, t->n_columns);
+    size_t sum = total_width(widths, t->n_columns);
+    while (sum > room && shrink_columns(t, widths, sum - room)) {
+        sum = total_width(widths, t->n_columns);
     }
 }
 
@@ -274,9 +280,9 @@ int table_print(const struct table *t, const struct table_look *look, FILE *out,
     if (t->failed) {
         return err_no_memory(err);
     }
-    measure(t, widths);
+    measure_columns(t, widths);
     if (look->width > 0) {
-        fit(t, widths, (size_t)look->width);
+        fit_columns(t, widths, (size_t)look->width);
     }
     struct line l = {.t = t, .widths = widths, .color = look->color, .out = out};
     int rc = print_titles(&l);

@@ -18,14 +18,14 @@ int act_run(const struct act *a, audit_fn *run, void *ctx, bool *won, struct err
     return audit_make(a->ops->db, &act, won, err);
 }
 
-static int insert(void *ctx, bool *won, bson_t *after, struct err *err)
+static int run_insert(void *ctx, bool *won, bson_t *after, struct err *err)
 {
     const struct write *w = ctx;
     bson_concat(after, w->doc);
     return db_insert(w->db, w->coll, w->doc, won, err);
 }
 
-static int update(void *ctx, bool *won, bson_t *after, struct err *err)
+static int run_update(void *ctx, bool *won, bson_t *after, struct err *err)
 {
     const struct write *w = ctx;
     bson_t set;
@@ -35,7 +35,7 @@ static int update(void *ctx, bool *won, bson_t *after, struct err *err)
     return db_update(w->db, w->coll, w->filter, w->doc, won, err);
 }
 
-static int erase(void *ctx, bool *won, bson_t *after, struct err *err)
+static int run_delete(void *ctx, bool *won, bson_t *after, struct err *err)
 {
     (void)after;
     const struct write *w = ctx;
@@ -48,19 +48,19 @@ static int erase(void *ctx, bool *won, bson_t *after, struct err *err)
 int act_insert(const struct act *a, const char *coll, const bson_t *doc, bool *won, struct err *err)
 {
     struct write w = {.db = a->ops->db, .coll = coll, .doc = doc};
-    return act_run(a, insert, &w, won, err);
+    return act_run(a, run_insert, &w, won, err);
 }
 
 int act_update(const struct act *a, const char *coll, const bson_t *filter, const bson_t *change,
                bool *won, struct err *err)
 {
     struct write w = {.db = a->ops->db, .coll = coll, .filter = filter, .doc = change};
-    return act_run(a, update, &w, won, err);
+    return act_run(a, run_update, &w, won, err);
 }
 
 int act_delete(const struct act *a, const char *coll, const bson_t *filter, bool *won,
                struct err *err)
 {
     struct write w = {.db = a->ops->db, .coll = coll, .filter = filter};
-    return act_run(a, erase, &w, won, err);
+    return act_run(a, run_delete, &w, won, err);
 }

@@ -1,5 +1,5 @@
 /*
- * act.h - one thing that an operator makes, changes or removes, with its entry in the audit
+ * act.h - makes, changes or removes one document for an operator, with its entry in the audit
  * (common/task/audit.h).
  */
 #ifndef OPS_ACT_H
@@ -10,12 +10,12 @@
 struct act {
     const struct ops *ops;
     const char *verb, *target;
-    const bson_t *before; /* what is there; or NULL */
+    const bson_t *before; /* the present values, or NULL */
 };
 /* The result is audit_make's. */
 int act_run(const struct act *a, audit_fn *run, void *ctx, bool *won, struct err *err)
     __attribute__((nonnull(1, 2, 4, 5), warn_unused_result));
-/* db_insert, db_update and db_delete (*won: something was removed), so. */
+/* The same for db_insert, db_update and db_delete (*won: something was removed). */
 int act_insert(const struct act *a, const char *coll, const bson_t *doc, bool *won, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 int act_update(const struct act *a, const char *coll, const bson_t *filter, const bson_t *update,

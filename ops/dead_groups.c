@@ -1,3 +1,10 @@
+/*
+ * dead_groups.c - groups dead letters by their pattern: the first line of the message with <file>,
+ * <path>, <id> and # for what differs from task to task.
+ *
+ * dead_pattern walks through the message word by word. The group's id is a hash of kind, class,
+ * step and pattern; groups are found by id and sorted by their newest error.
+ */
 #include "ops/dead_groups.h"
 
 #include <ctype.h>
@@ -36,7 +43,7 @@ static bool is_hash(const char *word, size_t len)
     return digit && len >= HASH_MIN && strspn(word, "0123456789") < len;
 }
 
-/* The word with # for each run of digits. */
+/* Write the word with # for each run of digits. */
 static void put_word(FILE *out, const char *word, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
@@ -48,8 +55,8 @@ static void put_word(FILE *out, const char *word, size_t len)
     }
 }
 
-/* Write what stands for the text at s, which follows the character before; returns how many bytes
- * of s that takes. */
+/* Write the pattern for the text at s (before: the character in front of it); returns how many
+ * bytes of s it covers. */
 static size_t put_next(FILE *out, const char *s, char before, const char *raw_file)
 {
     size_t name = strlen(raw_file), word = word_len(s);

@@ -1,9 +1,9 @@
 /*
- * dead_groups.h - dead letters: tasks that failed for good, grouped by what went wrong. Pure.
+ * dead_groups.h - dead letters: tasks that failed for good, grouped by cause. Pure.
  *
- * Two tasks are of one group when they are of the same kind, their errors of the same class and
- * step, and their messages differ only in names, paths and numbers. A group's id is made of just
- * that, so it is the same each time as long as one such task is left.
+ * Two tasks are in one group when they have the same kind, their errors the same class and step,
+ * and their messages differ only in names, paths and numbers. A group's id is derived from these
+ * alone, so it stays the same while one such task is left.
  */
 #ifndef OPS_DEAD_GROUPS_H
 #define OPS_DEAD_GROUPS_H
@@ -23,9 +23,9 @@ struct dead_groups {
 };
 
 /* The first line of a message with <file> for the raw file's name, <path> for paths, <id> for
- * hashes and # for numbers. free(); NULL when memory is short. */
+ * hashes and # for numbers. free(); NULL: out of memory. */
 char *dead_pattern(const char *message, const char *raw_file) OWNED __attribute__((nonnull));
-/* The id of the group that a task belongs to; -1 when memory is short. */
+/* The id of the group that a task belongs to; -1: out of memory. */
 int dead_group_id(const bson_t *task, char id[static DEAD_ID_MAX], struct err *err)
     __attribute__((nonnull, warn_unused_result));
 /* Group tasks, the group with the newest error first; tasks must outlive it. dead_groups_fini, also

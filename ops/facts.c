@@ -1,4 +1,5 @@
-/* facts.c - what is true now, read for a command that explains or lists. */
+/* facts.c - the present state (workers, pools, slots, tasks), read for a command that explains or
+ * lists. */
 #include "ops/facts.h"
 
 #include <inttypes.h>
@@ -17,7 +18,7 @@ int facts_read(const struct ops *o, struct facts *out, struct err *err)
 {
     AUTO(bson_destroy) bson_t *sorted = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}");
     *out = (struct facts){0};
-    if (alive_look(o, &out->alive, err) != 0) {
+    if (alive_read(o, &out->alive, err) != 0) {
         return -1;
     }
     out->pools = docs_read(o->db, &(struct docs_query){.coll = DB_POOLS, .opts = sorted}, err);

@@ -1,5 +1,6 @@
 /*
- * facts.h - what is true now, read for a command that explains or lists.
+ * facts.h - the present state (workers, pools, slots, tasks), read for a command that explains or
+ * lists.
  */
 #ifndef OPS_FACTS_H
 #define OPS_FACTS_H
@@ -9,17 +10,17 @@
 struct facts {
     struct alive alive;
     struct docs *pools;
-    struct docs *slots; /* those that are taken */
+    struct docs *slots; /* the taken ones */
 };
 int facts_read(const struct ops *o, struct facts *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 void facts_free(struct facts *f) __attribute__((nonnull));
 
-/* The tasks that are ready or hold a slot, of the pools whose names are the keys of pools, as far
- * as queue.h and why_pool need them; docs_free. */
+/* The tasks that are ready or hold a slot, of the pools named by the keys of pools, with the fields
+ * that queue.h and why_pool need; docs_free. */
 struct docs *facts_open_tasks(const struct ops *o, const bson_t *pools, struct err *err) OWNED
     __attribute__((nonnull));
-/* The tasks of a raw file in the order of their making; docs_free. */
+/* The tasks of a raw file, oldest first; docs_free. */
 struct docs *facts_tasks_of(const struct ops *o, const char *raw_file, struct err *err) OWNED
     __attribute__((nonnull));
 /* The metrics of a raw file, newest first; docs_free. */

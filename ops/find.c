@@ -1,4 +1,4 @@
-/* find.c - from what the operator typed to a document. */
+/* find.c - finds the document that an operator's words mean. */
 #include "ops/find.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #define CANDIDATES_MAX 6
 #define LAST_CHAR      "\xf4\x8f\xbf\xbf" /* U+10FFFF sorts after every name */
 
-static struct docs *few(const struct ops *o, bson_t *filter, struct err *err)
+static struct docs *find_candidates(const struct ops *o, bson_t *filter, struct err *err)
 {
     AUTO(bson_destroy) bson_t *own = filter;
     AUTO(bson_destroy)
@@ -20,15 +20,15 @@ static struct docs *few(const struct ops *o, bson_t *filter, struct err *err)
     return docs_read(o->db, &(struct docs_query){DB_RAW_FILES, own, opts}, err);
 }
 
-/* Names that begin so, as id or as original name. */
-static bson_t *begins(const char *prefix, const char *end)
+/* Matches raw files whose id or original name begins with prefix. */
+static bson_t *filter_by_beginning(const char *prefix, const char *end)
 {
     return BCON_NEW("$or", "[", "{", "_id", "{", "$gte", BCON_UTF8(prefix), "$lt", BCON_UTF8(end),
                     "}", "}", "{", "original_name", "{", "$gte", BCON_UTF8(prefix), "$lt",
                     BCON_UTF8(end), "}", "}", "]");
 }
 
-static int ambiguous(const char *name, const struct docs *d, struct err *err)
+static int err_ambiguous(const char *name, const struct docs *d, struct err *err)
 {
     char list[256] = "";
     size_t used = 0;
@@ -37,7 +37,8 @@ static int ambiguous(const char *name, const struct docs *d, struct err *err)
                          i + 1 == CANDIDATES_MAX ? "…" : doc_str(d->items[i], "_id", "?"));
         used += n > 0 ? (size_t)n : 0;
     }
-    return ERR(err, ERR_MISSING, 0, "'%s' is more than one raw file, give the id: %s", name, list);
+    return ERR(err, ERR_MISSING, 0, "'%s' fits more than one raw file, give the id of one: %s",
+               name, list);
 }
 
 struct search {
@@ -48,18 +49,18 @@ struct search {
 /* 0 with *out = NULL when nothing matches. Takes filter. */
 static int only_one(const struct search *s, bson_t *filter, bson_t **out, struct err *err)
 {
-    AUTO(docs_free) struct docs *d = few(s->o, filter, err);
+    AUTO(docs_free) struct docs *d = find_candidates(s->o, filter, err);
     if (d == NULL) {
         return -1;
     }
     if (d->n > 1) {
-        return ambiguous(s->name, d, err);
+        return err_ambiguous(s->name, d, err);
     }
     *out = d->n == 1 ? bson_copy(d->items[0]) : NULL;
     return 0;
 }
 
-static int look_up(const struct search *s, const char *name, bson_t **out, struct err *err)
+static int find_by_name(const struct search *s, const char *name, bson_t **out, struct err *err)
 {
     AUTO(free) char *end = NULL;
     if (asprintf(&end, "%s" LAST_CHAR, name) < 0) {
@@ -69,7 +70,7 @@ static int look_up(const struct search *s, const char *name, bson_t **out, struc
     bson_t *filters[] = {
         BCON_NEW("_id", BCON_UTF8(name)),
         BCON_NEW("original_name", BCON_UTF8(name)),
-        begins(name, end),
+        filter_by_beginning(name, end),
     };
     int rc = 0;
     for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
@@ -90,10 +91,10 @@ int find_raw_file(const struct ops *o, const char *name, bson_t **out, struct er
     AUTO(free) char *escaped = path_escape(name);
     bool as_typed = bson_utf8_validate(name, strlen(name), false);
     if (*name != '\0' && as_typed) {
-        rc = look_up(&s, name, out, err);
+        rc = find_by_name(&s, name, out, err);
     }
     if (rc == 0 && *out == NULL && escaped != NULL && strcmp(escaped, name) != 0) {
-        rc = look_up(&s, escaped, out, err);
+        rc = find_by_name(&s, escaped, out, err);
     }
     if (rc == 0 && *out == NULL) {
         return ERR(err, ERR_MISSING, 0, "there is no raw file '%s'; trawl ls lists them",

@@ -1,5 +1,5 @@
 /*
- * find.h - from what the operator typed to a document.
+ * find.h - finds the document that an operator's words mean.
  */
 #ifndef OPS_FIND_H
 #define OPS_FIND_H
@@ -7,8 +7,8 @@
 
 #include "ops/ops.h"
 
-/* A raw file by its id, by its original name, or by the beginning of either if it is the only one.
- * *out: bson_destroy. ERR_MISSING names the candidates. */
+/* A raw file by its id, its original name, or a beginning of either that fits no other. *out:
+ * bson_destroy. ERR_MISSING names the candidates. */
 int find_raw_file(const struct ops *o, const char *name, bson_t **out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 /* ERR_MISSING when there is none. *out: bson_destroy. */

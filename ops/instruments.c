@@ -1,4 +1,4 @@
-/* instruments.c - the instruments that the configuration names. */
+/* instruments.c - the instruments of config/instruments.d. */
 #include "ops/instruments.h"
 
 #include <stdlib.h>
@@ -42,7 +42,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int call(const struct config *cfg, char *name, instrument_fn *fn, void *ctx)
+static int call_with(const struct config *cfg, char *name, instrument_fn *fn, void *ctx)
 {
     struct err why = {0};
     AUTO(free) char *file = path_join(cfg->scheduler.instruments_dir, name, &why);
@@ -60,7 +60,7 @@ int instruments_each(const struct config *cfg, instrument_fn *fn, void *ctx, str
         qsort(l.items, l.n, sizeof *l.items, by_name);
     }
     for (size_t i = 0; rc == 0 && i < l.n; i++) {
-        rc = call(cfg, l.items[i], fn, ctx);
+        rc = call_with(cfg, l.items[i], fn, ctx);
     }
     names_clear(&l);
     return rc;

@@ -1,13 +1,13 @@
 /*
- * instruments.h - the instruments that the configuration names.
+ * instruments.h - the instruments of config/instruments.d.
  */
 #ifndef OPS_INSTRUMENTS_H
 #define OPS_INSTRUMENTS_H
 #include "common/base/err.h"
 #include "common/config/config.h"
 
-/* Called in the order of the ids; i is NULL and *why set when the file cannot be used. Not 0 stops.
- */
+/* Called in the order of ids; i is NULL and *why set when the file cannot be used. Any result but 0
+ * stops. */
 typedef int instrument_fn(void *ctx, const char *id, const struct instrument *i,
                           const struct err *why);
 /* -1 and *err set when the folder cannot be read; else 0, or what fn returned to stop. */

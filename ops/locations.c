@@ -1,4 +1,4 @@
-/* locations.c - which locations there are. */
+/* locations.c - the configured locations and instruments. */
 #include "ops/locations.h"
 
 #include <string.h>
@@ -10,10 +10,10 @@
 struct walking {
     const struct locations_walk *walk;
     struct err *err;
-    bool met[32]; /* beside walk->names */
+    bool met[32]; /* whether walk->names[i] was found */
 };
 
-/* "astral1" means "instrument/astral1"; a location's own name goes first. */
+/* "astral1" means "instrument/astral1", unless a location has that name. */
 static bool is_meant(const char *typed, const char *location)
 {
     size_t len = strlen(LOCATION_INSTRUMENT);
@@ -71,8 +71,8 @@ int locations_each(const struct ops *o, const struct locations_walk *walk, struc
     for (size_t i = 0; i < walk->n; i++) {
         if (!w.met[i]) {
             return ERR(err, ERR_MISSING, 0,
-                       "there is no location '%s': it is backup or output with a path in the "
-                       "configuration, or an instrument (trawl config check --instruments)",
+                       "there is no location '%s': name backup or output, if it has a path in "
+                       "the configuration, or an instrument (trawl config check --instruments)",
                        walk->names[i]);
         }
     }

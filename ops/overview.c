@@ -1,7 +1,7 @@
 /*
- * overview.c - one reading: ten queries, each of a small collection, by an index with a limit, or
- * over what an index counts. Who is alive is judged by beats that move between two readings, so no
- * reading waits.
+ * overview.c - one reading is ten queries, each of a small collection, by an index with a limit, or
+ * a count over an index. Which processes live is judged by beats that move between two readings, so
+ * no reading waits.
  */
 #include "ops/overview.h"
 
@@ -24,8 +24,8 @@ static struct top_seen *find_seen(const struct top *t, const char *id)
     return NULL;
 }
 
-/* At first sight only the document's own date can tell. */
-static int note_beat(struct top *t, const bson_t *doc, struct err *err)
+/* At first sight there is only the document's own date. */
+static int record_beat(struct top *t, const bson_t *doc, struct err *err)
 {
     int64_t beat = doc_i64(doc, "beat", 0), age = t->now_ms - doc_i64(doc, "at", t->now_ms);
     const char *id = doc_str(doc, "_id", "");
@@ -46,17 +46,17 @@ static int note_beat(struct top *t, const bson_t *doc, struct err *err)
     return 0;
 }
 
-static int note_beats(struct top *t, const struct docs *d, struct err *err)
+static int record_beats(struct top *t, const struct docs *d, struct err *err)
 {
     for (size_t i = 0; i < d->n; i++) {
-        if (note_beat(t, d->items[i], err) != 0) {
+        if (record_beat(t, d->items[i], err) != 0) {
             return -1;
         }
     }
     return 0;
 }
 
-/* Those whose documents are gone are forgotten. */
+/* Forget those whose documents are gone. */
 static void forget_gone(struct top *t)
 {
     size_t kept = 0;
@@ -141,7 +141,7 @@ static int read_all(const struct ops *o, struct top *t, struct err *err)
                    (t->oldest = read_oldest(o, err)) == NULL ||
                    (t->errors = read_errors(o, err)) == NULL ||
                    db_count(o->db, DB_ALERTS, open, &t->n_alerts, err) != 0 ||
-                   note_beats(t, t->workers, err) != 0 || note_beats(t, t->leases, err) != 0
+                   record_beats(t, t->workers, err) != 0 || record_beats(t, t->leases, err) != 0
                ? -1
                : 0;
 }
@@ -198,7 +198,7 @@ int64_t top_bytes(const struct top *t)
     return bytes;
 }
 
-/* Each from its start to its worker's last word, both on that worker's clock. */
+/* Each from its start to its worker's last beat, both on that worker's clock. */
 static void add_copies(const bson_t *worker, struct top_copying *sum)
 {
     bson_t runs, run;

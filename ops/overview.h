@@ -1,6 +1,5 @@
 /*
- * overview.h - what trawl top shows: read by a bounded number of indexed queries, and drawn as
- * lines.
+ * overview.h - what trawl top shows, read by a bounded number of indexed queries.
  */
 #ifndef OPS_OVERVIEW_H
 #define OPS_OVERVIEW_H
@@ -17,7 +16,7 @@ struct top_seen {
 };
 
 struct top {
-    struct err away; /* why the last reading failed, or nothing: then the rest is of before */
+    struct err away; /* why the last reading failed, if it did: the rest is then from before */
     int64_t now_ms;
     struct docs *workers, *leases, *pools, *slots;
     struct docs *waiting; /* {_id: pool, n} */
@@ -31,13 +30,13 @@ struct top {
     size_t n_seen;
 };
 
-/* Read everything again. What could not be read is in t->away. */
+/* Read everything again. A failure is kept in t->away. */
 void top_read(const struct ops *o, struct top *t) __attribute__((nonnull));
 void top_clear(struct top *t) __attribute__((nonnull));
 /* How long a document with a beat (a worker, a lease) has been silent. */
 int64_t top_silence_ms(const struct top *t, const bson_t *doc) __attribute__((nonnull));
 
-/* The lease of the leading scheduler, borrowed; NULL when nobody leads. */
+/* The lease of the leading scheduler, borrowed; NULL when none leads. */
 const bson_t *top_leader(const struct ops *o, const struct top *t) __attribute__((nonnull));
 /* What was copied in the last TOP_RATE_MS. */
 int64_t top_bytes(const struct top *t) __attribute__((nonnull));

@@ -8,7 +8,7 @@
 #include "common/task/turn.h"
 
 struct waiting {
-    struct turn turn; /* but for its group */
+    struct turn turn; /* without its group */
     size_t group;
     bool mine;
 };
@@ -57,7 +57,7 @@ static bool in_pool(const bson_t *task, const char *pool)
     return strcmp(doc_str(task, "pool", ""), pool) == 0;
 }
 
-static void line_up(struct line *l, const struct queue *q, const bson_t *task)
+static void add_to_line(struct line *l, const struct queue *q, const bson_t *task)
 {
     const char *id = doc_str(task, "_id", ""), *pool = doc_str(task, "pool", "");
     for (size_t i = 0; i < q->open->n; i++) {
@@ -77,7 +77,7 @@ static void line_up(struct line *l, const struct queue *q, const bson_t *task)
     }
 }
 
-/* The one whose turn it is, or NULL; its place in the line becomes free. */
+/* Take the task whose turn it is out of the line; NULL when none may go. */
 static const struct waiting *take_next(struct line *l, struct waiting *out)
 {
     size_t best = l->n;
@@ -120,7 +120,7 @@ bool queue_place(const struct queue *q, const bson_t *task, struct queue_place *
     if (n == 0 || waiting == NULL || groups == NULL) {
         return false;
     }
-    line_up(&l, q, task);
+    add_to_line(&l, q, task);
     const struct waiting *mine = find_mine(&l);
     if (mine == NULL) {
         return false;

@@ -21,7 +21,7 @@ struct docs *settings_versions(const struct ops *o, const char *name, struct err
 }
 
 /* "<name>-v<n>" -> name and n; n = 0: any. */
-static void split(const char *typed, char name[static SETTINGS_ID_MAX], int64_t *version)
+static void split_version(const char *typed, char name[static SETTINGS_ID_MAX], int64_t *version)
 {
     snprintf(name, SETTINGS_ID_MAX, "%s", typed);
     char *dash = strrchr(name, '-');
@@ -32,7 +32,7 @@ static void split(const char *typed, char name[static SETTINGS_ID_MAX], int64_t 
     }
 }
 
-static const bson_t *choose(const struct docs *d, int64_t version)
+static const bson_t *choose_version(const struct docs *d, int64_t version)
 {
     for (size_t i = 0; i < d->n; i++) {
         bool active = strcmp(doc_str(d->items[i], "status", "active"), "active") == 0;
@@ -45,7 +45,7 @@ static const bson_t *choose(const struct docs *d, int64_t version)
 
 #define NAMES_MAX 200
 
-static int unknown(const struct ops *o, const char *typed, const char *name, struct err *err)
+static int err_unknown(const struct ops *o, const char *typed, const char *name, struct err *err)
 {
     const char *names[NAMES_MAX + 1] = {0};
     char meant[SUGGEST_MAX];
@@ -64,7 +64,7 @@ int settings_find(const struct ops *o, const char *name, bson_t **out, struct er
 {
     char plain[SETTINGS_ID_MAX];
     int64_t version;
-    split(name, plain, &version);
+    split_version(name, plain, &version);
     *out = NULL;
     if (!bson_utf8_validate(plain, strlen(plain), false)) {
         return ERR(err, ERR_MISSING, 0, "there are no settings of that name");
@@ -73,9 +73,9 @@ int settings_find(const struct ops *o, const char *name, bson_t **out, struct er
     if (d == NULL) {
         return -1;
     }
-    const bson_t *found = choose(d, version);
+    const bson_t *found = choose_version(d, version);
     if (*plain == '\0' || found == NULL) {
-        return unknown(o, name, plain, err);
+        return err_unknown(o, name, plain, err);
     }
     *out = bson_copy(found);
     return 0;

@@ -1,4 +1,10 @@
-/* status.c - everything that trawl status shows, read at once. */
+/*
+ * status.c - everything that trawl status shows, read at once.
+ *
+ * A server that is away is part of the answer and no error: without MongoDB everything but Kafka's
+ * state stays empty. The same struct is printed by cli/cmd_status_print.c and turned into JSON
+ * here.
+ */
 #include "ops/status.h"
 
 #include <string.h>
@@ -27,7 +33,7 @@ static struct docs *count_statuses(const struct ops *o, struct err *err)
     return TAKE(d);
 }
 
-/* A host that reports no more says nothing about today. */
+/* The report of a host that has stopped reporting is out of date. */
 static struct docs *read_mounts(const struct ops *o, const bson_t *sorted, struct err *err)
 {
     AUTO(bson_destroy)
@@ -74,7 +80,7 @@ void status_clear(struct status *s)
     docs_free(s->waiting);
 }
 
-/* The client connects by itself; a broker that is up answers within milliseconds. */
+/* The client connects in the background; a broker that is up answers within milliseconds. */
 static bool kafka_answers(const struct bus *bus)
 {
     int64_t end = mono_ms() + KAFKA_WAIT_MS;
@@ -114,13 +120,13 @@ int64_t status_errors(const struct status *s)
     return n;
 }
 
-static json_t *server(bool ok, const char *what, const char *value, const char *error)
+static json_t *server_json(bool ok, const char *what, const char *value, const char *error)
 {
     return json_pack("{s:b, s:o, s:o}", "ok", (int)ok, what, json_text(value), "error",
                      json_text(error));
 }
 
-static json_t *scheduler(const struct status *s)
+static json_t *scheduler_json(const struct status *s)
 {
     const bson_t *leader = s->facts.alive.leases != NULL ? alive_leader(&s->facts.alive) : NULL;
     if (leader == NULL) {
@@ -132,7 +138,7 @@ static json_t *scheduler(const struct status *s)
                      json_date(doc_i64(leader, "at", 0)));
 }
 
-/* Append the documents, each with "alive"; -1 when memory is short. */
+/* Append the documents, each with "alive"; -1: out of memory. */
 static int add_workers(json_t *list, const struct docs *d, bool lives)
 {
     for (size_t i = 0; d != NULL && i < d->n; i++) {
@@ -145,7 +151,7 @@ static int add_workers(json_t *list, const struct docs *d, bool lives)
     return 0;
 }
 
-static json_t *workers(const struct status *s)
+static json_t *workers_json(const struct status *s)
 {
     AUTO(json_decref) json_t *list = json_array();
     if (list == NULL || add_workers(list, s->facts.alive.workers, true) != 0 ||
@@ -155,7 +161,7 @@ static json_t *workers(const struct status *s)
     return TAKE(list);
 }
 
-static json_t *pools(const struct status *s)
+static json_t *pools_json(const struct status *s)
 {
     AUTO(json_decref) json_t *list = json_array();
     for (size_t i = 0; list != NULL && i < s->n_pools; i++) {
@@ -166,7 +172,7 @@ static json_t *pools(const struct status *s)
     return TAKE(list);
 }
 
-static json_t *counts(const struct status *s)
+static json_t *counts_json(const struct status *s)
 {
     json_t *out = json_object();
     for (size_t i = 0; s->counts != NULL && i < s->counts->n; i++) {
@@ -176,14 +182,14 @@ static json_t *counts(const struct status *s)
     return out;
 }
 
-static json_t *stopped(const struct status *s)
+static json_t *stop_json(const struct status *s)
 {
     const struct stopped none = {0};
     const struct stopped stop = s->facts.pools != NULL ? pools_stopped(s->facts.pools) : none;
     return stopped_json(&stop);
 }
 
-static json_t *alerts(const struct status *s)
+static json_t *alerts_json(const struct status *s)
 {
     return json_pack("{s:I, s:o}", "open", (json_int_t)s->n_alerts, "newest",
                      s->alerts != NULL ? json_of_docs(s->alerts) : json_array());
@@ -195,11 +201,11 @@ json_t *status_json(const struct ops *o, const struct status *s)
     return json_pack(
         "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "environment",
         o->cfg->trawl.env, "version", TRAWL_VERSION, "mongo",
-        server(mongo, "database", o->cfg->mongo.database, s->mongo.msg), "kafka",
-        server(s->kafka, "brokers", o->cfg->kafka.brokers, s->kafka ? "" : "does not answer"),
-        "scheduler", scheduler(s), "workers", workers(s), "instruments",
+        server_json(mongo, "database", o->cfg->mongo.database, s->mongo.msg), "kafka",
+        server_json(s->kafka, "brokers", o->cfg->kafka.brokers, s->kafka ? "" : "does not answer"),
+        "scheduler", scheduler_json(s), "workers", workers_json(s), "instruments",
         s->watches != NULL ? json_of_docs(s->watches) : json_array(), "locations",
-        s->mounts != NULL ? json_of_docs(s->mounts) : json_array(), "alerts", alerts(s), "stopped",
-        stopped(s), "pools", pools(s), "raw_files", counts(s), "errors",
+        s->mounts != NULL ? json_of_docs(s->mounts) : json_array(), "alerts", alerts_json(s),
+        "stopped", stop_json(s), "pools", pools_json(s), "raw_files", counts_json(s), "errors",
         (json_int_t)status_errors(s));
 }

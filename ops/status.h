@@ -1,5 +1,5 @@
 /*
- * status.h - what trawl status shows, gathered once.
+ * status.h - everything that trawl status shows, read at once.
  */
 #ifndef OPS_STATUS_H
 #define OPS_STATUS_H
@@ -8,10 +8,10 @@
 #include "ops/pools.h"
 
 struct status {
-    struct err mongo;     /* why MongoDB does not answer, or nothing */
+    struct err mongo;     /* why MongoDB does not answer, if it does not */
     bool kafka;           /* a broker answered */
     struct facts facts;   /* empty while MongoDB is away */
-    struct docs *watches; /* instruments, as their watchers see them */
+    struct docs *watches; /* instruments, as the leading scheduler sees them */
     struct docs *mounts;  /* locations, as the workers see them */
     struct docs *alerts;  /* the newest of those that are open */
     int64_t n_alerts;     /* all that are open */
@@ -22,10 +22,10 @@ struct status {
     int64_t now_ms;
 };
 
-/* How many raw files have this status class: "error" and the like. */
+/* How many raw files have a status that counts as an error. */
 int64_t status_errors(const struct status *s) __attribute__((nonnull));
-/* Ask every server and read everything. *out must be cleared also when a server is away: it says
- * which. -1: there is no memory or no such configuration. */
+/* Ask every server and read everything. A server that is away is no error: *out names it. Clear
+ * *out in any case. -1: out of memory, or no such configuration. */
 int status_read(const struct ops *o, struct status *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 void status_clear(struct status *s) __attribute__((nonnull));

@@ -19,7 +19,7 @@ struct steering_one {
     char state[32]; /* afterwards */
 };
 
-/* What the audit keeps of a task: only what an operator's action changes. */
+/* Append the fields that the audit keeps of a task: those that an operator's action changes. */
 static void append_state(bson_t *out, const bson_t *task)
 {
     bson_t cancel;
@@ -30,7 +30,7 @@ static void append_state(bson_t *out, const bson_t *task)
     }
 }
 
-static int act(void *ctx, bool *won, bson_t *after, struct err *err)
+static int run_order(void *ctx, bool *won, bson_t *after, struct err *err)
 {
     struct steering_one *o = ctx;
     AUTO(bson_destroy) bson_t *now = NULL;
@@ -60,13 +60,13 @@ static int steer_one(struct steering_one *o, const struct steering *s, const bso
                                     .by = o->ops->by,
                                     .why = s->why,
                                     .before = before,
-                                    .run = act,
+                                    .run = run_order,
                                     .ctx = o};
     return audit_make(o->ops->db, &entry, won, err);
 }
 
 int steer_tasks(const struct ops *o, const struct steering *s, const struct docs *tasks,
-                steered_fn *said, void *ctx, size_t *done, struct err *err)
+                steered_fn *report, void *ctx, size_t *done, struct err *err)
 {
     *done = 0;
     for (size_t i = 0; i < tasks->n; i++) {
@@ -77,17 +77,18 @@ int steer_tasks(const struct ops *o, const struct steering *s, const struct docs
         }
         memcpy(now.state, one.state, sizeof now.state);
         bool is_root = s->root != NULL && strcmp(s->root, now.task) == 0;
-        if (!now.done && (!s->list || is_root)) { /* what comes after the root stays with it */
+        /* When the root refuses, the tasks below it stay as they are, too. */
+        if (!now.done && (!s->list || is_root)) {
             return ERR(err, ERR_REFUSED, 0, "%s is %s: only tasks that are %s can be %s", now.task,
                        now.state, s->steer->can, s->steer->past);
         }
         *done += now.done;
-        said(ctx, &now);
+        report(ctx, &now);
     }
     return 0;
 }
 
-/* One event is enough: of the raw file if it is one, else for all that there is. */
+/* One event is enough: for the raw file if there is only one, else for everything. */
 void steer_wake(const struct ops *o, const struct docs *tasks)
 {
     const char *raw = doc_str(tasks->items[0], "raw_file", NULL);

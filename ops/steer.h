@@ -1,5 +1,6 @@
 /*
- * steer.h - what an operator does to tasks: one after the other, each with its entry in the audit.
+ * steer.h - retries, cancels, skips or ignores tasks, one after the other, each with its entry in
+ * the audit.
  */
 #ifndef OPS_STEER_H
 #define OPS_STEER_H
@@ -8,18 +9,18 @@
 #include "ops/ops.h"
 
 struct steer {
-    const char *past; /* what becomes of it: "retried" */
-    const char *can;  /* in which states it can be done */
+    const char *past; /* what the task then is: "retried" */
+    const char *can;  /* the states that allow it */
     int (*run)(struct db *db, const struct task_order *o, bool *won, struct err *err);
 };
 extern const struct steer steer_cancel, steer_retry, steer_skip, steer_ignore;
 
 struct steering {
-    const char *verb; /* of the command: "task retry" */
+    const char *verb; /* the command: "task retry" */
     const struct steer *steer;
     const char *why;  /* "" for none */
-    const char *root; /* the task whose tree it is; NULL: each for itself */
-    bool list;        /* more than one may be meant: one that refuses does not end it */
+    const char *root; /* the task at the root of the tree; NULL: no tree */
+    bool list;        /* a list of tasks: go on after one that refuses */
 };
 struct steered {
     const char *task;
@@ -28,12 +29,12 @@ struct steered {
 };
 typedef void steered_fn(void *ctx, const struct steered *one);
 
-/* Steer each of the tasks, as they were read, and report each to said. *done: how many it was done
- * to. ERR_REFUSED when the only one, or the root of a tree, is in no state for it. Who asked calls
- * steer_wake when it has answered. */
+/* Steer each of the tasks, as they were read, and report each. *done: how many changed. ERR_REFUSED
+ * when the state of the only one, or of the root of a tree, does not allow it. The caller reports
+ * to its user first, then calls steer_wake. */
 int steer_tasks(const struct ops *o, const struct steering *s, const struct docs *tasks,
-                steered_fn *said, void *ctx, size_t *done, struct err *err)
+                steered_fn *report, void *ctx, size_t *done, struct err *err)
     __attribute__((nonnull(1, 2, 3, 4, 6, 7), warn_unused_result));
-/* Have the scheduler look at these tasks at once. */
+/* Wake the schedulers for these tasks. */
 void steer_wake(const struct ops *o, const struct docs *tasks) __attribute__((nonnull));
 #endif

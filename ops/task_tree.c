@@ -15,7 +15,7 @@ static const char *kind_of(const bson_t *task)
     return doc_str(task, "kind", "");
 }
 
-/* An index tells of whatever there is; anything else needs what is above it. */
+/* An index task takes whatever is there; any other needs the tasks above it. */
 static bool may_run(const bson_t *task, const struct docs *tasks)
 {
     for (size_t i = 0; i < tasks->n && strcmp(kind_of(task), "index") != 0; i++) {
@@ -32,7 +32,7 @@ static bool goes_along(enum tree_what what, const bson_t *task, const struct doc
     enum task_state s = state_of(task);
     bool broken = s == TASK_FAILED || s == TASK_DEAD;
     if (what == TREE_SKIP) {
-        bool index = strcmp(kind_of(task), "index") == 0; /* it tells of the skipping, too */
+        bool index = strcmp(kind_of(task), "index") == 0; /* it must index the skipping, too */
         return !index && (broken || s == TASK_READY);
     }
     return (broken || s == TASK_CANCELLED || s == TASK_SKIPPED) && may_run(task, tasks);

@@ -1,3 +1,10 @@
+/*
+ * verify.c - checks a backup against its record: each file's kind and size first, then its hashes.
+ *
+ * A file that this process may not read is no damage. The manifests (xxh3, and the digest where
+ * every file has one) must list the recorded files with the recorded hashes, and nothing else; only
+ * the first difference is reported.
+ */
 #include "ops/verify.h"
 
 #include <assert.h>
@@ -35,7 +42,7 @@ const char *verify_state_name(enum verify_state s)
 
 /* --- one file --- */
 
-static void fail(struct verify_file *f, int code, const char *why)
+static void set_failure(struct verify_file *f, int code, const char *why)
 {
     f->state = code == ENOENT || code == ENOTDIR ? VERIFY_MISSING
                : code == EACCES || code == EPERM ? VERIFY_DENIED
@@ -43,8 +50,8 @@ static void fail(struct verify_file *f, int code, const char *why)
     snprintf(f->detail, sizeof f->detail, "%.190s", why);
 }
 
-/* Without reading; true when it is worth reading. */
-static bool look_at_file(const char *folder, struct verify_file *f)
+/* Check kind and size; true when the content must be read. */
+static bool check_without_reading(const char *folder, struct verify_file *f)
 {
     const char *base;
     struct stat st;
@@ -55,9 +62,9 @@ static bool look_at_file(const char *folder, struct verify_file *f)
         close(dir);
     }
     if (rc != 0) {
-        fail(f, code, strerror(code));
+        set_failure(f, code, strerror(code));
     } else if (!S_ISREG(st.st_mode)) {
-        fail(f, 0, "it is no regular file");
+        set_failure(f, 0, "it is no regular file");
     } else if (st.st_size != f->record->size) {
         f->state = VERIFY_WRONG_SIZE;
         snprintf(f->detail, sizeof f->detail, "%jd bytes instead of %" PRId64, (intmax_t)st.st_size,
@@ -68,7 +75,7 @@ static bool look_at_file(const char *folder, struct verify_file *f)
     return false;
 }
 
-static void compare(const struct rehash_seen *seen, struct verify_file *f)
+static void compare_hashes(const struct rehash_seen *seen, struct verify_file *f)
 {
     const struct record_file *want = f->record;
     if (record_matches(want, seen)) {
@@ -82,8 +89,8 @@ static void compare(const struct rehash_seen *seen, struct verify_file *f)
              xxh3 ? want->hex.xxh3 : want->hex.digest);
 }
 
-/* An error without a number is about us: no memory, or a hook that stops. INVALID ones are about
- * the file. */
+/* An error without a number is ours (out of memory, a hook that stops), unless it is INVALID, which
+ * is the file's. */
 static bool is_ours(const struct err *err)
 {
     return err->kind != ERR_INVALID && (err->code == 0 || err->code == ENOMEM);
@@ -94,19 +101,19 @@ static int compare_file(struct rehash *r, const char *folder, struct verify_file
 {
     const struct rehash_file at = {folder, f->record->path, f->record->digest};
     struct rehash_seen seen;
-    if (!look_at_file(folder, f)) {
+    if (!check_without_reading(folder, f)) {
         return 0;
     }
     struct err e = {0};
     if (rehash_file(r, &at, &seen, &e) == 0) {
-        compare(&seen, f);
+        compare_hashes(&seen, f);
         return 0;
     }
     if (is_ours(&e)) {
         *err = e;
         return -1;
     }
-    fail(f, e.code, e.msg);
+    set_failure(f, e.code, e.msg);
     return 0;
 }
 
@@ -125,14 +132,14 @@ int verify_files(struct rehash *r, const char *folder, const struct record *reco
 
 /* --- the manifests --- */
 
-static void say_difference(char why[static VERIFY_WHY], const char *name, const char *what,
-                           const char *path)
+static void write_difference(char why[static VERIFY_WHY], const char *name, const char *what,
+                             const char *path)
 {
     char shown[TREE_SHOWN];
     snprintf(why, VERIFY_WHY, "%.100s %s %.150s", name, what, tree_shown(path, shown));
 }
 
-/* A share may have the file under another form of its name, and then the manifest lists that. */
+/* A share may know the file by another form of its name; the manifest then lists that form. */
 static const char *listed_hash(const struct manifest *m, const char *path)
 {
     const char *hash = manifest_find(m, path);
@@ -162,23 +169,23 @@ static void compare_lines(const struct manifest *m, const struct record *record,
         const struct record_file *f = &record->files[i];
         const char *listed = listed_hash(m, f->path);
         if (listed == NULL) {
-            say_difference(why, name, "does not list", f->path);
+            write_difference(why, name, "does not list", f->path);
         } else if (strcmp(listed, digest ? f->hex.digest : f->hex.xxh3) != 0) {
-            say_difference(why, name, "has another hash of", f->path);
+            write_difference(why, name, "has another hash of", f->path);
         }
     }
     for (size_t i = 0; m->n != record->n && i < m->n && why[0] == '\0'; i++) {
         if (!is_recorded(record, m->lines[i].path)) {
-            say_difference(why, name, "lists what was not recorded:", m->lines[i].path);
+            write_difference(why, name, "lists a file that was not recorded:", m->lines[i].path);
         }
     }
     if (why[0] == '\0' && m->n != record->n) {
-        say_difference(why, name, "lists a file twice", "");
+        write_difference(why, name, "lists a file twice", "");
     }
 }
 
-static int check_one(const char *folder, const char *id, const struct record *record, bool digest,
-                     char why[static VERIFY_WHY], struct err *err)
+static int check_manifest(const char *folder, const char *id, const struct record *record,
+                          bool digest, char why[static VERIFY_WHY], struct err *err)
 {
     char name[MANIFEST_NAME_ROOM];
     struct manifest m = {0};
@@ -218,11 +225,12 @@ int verify_manifests(const char *folder, const char *id, const struct record *re
     if (!all_have(record, false)) {
         return 0;
     }
-    if (check_one(folder, id, record, false, why, err) != 0) {
+    if (check_manifest(folder, id, record, false, why, err) != 0) {
         return -1;
     }
-    return why[0] == '\0' && all_have(record, true) ? check_one(folder, id, record, true, why, err)
-                                                    : 0;
+    return why[0] == '\0' && all_have(record, true)
+               ? check_manifest(folder, id, record, true, why, err)
+               : 0;
 }
 
 void verify_one_init(struct verify_one *one, const char *id)

@@ -7,7 +7,7 @@
 #include "common/task/alert.h"
 #include "common/task/task.h"
 
-#define TRIES 5 /* others write to the raw file as well */
+#define TRIES 5 /* other processes write to the raw file, too */
 
 static bool is_copied(const bson_t *raw)
 {
@@ -23,31 +23,31 @@ static bool same_field(const bson_t *a, const bson_t *b, const char *field)
 
 static struct db_change change_of_backup(const void *found, const bson_t *raw)
 {
-    const struct scrub_found *f = found;
+    const struct verify_found_backup *f = found;
     return raw_file_backup_verified(raw, &(struct raw_damage){f->files, f->n, f->by});
 }
 
-static bool differs(const struct scrub_original *f)
+static bool differs(const struct verify_found_original *f)
 {
     return strcmp(f->state, "differs") == 0;
 }
 
-/* That it is the same is no news, unless it was thought to differ. */
+/* "same" is news only if it was thought to differ. */
 static struct db_change change_of_original(const void *found, const bson_t *raw)
 {
-    const struct scrub_original *f = found;
+    const struct verify_found_original *f = found;
     return raw_file_original_verified(raw, &(struct raw_original){f->state, f->by, f->why},
                                       differs(f) || !original_is_safe(raw));
 }
 
-/* What is to be written, as long as the raw file is what was read. */
+/* What to write while the raw file is still as it was read. */
 struct noting {
     const bson_t *read;
     struct db_change (*change)(const void *found, const bson_t *raw);
     const void *found;
 };
 
-/* *raw becomes the document as it is now; *stale when it is no longer what was read. */
+/* *raw becomes the present document; *stale: its files or backup status have changed since. */
 static int reload(struct db *db, bson_t **raw, const struct noting *n, bool *stale, struct err *err)
 {
     bson_t *now = NULL;
@@ -78,14 +78,18 @@ static int write_down(struct db *db, const struct noting *n, bool *stale, struct
             return *stale ? 0 : -1;
         }
     }
-    return ERR(err, ERR_TRANSIENT, 0, "%s changes all the time", doc_str(n->read, "_id", "?"));
+    return ERR(err, ERR_TRANSIENT, 0,
+               "%s keeps changing, nothing was recorded: run trawl verify again",
+               doc_str(n->read, "_id", "?"));
 }
 
-/* The mark blocks removal, so it comes first; and goes last. */
-int scrub_note(struct db *db, const struct scrub_found *f, bool *stale, struct err *err)
+/* The mark blocks removal, so it is set before the alert opens and removed after the alert is
+ * closed. */
+int verify_note_backup(struct db *db, const struct verify_found_backup *f, bool *stale,
+                       struct err *err)
 {
     const struct alert alert = {
-        .kind = SCRUB_ALERT, .raw_file = doc_str(f->raw, "_id", ""), .text = f->text, .by = f->by};
+        .kind = VERIFY_ALERT, .raw_file = doc_str(f->raw, "_id", ""), .text = f->text, .by = f->by};
     *stale = false;
     if (f->n == 0 && alert_close(db, &alert, err) != 0) {
         return -1;
@@ -97,8 +101,9 @@ int scrub_note(struct db *db, const struct scrub_found *f, bool *stale, struct e
     return f->n > 0 && !*stale ? alert_open(db, &alert, err) : 0;
 }
 
-/* Trawl copies an original again that is still where it was acquired: no alert for it. */
-int scrub_note_original(struct db *db, const struct scrub_original *f, bool *stale, struct err *err)
+/* No alert for an original that is still where it was acquired, because Trawl copies it again. */
+int verify_note_original(struct db *db, const struct verify_found_original *f, bool *stale,
+                         struct err *err)
 {
     const struct noting n = {.read = f->raw, .change = change_of_original, .found = f};
     const struct alert alert = {.kind = ORIGINAL_ALERT,
@@ -116,7 +121,7 @@ int scrub_note_original(struct db *db, const struct scrub_original *f, bool *sta
     return differs(f) && moved && !*stale ? alert_open(db, &alert, err) : 0;
 }
 
-int scrub_is_still(struct db *db, const bson_t *raw, bool *still, struct err *err)
+int verify_backup_is_settled(struct db *db, const bson_t *raw, bool *still, struct err *err)
 {
     AUTO(free) char *id = task_id(doc_str(raw, "_id", ""), "copy", NULL);
     AUTO(bson_destroy) bson_t *task = NULL;

@@ -1,3 +1,10 @@
+/*
+ * verify_source.c - finds the original of a raw file, compares it, and records the result.
+ *
+ * The original is in the instrument's folder, or in its Backup after the move. The share is proven
+ * before, and again when anything differs, because an absent share looks like originals that are
+ * gone. A result that the raw file's document has outrun is dropped (skip).
+ */
 #include "ops/verify_source.h"
 
 #include <stdlib.h>
@@ -30,7 +37,7 @@ static bool is_moved(const bson_t *raw)
     return strcmp(doc_str(raw, "instrument_file_status", ""), "moved") == 0;
 }
 
-/* In Backup a raw file has the names that it has in the pool. */
+/* In Backup a raw file has the same names as in the pool. */
 static int use_names_of_backup(struct original *o, struct err *err)
 {
     for (size_t i = 0; i < o->n; i++) {
@@ -62,8 +69,8 @@ static int find_place(const struct verify_source *v, const bson_t *raw, const st
     return p->folder != NULL ? 0 : err_no_memory(err);
 }
 
-/* An absent share looks like originals that are gone. */
-static int prove(const struct verify_source *v, const struct place *p, struct err *err)
+/* Prove the share: an absent one looks like originals that are gone. */
+static int prove_share(const struct verify_source *v, const struct place *p, struct err *err)
 {
     char location[MOUNT_LOCATION_MAX];
     snprintf(location, sizeof location, LOCATION_INSTRUMENT "%s", p->instrument->id);
@@ -71,18 +78,18 @@ static int prove(const struct verify_source *v, const struct place *p, struct er
     return mounts_check(v->mounts, &need, err);
 }
 
-/* --- noting --- */
+/* --- recording --- */
 
 struct marking {
     struct db *db;
-    const struct scrub_original *found;
+    const struct verify_found_original *found;
     bool *stale;
 };
 
-static int mark(void *ctx, bool *won, bson_t *after, struct err *err)
+static int run_mark(void *ctx, bool *won, bson_t *after, struct err *err)
 {
     struct marking *m = ctx;
-    if (scrub_note_original(m->db, m->found, m->stale, err) != 0) {
+    if (verify_note_original(m->db, m->found, m->stale, err) != 0) {
         return -1;
     }
     *won = !*m->stale;
@@ -90,22 +97,22 @@ static int mark(void *ctx, bool *won, bson_t *after, struct err *err)
     return 0;
 }
 
-/* Only a mark that is set or taken away is an entry of the log. */
-static int note_original(const struct verify_source *v, const bson_t *raw,
+/* Only setting or removing the mark makes an entry in the audit. */
+static int record_result(const struct verify_source *v, const bson_t *raw,
                          const struct original_seen *seen, bool *stale, struct err *err)
 {
-    char text[ORIGINAL_SAID];
+    char text[ORIGINAL_PROBLEM];
     bool differs = seen->state == ORIGINAL_DIFFERS;
     AUTO(free) char *why = path_escape(seen->why); /* may name the file */
     snprintf(text, sizeof text, "its original is not what was backed up: %.300s",
              why != NULL ? why : "?");
-    const struct scrub_original f = {.raw = raw,
-                                     .state = original_state_name(seen->state),
-                                     .why = why != NULL ? why : "",
-                                     .text = text,
-                                     .by = v->ops->by};
+    const struct verify_found_original f = {.raw = raw,
+                                            .state = original_state_name(seen->state),
+                                            .why = why != NULL ? why : "",
+                                            .text = text,
+                                            .by = v->ops->by};
     if (!differs && original_is_safe(raw)) {
-        return scrub_note_original(v->ops->db, &f, stale, err);
+        return verify_note_original(v->ops->db, &f, stale, err);
     }
     struct marking m = {v->ops->db, &f, stale};
     AUTO(bson_destroy)
@@ -115,7 +122,7 @@ static int note_original(const struct verify_source *v, const bson_t *raw,
                                     .by = f.by,
                                     .why = differs ? text : "its original is what was backed up",
                                     .before = before,
-                                    .run = mark,
+                                    .run = run_mark,
                                     .ctx = &m};
     bool won;
     if (differs && v->log) {
@@ -126,19 +133,19 @@ static int note_original(const struct verify_source *v, const bson_t *raw,
 
 /* --- one raw file --- */
 
-/* NULL: it is where its document says, and stays there while it is read. */
+/* NULL: it can be compared; nothing has removed it or is moving it. */
 static const char *why_not_now(const bson_t *raw)
 {
     const char *retire = doc_str(raw, "retire", "");
     return strcmp(doc_str(raw, "instrument_file_status", ""), "purged") == 0
                ? "its original was removed from the instrument"
            : strcmp(retire, "moving") == 0 || strcmp(retire, "removing") == 0
-               ? "its original is just being moved or removed"
+               ? "its original is being moved or removed; try again when that has ended"
                : NULL;
 }
 
-static int compare(const struct verify_source *v, const struct place *p, const struct record *r,
-                   struct original_seen *seen, struct err *err)
+static int compare_original(const struct verify_source *v, const struct place *p,
+                            const struct record *r, struct original_seen *seen, struct err *err)
 {
     const struct original_look look = {.folder = p->folder,
                                        .members = p->names.members,
@@ -149,10 +156,10 @@ static int compare(const struct verify_source *v, const struct place *p, const s
         return -1;
     }
     bool doubtful = seen->state != ORIGINAL_SAME;
-    return doubtful ? prove(v, p, err) : 0;
+    return doubtful ? prove_share(v, p, err) : 0;
 }
 
-static void show(const struct original_seen *seen, struct verify_one *one)
+static void set_result(const struct original_seen *seen, struct verify_one *one)
 {
     bool bad = seen->state == ORIGINAL_DIFFERS || seen->state == ORIGINAL_BUSY;
     AUTO(free) char *why = path_escape(seen->why);
@@ -163,21 +170,21 @@ static void show(const struct original_seen *seen, struct verify_one *one)
     snprintf(one->why, sizeof one->why, "%.290s", why != NULL ? why : "");
 }
 
-static int look_at(const struct verify_source *v, const bson_t *raw, const struct record *r,
-                   struct verify_one *one, bool *skip, struct err *err)
+static int verify_original(const struct verify_source *v, const bson_t *raw, const struct record *r,
+                           struct verify_one *one, bool *skip, struct err *err)
 {
     __attribute__((cleanup(auto_place_fini))) struct place p = {0};
     struct original_seen seen = {0};
     bool stale = false;
-    int rc = find_place(v, raw, r, &p, err) != 0 || prove(v, &p, err) != 0 ||
-                     compare(v, &p, r, &seen, err) != 0
+    int rc = find_place(v, raw, r, &p, err) != 0 || prove_share(v, &p, err) != 0 ||
+                     compare_original(v, &p, r, &seen, err) != 0
                  ? -1
                  : 0;
     if (rc == 0 && seen.state != ORIGINAL_BUSY) {
-        rc = note_original(v, raw, &seen, &stale, err);
+        rc = record_result(v, raw, &seen, &stale, err);
     }
     if (rc == 0) {
-        show(&seen, one);
+        set_result(&seen, one);
         *skip = stale;
     }
     original_seen_fini(&seen);
@@ -194,10 +201,13 @@ int verify_source(const struct verify_source *v, const bson_t *raw, struct verif
         snprintf(one->why, sizeof one->why, "%s", not_now);
         return 0;
     }
-    int rc = record_load(&record, raw, err) != 0 ? -1 : look_at(v, raw, &record, one, skip, err);
+    int rc =
+        record_load(&record, raw, err) != 0 ? -1 : verify_original(v, raw, &record, one, skip, err);
     record_fini(&record);
     if (rc == 0 && *skip) {
-        snprintf(one->why, sizeof one->why, "it is being copied or moved, or no longer copied");
+        snprintf(one->why, sizeof one->why,
+                 "it changed while it was compared (a new copy, a move); try again when no task of "
+                 "it runs");
     }
     return rc;
 }

@@ -1,6 +1,6 @@
 /*
- * verify_source.h - trawl verify --source: the original of one raw file, where it is now, compared
- * with the record of its backup, and what was found noted.
+ * verify_source.h - trawl verify --source: compares the original of one raw file, where it is now,
+ * with the record of its backup, and records the result.
  */
 #ifndef OPS_VERIFY_SOURCE_H
 #define OPS_VERIFY_SOURCE_H
@@ -10,13 +10,13 @@
 
 struct verify_source {
     const struct ops *ops;
-    bool log; /* that an original differs: no person sees it on a screen */
+    bool log; /* log an original that differs, because nobody watches the screen */
     struct mounts *mounts;
     struct rehash *hash;
 };
-/* Fills one's n, bad, state and why. *skip = true, why says it: there is nothing to compare now. -1
- * with ERR_HOLD when the instrument's share is not proven, ERR_INVALID for a document that cannot
- * be used. */
+/* Fills one's n, bad, state and why. *skip = true: there is nothing to compare now; why has the
+ * reason. -1 with ERR_HOLD when the instrument's share is not proven, ERR_INVALID for a document
+ * that cannot be used. */
 int verify_source(const struct verify_source *v, const bson_t *raw, struct verify_one *one,
                   bool *skip, struct err *err) __attribute__((nonnull, warn_unused_result));
 #endif

@@ -1,6 +1,7 @@
 /*
- * why.c - one function a state; the order of the checks inside is the order in which the scheduler
- * meets the obstacles, so the answer names the first that counts.
+ * why.c - explains tasks and raw files, one function for each state. Checks come in the order in
+ * which the scheduler meets the obstacles, so the answer names the first that matters. Every answer
+ * ends with the next step, or says that no action is needed.
  */
 #include "ops/why.h"
 
@@ -45,7 +46,7 @@ const char *why_reason_name(enum why_reason r)
     return names[r];
 }
 
-void why_say(struct why *out, enum why_reason reason, const char *fmt, ...)
+void why_set(struct why *out, enum why_reason reason, const char *fmt, ...)
 {
     va_list ap;
     out->reason = reason;
@@ -54,7 +55,7 @@ void why_say(struct why *out, enum why_reason reason, const char *fmt, ...)
     va_end(ap);
 }
 
-void why_next(struct why *out, const char *fmt, ...)
+void why_set_next(struct why *out, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -85,45 +86,46 @@ int64_t why_threads(const struct why_facts *f, const char *kind, int64_t *free_t
     return threads;
 }
 
-bool why_nobody_runs(const struct why_facts *f, const char *kind, struct why *out)
+bool why_no_worker(const struct why_facts *f, const char *kind, struct why *out)
 {
     int64_t free_threads = 0;
     if (why_threads(f, kind, &free_threads) > 0) {
         return false;
     }
-    why_say(out, WHY_NO_WORKER, "no worker that runs %s is alive", kind);
-    why_next(out, "start one: trawl-worker --kinds %s", kind);
+    why_set(out, WHY_NO_WORKER, "no worker that runs %s is alive", kind);
+    why_set_next(out, "start one: trawl-worker --kinds %s", kind);
     return true;
 }
 
-bool why_nobody_leads(const struct why_facts *f, struct why *out)
+bool why_no_leader(const struct why_facts *f, struct why *out)
 {
     if (f->led) {
         return false;
     }
-    why_say(out, WHY_NO_LEADER, "no scheduler leads");
-    why_next(out, "start one: trawl-scheduler");
+    why_set(out, WHY_NO_LEADER, "no scheduler leads");
+    why_set_next(out, "start one: trawl-scheduler");
     return true;
 }
 
 static void why_admitted(const struct why_facts *f, const bson_t *task, struct why *out)
 {
     char wait[TEXT_SHORT];
-    if (why_nobody_runs(f, doc_str(task, "kind", "?"), out) || why_nobody_leads(f, out)) {
+    if (why_no_worker(f, doc_str(task, "kind", "?"), out) || why_no_leader(f, out)) {
         return;
     }
     text_duration(f->now_ms - doc_i64(task, "admitted_at", f->now_ms), wait);
     int64_t free_threads = 0;
     int64_t threads = why_threads(f, doc_str(task, "kind", "?"), &free_threads);
     if (free_threads <= 0) {
-        why_say(out, WHY_WORKERS_BUSY,
+        why_set(out, WHY_WORKERS_BUSY,
                 "admitted %s ago; all %" PRId64 " threads that run %s are busy", wait, threads,
                 doc_str(task, "kind", "?"));
-        why_next(out, "goes on when one is free; another trawl-worker would take it at once");
+        why_set_next(out, "starts when one is free; to start it now, add another trawl-worker");
         return;
     }
-    why_say(out, WHY_UNCLAIMED, "admitted %s ago, no worker has claimed it yet", wait);
-    why_next(out, "it is published again every second until a worker with a free thread takes it");
+    why_set(out, WHY_UNCLAIMED, "admitted %s ago, no worker has claimed it yet", wait);
+    why_set_next(
+        out, "no action needed: it is published again until a worker with a free thread takes it");
 }
 
 bool why_run_of(const struct docs *workers, const char *task, const char **worker, bson_t *view)
@@ -154,19 +156,20 @@ static void why_running(const struct why_facts *f, const bson_t *task, struct wh
     text_duration(f->now_ms - doc_i64(task, "started_at", f->now_ms), since);
     if (!why_run_of(f->workers, id_of(task), &worker, &run)) {
         bool lives = docs_by_id(f->workers, worker) != NULL;
-        why_say(out, WHY_RUNNING, "has run for %s on %s, which %s", since, worker,
-                lives ? "has not yet said how far it is" : "gives no sign of life");
-        why_next(out, "%s",
-                 lives ? "no action needed" : "the scheduler gives it to another worker");
+        why_set(out, WHY_RUNNING, "has been running on %s for %s; the worker %s", worker, since,
+                lives ? "has not reported its progress yet" : "gives no sign of life");
+        why_set_next(out, "%s",
+                     lives ? "no action needed"
+                           : "no action needed: the scheduler gives it to another worker");
         return;
     }
     const char *done = text_percent(doc_i64(&run, "done", 0), doc_i64(&run, "total", 0), percent);
-    why_say(out, WHY_RUNNING, "has run for %s on %s, step %s%s%s", since, worker,
+    why_set(out, WHY_RUNNING, "has been running on %s for %s, step %s%s%s", worker, since,
             doc_str(&run, "step", "?"), done[0] != '\0' ? ", " : "", done);
-    why_next(out, "no action needed; to stop it: trawl task cancel %s", id_of(task));
+    why_set_next(out, "no action needed; to stop it: trawl task cancel %s", id_of(task));
 }
 
-/* What the job is, and where to look at it oneself. */
+/* What the job is called, and the command that shows it. */
 struct parked_job {
     const char *what, *look;
 };
@@ -183,31 +186,31 @@ static struct parked_job job_of(const bson_t *task)
     return (struct parked_job){"SLURM job", "squeue -j"};
 }
 
-static bool nobody_watches(const struct why_facts *f, const bson_t *task, struct why *out)
+static bool no_watcher(const struct why_facts *f, const bson_t *task, struct why *out)
 {
     int64_t free_threads = 0;
     if (why_threads(f, doc_str(task, "kind", ""), &free_threads) > 0) {
         return false;
     }
-    why_next(out, "no worker watches the job: start trawl-worker --kinds %s",
-             doc_str(task, "kind", "?"));
+    why_set_next(out, "no worker watches the job: start trawl-worker --kinds %s",
+                 doc_str(task, "kind", "?"));
     return true;
 }
 
-/* Its worker, the watcher of its job or the scheduler ends it: whoever has it. */
+/* Its worker, the watcher of its job or the scheduler ends it, whichever has it. */
 static void why_cancelling(const struct why_facts *f, const bson_t *task, struct why *out)
 {
     const char *state = doc_str(task, "state", "");
-    why_say(out, WHY_CANCELLING, "%s asked to stop it; it is still %s",
+    why_set(out, WHY_CANCELLING, "%s asked to stop it; it is still %s",
             doc_str(task, "cancel.by", "somebody"), state);
     bool job_lives = strcmp(state, "parked") == 0 && !doc_has(task, "parked.ended");
-    if (job_lives && nobody_watches(f, task, out)) {
+    if (job_lives && no_watcher(f, task, out)) {
         return;
     }
     if (!f->led && strcmp(state, "running") != 0) {
-        why_next(out, "no scheduler leads: start trawl-scheduler");
+        why_set_next(out, "no scheduler leads: start trawl-scheduler");
     } else {
-        why_next(out, "stops by itself at the next safe point");
+        why_set_next(out, "no action needed: it stops at the next safe point");
     }
 }
 
@@ -220,18 +223,18 @@ static void why_parked(const struct why_facts *f, const bson_t *task, struct why
     snprintf(job, sizeof job, "%" PRId64, doc_i64(task, "parked.job_id", 0));
     const char *name = doc_str(task, "parked.job_id", job);
     if (ended) {
-        why_say(out, WHY_PARKED, "%s %s has ended (%s): the scheduler wakes the task", kind.what,
+        why_set(out, WHY_PARKED, "%s %s has ended (%s): the scheduler wakes the task", kind.what,
                 name, doc_str(task, "parked.ended.state", "?"));
         if (!f->led) {
-            why_next(out, "no scheduler leads: start trawl-scheduler");
+            why_set_next(out, "no scheduler leads: start trawl-scheduler");
         }
         return;
     }
     const char *job_state = doc_str(task, "parked.state", "");
-    why_say(out, WHY_PARKED, "waits for %s %s%s%s%s%s", kind.what, name,
+    why_set(out, WHY_PARKED, "waits for %s %s%s%s%s%s", kind.what, name,
             cluster[0] != '\0' ? " on " : "", cluster, job_state[0] != '\0' ? ", which is " : "",
             job_state);
-    if (nobody_watches(f, task, out)) {
+    if (no_watcher(f, task, out)) {
         return;
     }
     bool on_cluster = strcmp(doc_str(task, "parked.engine", "slurm"), "slurm") == 0;
@@ -240,26 +243,28 @@ static void why_parked(const struct why_facts *f, const bson_t *task, struct why
         size_t used = strlen(out->what);
         text_duration(f->now_ms - doc_i64(f->watcher, "silent.since", f->now_ms), since);
         snprintf(out->what + used, sizeof out->what - used,
-                 " as far as is known: the cluster has not answered for %s: %.300s", since,
+                 ", as last known: the cluster has not answered for %s: %.300s", since,
                  doc_str(f->watcher, "silent.msg", "?"));
-        why_next(out, "no action needed: it goes on when the cluster answers");
+        why_set_next(out, "no action needed: it resumes when the cluster answers");
     } else {
-        why_next(out, "goes on when the job ends (%s %s); to stop it: trawl task cancel %s",
-                 kind.look, name, id_of(task));
+        why_set_next(out,
+                     "no action needed: it resumes when the job ends (%s %s); to stop it: trawl "
+                     "task cancel %s",
+                     kind.look, name, id_of(task));
     }
 }
 
 static void why_failed(const bson_t *task, struct why *out)
 {
     const char *step = doc_str(task, "error.step", "");
-    why_say(out, WHY_FAILED, "%s%s%s: %s", doc_str(task, "state", "failed"),
+    why_set(out, WHY_FAILED, "%s%s%s: %s", doc_str(task, "state", "failed"),
             step[0] != '\0' ? " in step " : "", step,
-            doc_str(task, "error.msg", "no error is noted"));
-    why_next(out, "put that right, then: trawl task retry %s", id_of(task));
+            doc_str(task, "error.msg", "no error was recorded"));
+    why_set_next(out, "fix the cause, then: trawl task retry %s", id_of(task));
 }
 
 /* ": too few spectra", or nothing. */
-static const char *reason_of(const bson_t *task, const char *path, char buf[static 420])
+static const char *append_reason(const bson_t *task, const char *path, char buf[static 420])
 {
     const char *why = doc_str(task, path, "");
     snprintf(buf, 420, "%s%.400s", why[0] != '\0' ? ": " : "", why);
@@ -270,24 +275,25 @@ static void why_ended(const bson_t *task, enum task_state state, struct why *out
 {
     char why[420];
     if (state == TASK_DONE) {
-        why_say(out, WHY_DONE, "done");
+        why_set(out, WHY_DONE, "done");
         return;
     }
-    why_next(out, "trawl task retry %s", id_of(task));
+    why_set_next(out, "to run it again: trawl task retry %s", id_of(task));
     if (state == TASK_CANCELLED) {
-        why_say(out, WHY_CANCELLED, "cancelled by %s%s", doc_str(task, "cancel.by", "somebody"),
-                reason_of(task, "cancel.why", why));
+        why_set(out, WHY_CANCELLED, "cancelled by %s%s", doc_str(task, "cancel.by", "somebody"),
+                append_reason(task, "cancel.why", why));
     } else if (state == TASK_SKIPPED && doc_has(task, "skipped.because")) {
-        why_say(out, WHY_SKIPPED, "skipped with %s by %s%s", doc_str(task, "skipped.because", "?"),
-                doc_str(task, "skipped.by", "?"), reason_of(task, "skipped.why", why));
-        why_next(out, "trawl task retry %s --tree", doc_str(task, "skipped.because", "?"));
+        why_set(out, WHY_SKIPPED, "skipped with %s by %s%s", doc_str(task, "skipped.because", "?"),
+                doc_str(task, "skipped.by", "?"), append_reason(task, "skipped.why", why));
+        why_set_next(out, "to run them again: trawl task retry %s --tree",
+                     doc_str(task, "skipped.because", "?"));
     } else if (state == TASK_SKIPPED) {
-        why_say(out, WHY_SKIPPED, "skipped by %s%s", doc_str(task, "skipped.by", "somebody"),
-                reason_of(task, "skipped.why", why));
+        why_set(out, WHY_SKIPPED, "skipped by %s%s", doc_str(task, "skipped.by", "somebody"),
+                append_reason(task, "skipped.why", why));
     } else if (state == TASK_IGNORED) {
-        why_say(out, WHY_IGNORED, "failed (%s), which %s accepted%s",
-                doc_str(task, "error.msg", "no error is noted"),
-                doc_str(task, "ignored.by", "somebody"), reason_of(task, "ignored.why", why));
+        why_set(out, WHY_IGNORED, "failed (%s), which %s accepted%s",
+                doc_str(task, "error.msg", "no error was recorded"),
+                doc_str(task, "ignored.by", "somebody"), append_reason(task, "ignored.why", why));
     } else {
         why_failed(task, out);
     }
@@ -298,7 +304,7 @@ void why_task(const struct why_facts *f, const bson_t *task, struct why *out)
     enum task_state state;
     *out = (struct why){.reason = WHY_PLANNING};
     if (task_state_parse(doc_str(task, "state", ""), &state) != 0) {
-        why_say(out, WHY_FAILED, "its state '%s' is unknown to this version",
+        why_set(out, WHY_FAILED, "its state '%s' is unknown to this version of trawl",
                 doc_str(task, "state", ""));
         return;
     }
@@ -335,36 +341,38 @@ static void why_ended_raw_file(const bson_t *raw, const struct docs *tasks, stru
     const char *status = doc_str(raw, "status", "?");
     const char *details = doc_str(raw, "status_details", "");
     if (raw_file_status(raw) == RAW_IGNORED) {
-        why_say(out, WHY_IGNORED, "ignored%s%s", details[0] != '\0' ? ": " : "", details);
+        why_set(out, WHY_IGNORED, "ignored%s%s", details[0] != '\0' ? ": " : "", details);
     } else if (raw_status_is_error(raw_file_status(raw))) {
-        why_say(out, WHY_FAILED, "%s%s%s", status, details[0] != '\0' ? ": " : "", details);
-        why_next(out, "%s",
-                 count_tasks(tasks, false) > 0 ? "retry the task that failed or was cancelled"
-                                               : "look at the file on the instrument");
+        why_set(out, WHY_FAILED, "%s%s%s", status, details[0] != '\0' ? ": " : "", details);
+        why_set_next(out, "%s",
+                     count_tasks(tasks, false) > 0
+                         ? "retry the task that failed or was cancelled (trawl task retry <task>)"
+                         : "check the file on the instrument");
     } else {
-        why_say(out, WHY_DONE, "%s: nothing is left to do", status);
+        why_set(out, WHY_DONE, "%s: nothing is left to do", status);
     }
 }
 
-/* Whatever else is done with it: it must not be taken for safe. */
+/* Comes before everything else, because nobody must take it for safe. */
 static void why_original(const struct why_facts *f, const bson_t *raw, struct why *out)
 {
-    char says[ORIGINAL_SAID], since[TEXT_SHORT];
+    char says[ORIGINAL_PROBLEM], since[TEXT_SHORT];
     const char *id = doc_str(raw, "_id", "?");
     bool moved = strcmp(doc_str(raw, "instrument_file_status", ""), "moved") == 0;
     text_duration(f->now_ms - doc_i64(raw, "original.at", f->now_ms), since);
-    why_say(out, WHY_ORIGINAL, "%s, %s (seen %s ago)", doc_str(raw, "status", "?"),
-            original_says(raw, says), since);
+    why_set(out, WHY_ORIGINAL, "%s, %s (seen %s ago)", doc_str(raw, "status", "?"),
+            original_problem(raw, says), since);
     if (moved) {
-        why_next(out,
-                 "it is in Backup of %s, and is not removed: where it is the right one, move it "
-                 "from there into the instrument's folder, and it is acquired as a new raw file; "
-                 "where its backup is, delete it; then: trawl verify --source %s",
-                 doc_str(raw, "instrument_id", "?"), id);
+        why_set_next(
+            out,
+            "it is in Backup of %s and will not be removed. If it is the right one, move it "
+            "into the instrument's folder: it is acquired as a new raw file. If its backup is "
+            "the right one, delete it. Then: trawl verify --source %s",
+            doc_str(raw, "instrument_id", "?"), id);
     } else {
-        why_next(out, "%s",
-                 f->led ? "no action needed: the scheduler compares it, or has it copied again"
-                        : "no scheduler leads: start trawl-scheduler");
+        why_set_next(out, "%s",
+                     f->led ? "no action needed: the scheduler compares it, or has it copied again"
+                            : "no scheduler leads: start trawl-scheduler");
     }
 }
 
@@ -381,12 +389,12 @@ void why_raw_file(const struct why_facts *f, const bson_t *raw, const struct doc
     } else if (!original_is_safe(raw)) {
         why_original(f, raw, out);
     } else if (open > 0) {
-        why_say(out, WHY_TASKS_OPEN, "%s: %zu task%s open", status, open,
+        why_set(out, WHY_TASKS_OPEN, "%s: %zu task%s open", status, open,
                 open > 1 ? "s are" : " is");
     } else if (done || raw_status_is_error(s)) {
         why_ended_raw_file(raw, tasks, out);
-    } else if (!why_nobody_leads(f, out)) {
-        why_say(out, WHY_PLANNING, "%s: the scheduler has not planned what comes next", status);
-        why_next(out, "no action needed: it goes on within seconds");
+    } else if (!why_no_leader(f, out)) {
+        why_set(out, WHY_PLANNING, "%s: the scheduler has not planned what comes next", status);
+        why_set_next(out, "no action needed: that takes seconds");
     }
 }

@@ -1,4 +1,4 @@
-/* why_pool.c - what a pool is doing. */
+/* why_pool.c - what a pool is doing, and what its next task waits for. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -31,17 +31,18 @@ void why_pool(const struct why_facts *f, const bson_t *pool, struct why *out)
         return;
     }
     if (due == 0) {
-        why_say(out, WHY_DONE, "%" PRId64 " of %" PRId64 " slots are taken, and nothing waits%s",
+        why_set(out, WHY_DONE, "%" PRId64 " of %" PRId64 " slots are taken, and nothing waits%s",
                 used, slots, later > 0 ? " for one" : "");
         if (later > 0) {
-            why_next(out, "%" PRId64 " wait for their time: trawl task ls --state ready", later);
+            why_set_next(out, "%" PRId64 " are not due yet: trawl task ls --state ready", later);
         }
         return;
     }
-    if (why_nobody_leads(f, out) || why_nobody_runs(f, task_kind_of_pool(id), out)) {
+    if (why_no_leader(f, out) || why_no_worker(f, task_kind_of_pool(id), out)) {
         return;
     }
-    why_say(out, WHY_QUEUED, "%" PRId64 " of %" PRId64 " slots are taken, %" PRId64 " wait", used,
+    why_set(out, WHY_QUEUED, "%" PRId64 " of %" PRId64 " slots are taken, %" PRId64 " wait", used,
             slots, due);
-    why_next(out, "trawl why <task> shows what each waits for: its instrument's cap, or a thread");
+    why_set_next(out,
+                 "to see what one waits for (its instrument's cap, a thread): trawl why <task>");
 }

@@ -1,9 +1,9 @@
 /*
- * lead.c - lead or stand by, and the passes of the leader.
+ * lead.c - leads or stands by, and makes the passes of the leader.
  *
- * A full pass, every [scheduler] sweep_ms, recomputes from MongoDB what is to be done. Events make
- * a pass come sooner and narrow it to the raw files that were touched; of all others it goes by
- * what was read last.
+ * A full pass, every [scheduler] sweep_ms, recomputes from MongoDB what there is to do. Events
+ * bring a pass forward and narrow it to the raw files that were touched; for all others the pass
+ * uses what was read last.
  */
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -14,7 +14,7 @@
 #define RETRY_MS   1000 /* after a pass that the database did not answer */
 #define STANDBY_MS 500  /* how soon a standby notices that the leader has stopped */
 
-static int prepare(struct scheduler *s, struct err *err)
+static int prepare_database(struct scheduler *s, struct err *err)
 {
     if (!s->prepared && seed(s, err) != 0) {
         return -1;
@@ -24,7 +24,7 @@ static int prepare(struct scheduler *s, struct err *err)
     return 0;
 }
 
-static void renew(struct scheduler *s)
+static void renew_lease(struct scheduler *s)
 {
     struct err err = {0};
     if (lease_tick(s->lease, &err) != 0) {
@@ -34,7 +34,7 @@ static void renew(struct scheduler *s)
     bool held = lease_held(s->lease);
     if (lease_epoch(s->lease) != s->epoch) {
         s->epoch = lease_epoch(s->lease);
-        s->dispatch.cache_valid = false; /* another has led in between */
+        s->dispatch.cache_valid = false; /* another scheduler has led in between */
     }
     if (held != atomic_load(&s->leading)) {
         log_info(held ? "leading" : "standing_by", KV("scheduler", s->id),
@@ -45,14 +45,14 @@ static void renew(struct scheduler *s)
 }
 
 /* model: lead. Renews the lease in the middle of long passes, too; -1 as soon as another scheduler
- * leads, or is to lead because this one stops. */
+ * leads, or this one stops and gives way. */
 static int keep_lease(struct scheduler *s, struct err *err)
 {
     if (wake_is_stopping(&s->wake)) {
         return ERR(err, ERR_CANCELLED, 0, "this scheduler stops");
     }
     if (mono_ms() >= s->renew_at_ms) {
-        renew(s);
+        renew_lease(s);
         int64_t wait = s->cfg->scheduler.lease_ms / 4;
         bool standby = !lease_held(s->lease) && wait > STANDBY_MS;
         s->renew_at_ms = mono_ms() + (standby ? STANDBY_MS : wait);
@@ -88,7 +88,7 @@ static int pass_any_touched(struct scheduler *s, const bson_t *touched, struct e
     return bson_empty(touched) ? 0 : pass_touched(s, touched, err);
 }
 
-/* What was touched since goes on between two parts of a full pass. */
+/* Between two parts of a full pass, serve the raw files touched since. */
 static int pass_news(struct scheduler *s, struct err *err)
 {
     struct wake_news news;
@@ -101,7 +101,7 @@ static int pass_news(struct scheduler *s, struct err *err)
     return rc;
 }
 
-/* Over everything: also what no event speaks of. */
+/* Over everything, including changes that no event reported. */
 static int pass_full(struct scheduler *s, const bson_t *touched, struct err *err)
 {
     return load_all(s, err) != 0 || reap_workers(s, err) != 0 ||
@@ -114,9 +114,9 @@ static int pass_full(struct scheduler *s, const bson_t *touched, struct err *err
                : 0;
 }
 
-static int pass(struct scheduler *s, const bson_t *touched, bool full, struct err *err)
+static int make_pass(struct scheduler *s, const bson_t *touched, bool full, struct err *err)
 {
-    if (prepare(s, err) != 0 ||
+    if (prepare_database(s, err) != 0 ||
         (full ? pass_full(s, touched, err) : pass_touched(s, touched, err)) != 0) {
         return -1;
     }
@@ -130,7 +130,7 @@ static int64_t earlier(int64_t a, int64_t b)
 }
 
 /* How long the brain may sleep: until the sweep or the lease's renewal, and, when it leads and may
- * ask the database (retry_at), the next not_before or a message that is to be sent again. */
+ * ask the database (retry_at), until the next not_before or the next message to repeat. */
 static int64_t nap_ms(const struct scheduler *s, int64_t sweep_at, int64_t retry_at)
 {
     int64_t now = mono_ms();
@@ -147,7 +147,7 @@ static int64_t nap_ms(const struct scheduler *s, int64_t sweep_at, int64_t retry
 static int64_t lead_once(struct scheduler *s, const bson_t *touched, bool full)
 {
     struct err err = {0};
-    if (pass(s, touched, full, &err) == 0) {
+    if (make_pass(s, touched, full, &err) == 0) {
         return 0;
     }
     s->dispatch.cache_valid = false;
@@ -158,7 +158,7 @@ static int64_t lead_once(struct scheduler *s, const bson_t *touched, bool full)
     return RETRY_MS;
 }
 
-/* With thousands of open raw files a full pass takes long; most of the time stays for events. */
+/* With thousands of open raw files a full pass takes long; leave most of the time to events. */
 static int64_t next_sweep(const struct scheduler *s, int64_t began_ms)
 {
     enum { REST = 4 }; /* times the pass's own duration */

@@ -1,10 +1,9 @@
 /*
  * scheduler.h - the scheduler process without its main(). Private to scheduler/.
  *
- *   brain thread        leads or stands by (lead.c); while it leads it makes passes: plan, then
- *                       dispatch; a full pass recomputes everything from MongoDB
- *   instrument threads  one for each share: a hung share stops only itself (watch/)
- *   events thread       librdkafka's; only raises flags (wake.c)
+ * brain thread leads or stands by (lead.c); while it leads it makes passes: plan, then dispatch; a
+ * full pass recomputes everything from MongoDB instrument threads one for each share: a hung share
+ * stops only itself (watch/) events thread librdkafka's; it only raises flags (wake.c)
  */
 #ifndef SCHEDULER_SCHEDULER_H
 #define SCHEDULER_SCHEDULER_H
@@ -58,7 +57,7 @@ AUTO_DEFINE(struct scheduler, scheduler_free);
 /* lead.c: the brain thread. */
 void *lead_main(void *scheduler);
 /* Read the open tasks of these raw files (keys) again, or, when the cache is not valid, all; then a
- * step of dispatching. -1 also when this scheduler does not lead any more. */
+ * step of dispatching. -1 also when this scheduler has stopped leading. */
 int lead_serve(struct scheduler *s, const bson_t *touched, struct err *err)
     __attribute__((warn_unused_result));
 

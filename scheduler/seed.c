@@ -57,11 +57,11 @@ static int seed_settings(struct scheduler *s, struct err *err)
                : 0;
 }
 
-#define DOUBT_MS 5000 /* between two looks for the topics while nobody can be addressed */
+#define DOUBT_MS 5000 /* between two looks for the topics while no worker can be addressed */
 
-/* Without a broker everything that needs none goes on: files are found and tasks are planned. When
- * no worker owns a partition, somebody may have deleted the topics: no message would find it out.
- */
+/* Without a broker, files are still found and tasks planned. When no worker owns a partition,
+ * somebody may have deleted the topics; look for them then, because no message is sent that could
+ * fail. */
 void seed_topics(struct scheduler *s)
 {
     static struct log_gate gate;

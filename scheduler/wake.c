@@ -69,7 +69,7 @@ bool wake_take(struct wake *w, int64_t timeout_ms, struct wake_news *news)
     return go_on;
 }
 
-static void tell_bad(const struct err *why)
+static void log_bad_event(const struct err *why)
 {
     static struct log_gate gate;
     uint64_t missed = 0;
@@ -85,7 +85,7 @@ void wake_on_event(void *ctx, struct bus_msg *msg)
     struct event event;
     bool good = event_decode(msg->data, msg->len, &event, &err) == 0;
     if (!good) {
-        tell_bad(&err);
+        log_bad_event(&err);
     }
     pthread_mutex_lock(&s->wake.lock); /* held while s->events is being set */
     if (good) {

@@ -50,7 +50,7 @@ static int add_name(struct record *r, const char *name, size_t len, struct err *
     return r->names[r->n_names] == NULL ? no_memory(err) : (r->n_names++, 0);
 }
 
-/* Room for one file more, and its checked path. */
+/* Add an empty file with its checked path. */
 static struct record_file *add_file(struct record *r, const char *escaped, struct err *err)
 {
     struct record_file *more =
@@ -153,7 +153,7 @@ static int load_file_info(struct record *r, const bson_t *raw, const bson_t *inf
     return 0;
 }
 
-/* A raw file without any file (an empty .d) has a name nevertheless. */
+/* A raw file without any file (an empty .d) still has a name. */
 static int load_members(struct record *r, const bson_t *raw, struct err *err)
 {
     bson_t list, one;

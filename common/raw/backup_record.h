@@ -2,8 +2,8 @@
  * backup_record.h - what a raw file's document says was backed up: its files with sizes and hashes,
  * its names at the target, and where in the backup location they are. Pure.
  *
- * "files" is ours. A document that only AlphaKraken wrote has "file_info": [size, MD5] by path, in
- * old ones with "<instrument>/<YYYY_MM>/" before it.
+ * "files" is ours. A document that only AlphaKraken wrote has "file_info": [size, MD5] by path; in
+ * old ones "<instrument>/<YYYY_MM>/" precedes the path.
  */
 #ifndef COMMON_RAW_BACKUP_RECORD_H
 #define COMMON_RAW_BACKUP_RECORD_H
@@ -28,7 +28,7 @@ struct record_file {
 struct record {
     struct record_file *files; /* sorted by path */
     size_t n;
-    char **names; /* at the target: "<id>", of a set each file's; bytes, sorted, each once */
+    char **names; /* at the target: "<id>", or each file of a set; bytes, sorted, each once */
     size_t n_names;
     int64_t size;
 };
@@ -45,8 +45,8 @@ const struct record_file *record_find(const struct record *r, const char *path)
 bool record_matches(const struct record_file *f, const struct rehash_seen *seen)
     __attribute__((nonnull));
 
-/* The folder of backup_base_path as our processes see it; free(). INVALID when it is not below the
- * backup location. */
+/* backup_base_path as this process sees it; free(). INVALID when it is not below the backup
+ * location. */
 char *record_folder(const struct config *cfg, const bson_t *raw, struct err *err) OWNED
     __attribute__((nonnull));
 #endif

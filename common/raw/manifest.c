@@ -78,7 +78,7 @@ static int parse_line(struct manifest *m, const char *line, size_t len, struct e
     if (digits < HASH_XXH_HEX - 1 || digits >= HASH_DIGEST_HEX || digits + 3 > len ||
         line[digits] != ' ' || (line[digits + 1] != ' ' && line[digits + 1] != '*') ||
         memchr(line, '\0', len) != NULL) {
-        return ERR(err, ERR_INVALID, 0, "line %zu is no hash and path", m->n + 1);
+        return ERR(err, ERR_INVALID, 0, "line %zu is not '<hash>  <path>'", m->n + 1);
     }
     struct manifest_line *to = add(m, err);
     if (to == NULL) {

@@ -24,11 +24,11 @@ struct manifest {
     struct manifest_line *lines; /* sorted by path */
     size_t n;
 };
-/* `<hash>  <path>` a line. INVALID names the line that is not. manifest_fini frees, also after a
- * failure. */
+/* Parse lines of `<hash> <path>`. INVALID names the first line that is none. manifest_fini frees,
+ * also after a failure. */
 int manifest_parse(const char *text, size_t len, struct manifest *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 void manifest_fini(struct manifest *m) __attribute__((nonnull));
-/* The hash that is listed for a path; NULL when there is none. */
+/* The hash listed for a path; NULL when there is none. */
 const char *manifest_find(const struct manifest *m, const char *path) __attribute__((nonnull));
 #endif

@@ -1,10 +1,10 @@
 /*
  * members.c - which names belong to which raw file. It answers two questions. Is a name a raw file
- * (by the instrument's type: extension, or the glob of a generic one)? And whose is a name in a
- * folder of sets? For the second, fit() measures how much of a name a main file's stem covers;
- * is_mains() lets the main file that covers most have it.
+ * (by the instrument's type: extension, or the glob of a generic one)? And which raw file does a
+ * name in a folder of sets belong to? For the second, fit() measures how much of a name a main
+ * file's stem covers; is_mains() gives the name to the main file that covers most.
  *
- * members_see collects the names that could be main's while a folder is listed, members_settle
+ * members_add collects the names that could be main's while a folder is listed, members_drop_others
  * drops those that fit another main file better. members_read does both for a folder of its own,
  * after it has found out by members_probe whether the folder ignores the case of letters.
  */
@@ -34,7 +34,7 @@ static const char *const extensions[] = {
     [INSTRUMENT_GENERIC] = "",
 };
 
-/* What moving has left behind, or made. */
+/* Names that a move left behind or made. */
 static bool is_retired(const char *name)
 {
     return strcmp(name, RETIRE_FOLDER) == 0 || path_ends_with(name, RETIRE_DUPLICATE, false);
@@ -82,7 +82,7 @@ int members_compare(const struct members_rule *r, const char *a, const char *b)
     return (*a != '\0') - (*b != '\0');
 }
 
-/* name, as far as it goes, against the first len bytes of text; *end: where in name that ends. */
+/* Compare name with the first len bytes of text; *end: where in name they end. */
 static int compare_beginning(const struct members_rule *r, const char *name, const char *text,
                              size_t len, const char **end)
 {
@@ -117,9 +117,9 @@ int members_place(const struct members_rule *r, const char *main, const char *na
     return (unsigned char)*end < '.' ? -1 : 1;
 }
 
-/* --- whose a name is --- */
+/* --- which raw file a name belongs to --- */
 
-size_t members_told_stem(const char *name)
+size_t members_own_stem(const char *name)
 {
     size_t len = strlen(name), wiff = strlen(WIFF), series = strlen(TIMESERIES);
     if (path_ends_with(name, TIMESERIES, true)) {
@@ -142,7 +142,7 @@ static size_t fit(const struct members_rule *r, const char *main, const char *na
     if (strcmp(main, name) == 0) {
         return SIZE_MAX;
     }
-    size_t told = members_told_stem(name);
+    size_t told = members_own_stem(name);
     if (members_is_raw_file(r->instrument, name) || members_place(r, main, name) != 0) {
         return 0;
     }
@@ -161,8 +161,8 @@ bool members_fits(const struct members_rule *r, const char *main, const char *na
 
 bool members_needs_main(const struct instrument *i, const char *name)
 {
-    return members_is_set(i) && name[0] != '.' && !is_retired(name) &&
-           members_told_stem(name) > 0 && !members_is_raw_file(i, name);
+    return members_is_set(i) && name[0] != '.' && !is_retired(name) && members_own_stem(name) > 0 &&
+           !members_is_raw_file(i, name);
 }
 
 static bool is_mains(const struct members *m, const struct members_rule *r, const char *main,
@@ -203,7 +203,7 @@ bool members_has(const struct members *m, const char *name)
     return false;
 }
 
-int members_see(struct members *m, const struct members_rule *r, const char *main, const char *name,
+int members_add(struct members *m, const struct members_rule *r, const char *main, const char *name,
                 struct err *err)
 {
     bool set = members_is_set(r->instrument);
@@ -224,9 +224,9 @@ int members_see(struct members *m, const struct members_rule *r, const char *mai
     return m->names[m->n] != NULL ? (m->n++, 0) : err_no_memory(err);
 }
 
-void members_settle(struct members *m, const struct members_rule *r, const char *main)
+void members_drop_others(struct members *m, const struct members_rule *r, const char *main)
 {
-    size_t kept = 0; /* all stay in the array until each has been judged */
+    size_t kept = 0; /* all stay in the array until each has been decided */
     for (size_t i = 0; i < m->n; i++) {
         if (is_mains(m, r, main, m->names[i])) {
             char *name = m->names[i];
@@ -314,7 +314,7 @@ struct reading {
 static int read_name(void *ctx, const char *name, struct err *err)
 {
     struct reading *r = ctx;
-    return members_see(r->out, r->rule, r->main, name, err);
+    return members_add(r->out, r->rule, r->main, name, err);
 }
 
 int members_read(struct members *out, const struct members_ask *ask, struct err *err)
@@ -329,6 +329,6 @@ int members_read(struct members *out, const struct members_ask *ask, struct err 
     for (size_t i = 0; i < out->n && !known; i++) {
         members_probe(ask->folder, out->names[i], &rule.nocase, &known);
     }
-    members_settle(out, &rule, ask->main);
+    members_drop_others(out, &rule, ask->main);
     return 0;
 }

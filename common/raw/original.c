@@ -5,8 +5,8 @@
  * DIFFERS or FEWER by their bytes. Only while all that is there agrees are the files read and
  * hashed.
  *
- * A look that fails is an answer, BUSY with its reason, unless it is about us (no memory, a hook
- * that stops). The last part reads what was noted of it in the raw file's document.
+ * A failure to read is an answer, BUSY with its reason, unless the cause is ours (out of memory, a
+ * hook that stops). The last part reads the stored result from the raw file's document.
  */
 #include "common/raw/original.h"
 
@@ -70,7 +70,7 @@ int original_load(struct original *o, const bson_t *members, struct err *err)
     return 0;
 }
 
-/* The mark of a collision only the copy has. */
+/* Only the copy's name has the collision prefix. */
 static void append_recorded(const bson_t *raw_file, const struct record *r, bson_t *list)
 {
     const char *mark = doc_str(raw_file, "collision_flag", "");
@@ -117,7 +117,7 @@ void original_seen_fini(struct original_seen *s)
 
 /* --- what is found --- */
 
-static void differs(struct original_seen *out, const char *path, const char *how)
+static void set_differs(struct original_seen *out, const char *path, const char *how)
 {
     char shown[TREE_SHOWN];
     if (out->state != ORIGINAL_DIFFERS) {
@@ -126,8 +126,9 @@ static void differs(struct original_seen *out, const char *path, const char *how
     }
 }
 
-/* A failed look at something: an answer, unless it is about us (no memory, a hook that stops). */
-static int busy(struct original_seen *out, const struct err *why, struct err *err)
+/* A failure to read is the answer BUSY, unless the cause is ours (out of memory, a hook that
+ * stops). */
+static int set_busy(struct original_seen *out, const struct err *why, struct err *err)
 {
     if (why->code == ENOMEM || (why->code == 0 && why->kind != ERR_INVALID)) {
         *err = *why;
@@ -149,7 +150,7 @@ static bool is_below(const char *path, const char *name)
     return strncmp(path, name, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
-/* *found = the recorded file that stands for one that is there; NULL: there is none. */
+/* *found = the record of the file at path; NULL: it is not recorded. */
 static int find_recorded(const struct original_look *l, const char *path,
                          const struct record_file **found, struct err *err)
 {
@@ -185,11 +186,11 @@ static int compare_entry(const struct original_look *l, const struct tree_entry 
         return -1;
     }
     if (e->kind == TREE_OTHER || f == NULL) {
-        differs(out, e->path, "is not in the record of the backup");
+        set_differs(out, e->path, "is not in the record of the backup");
     } else if (e->size != f->size) {
-        snprintf(how, sizeof how, "has %lld bytes, backed up were %lld", (long long)e->size,
+        snprintf(how, sizeof how, "has %lld bytes, its backup has %lld", (long long)e->size,
                  (long long)f->size);
-        differs(out, e->path, how);
+        set_differs(out, e->path, how);
     }
     return 0;
 }
@@ -215,7 +216,7 @@ static struct recorded count_recorded(const struct original_look *l)
     return r;
 }
 
-/* Only called when nothing that is there is new or of another size: the sum tells what is not. */
+/* Called only when no file is new or has another size, so the counts show how many are missing. */
 static void count_missing(const struct original_look *l, struct original_seen *out)
 {
     const struct recorded r = count_recorded(l);
@@ -226,7 +227,7 @@ static void count_missing(const struct original_look *l, struct original_seen *o
     out->missing = r.n - out->files;
     if (out->missing > 0) {
         out->state = 2 * bytes < r.bytes ? ORIGINAL_FEWER : ORIGINAL_DIFFERS;
-        snprintf(out->why, sizeof out->why, "it has %zu files, backed up were %zu", out->files,
+        snprintf(out->why, sizeof out->why, "it has %zu files, its backup has %zu", out->files,
                  r.n);
     }
 }
@@ -236,7 +237,7 @@ static int compare_names(const struct original_look *l, struct original_seen *ou
     for (size_t i = 0; i < l->n; i++) {
         struct err why = {0};
         if (tree_add(&out->tree, l->folder, l->members[i].from, &why) != 0) {
-            return busy(out, &why, err);
+            return set_busy(out, &why, err);
         }
     }
     if (out->tree.n == 0) {
@@ -269,17 +270,17 @@ static int compare_content(const struct original_look *l, const struct tree_entr
     const struct rehash_file at = {l->folder, e->path, f->digest};
     if (rehash_file(l->rehash, &at, &seen, &why) == 0) {
         if (!record_matches(f, &seen)) {
-            differs(out, e->path,
-                    seen.size != f->size ? "is not what was backed up (sizes differ)"
-                                         : "is not what was backed up (hashes differ)");
+            set_differs(out, e->path,
+                        seen.size != f->size ? "is not what was backed up (sizes differ)"
+                                             : "is not what was backed up (hashes differ)");
         }
         return 0;
     }
     if (why.kind == ERR_INVALID && (why.code == 0 || why.code == ELOOP || why.code == ENOTDIR)) {
-        differs(out, e->path, "is no longer a regular file");
+        set_differs(out, e->path, "is no longer a regular file");
         return 0;
     }
-    return busy(out, &why, err);
+    return set_busy(out, &why, err);
 }
 
 int original_compare(const struct original_look *l, struct original_seen *out, struct err *err)
@@ -298,7 +299,7 @@ int original_compare(const struct original_look *l, struct original_seen *out, s
     return 0;
 }
 
-/* --- what is noted of it --- */
+/* --- what its raw file's document says --- */
 
 bool original_is_safe(const bson_t *raw_file)
 {
@@ -306,13 +307,13 @@ bool original_is_safe(const bson_t *raw_file)
     return strcmp(state, "differs") != 0 && strcmp(state, "unsettled") != 0;
 }
 
-const char *original_says(const bson_t *raw_file, char buf[static ORIGINAL_SAID])
+const char *original_problem(const bson_t *raw_file, char buf[static ORIGINAL_PROBLEM])
 {
     const char *why = doc_str(raw_file, "original.why", "");
     buf[0] = '\0';
     if (!original_is_safe(raw_file)) {
         bool settled = strcmp(doc_str(raw_file, "original.state", ""), "differs") == 0;
-        snprintf(buf, ORIGINAL_SAID, "%s%s%.300s",
+        snprintf(buf, ORIGINAL_PROBLEM, "%s%s%.300s",
                  settled ? "its original is not what was backed up"
                          : "its original was touched, and is being compared with its backup",
                  why[0] != '\0' ? ": " : "", why);

@@ -3,8 +3,8 @@
  * (raw_file_plan.c).
  *
  * A change that the index must see grows rev, and sets dirty and updated_at_. Guards: by rev where
- * the whole document was read before; by status where the watch writes, so that a scheduler that
- * does not lead any more changes nothing that the new leader has moved on.
+ * the whole document was read before; by status where the watch writes, so that a deposed leader
+ * changes nothing that the new one has moved on.
  */
 #include "common/raw/raw_file.h"
 
@@ -37,19 +37,18 @@ static_assert(sizeof raw_status_names / sizeof *raw_status_names == RAW_STATUS_C
               "a name for each");
 
 #define BIT(s) (1U << (s))
-/* A look at its original may send back whatever has been acquired. */
+/* A look at its original may send any acquired raw file back. */
 #define AGAIN BIT(RAW_MONITORING_ACQUISITION)
-/* While tasks quantify it, and however they end. */
+/* While it is quantified, and after that. */
 #define QUANTIFIED                                                                                 \
     (BIT(RAW_QUEUED_FOR_QUANTING) | BIT(RAW_QUANTING) | BIT(RAW_DONE) |                            \
      BIT(RAW_DONE_NOT_QUANTED) | BIT(RAW_ERROR) | BIT(RAW_QUANTING_FAILED) | AGAIN)
-/* While it is copied, and however that ends. */
+/* While it is copied, and after that. */
 #define COPIED                                                                                     \
     (BIT(RAW_MONITORING_DONE) | BIT(RAW_COPYING) | BIT(RAW_QUEUED_FOR_QUANTING) |                  \
      BIT(RAW_DONE_NOT_QUANTED) | BIT(RAW_ERROR) | BIT(RAW_ACQUISITION_FAILED) | BIT(RAW_IGNORED))
 
-/* from -> the statuses that it may become. What happens between two looks of the planner is seen as
- * one step. */
+/* from -> the statuses that may follow. The planner may see several steps as one. */
 static const unsigned allowed[] = {
     [RAW_QUEUED_FOR_MONITORING] = AGAIN | BIT(RAW_MONITORING_DONE),
     [RAW_MONITORING_ACQUISITION] = BIT(RAW_MONITORING_DONE),
@@ -226,7 +225,7 @@ struct db_change raw_file_reopening(const bson_t *rf, const char *why)
 
 /* --- what a verification found --- */
 
-/* The planner looks at it, too: unless it is not of our making. */
+/* The index must see it, and the planner too, unless another program made the document. */
 static void append_news(const bson_t *rf, bson_t *set, bson_t *update)
 {
     raw_append_change(set, update);

@@ -3,8 +3,9 @@
  * raw file's document (docs/data-model/raw-file.md). A write is a guarded change that the caller
  * makes, alone (raw_file_make) or with others in one command (common/db/batch.h).
  *
- * Threads: any. No function here fails but raw_file_create, raw_file_make and a status that may not
- * follow; what is returned is the caller's (db_change_fini, or whatever takes a change).
+ * Threads: any. Only raw_file_create and raw_file_make fail, and raw_file_planning for a status
+ * that must not follow; the caller owns what is returned (db_change_fini, or a function that takes
+ * a change).
  */
 #ifndef COMMON_RAW_RAW_FILE_H
 #define COMMON_RAW_RAW_FILE_H
@@ -15,7 +16,7 @@
 #include "common/base/err.h"
 #include "common/db/db.h"
 
-/* AlphaKraken's statuses, in the order in which a raw file goes through them. Three are only in
+/* AlphaKraken's statuses, in the order in which a raw file goes through them. Three occur only in
  * databases that AlphaKraken has filled. */
 enum raw_status {
     RAW_QUEUED_FOR_MONITORING,
@@ -34,7 +35,7 @@ enum raw_status {
     RAW_ACQUISITION_FAILED,
     RAW_IGNORED,
     RAW_STATUS_COUNT,
-    RAW_UNKNOWN = RAW_STATUS_COUNT /* a name that is none of these; or: leave it as it is */
+    RAW_UNKNOWN = RAW_STATUS_COUNT /* a name that is none of these, or: keep the status */
 };
 
 /* "queued_for_monitoring", ...: as documents have it; NULL after the last. */
@@ -42,7 +43,7 @@ extern const char *const raw_status_names[];
 enum raw_status raw_status_parse(const char *name) __attribute__((nonnull));
 /* Of a raw file's document. */
 enum raw_status raw_file_status(const bson_t *rf) __attribute__((nonnull));
-/* Whether the table allows it. What is not known may become anything. */
+/* Whether the table allows it. An unknown status may become anything. */
 bool raw_status_may(enum raw_status from, enum raw_status to);
 /* Whether it is being acquired: only its instrument's thread may end that. */
 bool raw_status_is_open(enum raw_status s);
@@ -51,9 +52,9 @@ bool raw_status_is_error(enum raw_status s);
 
 /* --- the watch's --- */
 
-/* "watch.rule": the one that no copy follows. */
+/* The "watch.rule" after which nothing is copied. */
 #define RAW_RULE_RENAMED "renamed"
-/* "watch.waits_for", beside what acquisition.c alone knows. */
+/* Values of "watch.waits_for" that others read; acquisition.c has more. */
 #define RAW_WAITS_STILL      "nothing may move any more"
 #define RAW_WAITS_SCAN       "waits for .wiff.scan to be written"
 #define RAW_WAITS_UNREADABLE "a part of it cannot be looked at"
@@ -61,30 +62,31 @@ bool raw_status_is_error(enum raw_status s);
 struct raw_file_found {
     const char *id, *original_name, *instrument, *project;
     const char *collision; /* its prefix, or "" */
-    const char *ignored;   /* why it is set aside at once, or NULL */
+    const char *ignored;   /* why it is ignored from the start, or NULL */
     uint64_t ino;
     int64_t born_ns, mtime_ns, size;
 };
 /* A new raw file's document. *made = false: that id is taken. */
 int raw_file_create(struct db *db, const struct raw_file_found *f, bool *made, struct err *err)
     __attribute__((nonnull, warn_unused_result));
-/* While it is being acquired: what its watch remembers (fields of "watch", and "size"). to: the
- * status that it gets; RAW_UNKNOWN: it stays. */
+/* While it is being acquired: save what its watch remembers (fields of "watch", and "size"). to:
+ * the new status; RAW_UNKNOWN: the same. */
 struct db_change raw_file_following(const char *id, const bson_t *memory, enum raw_status to)
     __attribute__((nonnull));
 
-/* What is known of its original. */
+/* What a comparison of its original found. */
 struct raw_original {
-    const char *state; /* docs/data-model/raw-file.md; NULL: nothing any more, the field goes */
-    const char *by;    /* who has looked */
+    const char *state; /* docs/data-model/raw-file.md; NULL: remove the field */
+    const char *by;    /* who compared */
     const char *why;   /* or NULL */
 };
-/* After its acquisition: what its watch remembers (NULL: the same), and what it knows of the
- * original (NULL: the same). */
+/* After its acquisition: save what its watch remembers and found of the original (NULL: leave it).
+ */
 struct db_change raw_file_looking(const char *id, const bson_t *memory,
                                   const struct raw_original *original) __attribute__((nonnull(1)));
-/* Back to monitoring, of a whole document as just read: what says that a backup stands for the
- * original goes, and until the next copy has ended there is none. why: for status_details. */
+/* Send it back to monitoring; rf: the whole document as just read. Removes whatever says that a
+ * backup may replace the original, since until the next copy has ended there is none. why: for
+ * status_details. */
 struct db_change raw_file_reopening(const bson_t *rf, const char *why) __attribute__((nonnull));
 
 /* --- the planner's --- */
@@ -92,36 +94,36 @@ struct db_change raw_file_reopening(const bson_t *rf, const char *why) __attribu
 /* What the raw file's documents mean. */
 struct raw_file_plan {
     const bson_t *rf;
-    enum raw_status status; /* RAW_UNKNOWN: leave it, as all that is NULL */
+    enum raw_status status; /* RAW_UNKNOWN: leave it; so for each field that is NULL */
     const char *details;
     const char *backup_status;
     const char *instrument_file_status;
     const char *retire;  /* "": none */
     const char *kept;    /* why a removal left the original on the instrument */
     const char *differs; /* how a removal found that the original differs */
-    const bson_t *copy;  /* the task whose result is taken over */
+    const bson_t *copy;  /* the task whose result is stored */
     const char *backup;  /* where copies are, cluster view; with copy */
     bool ended;          /* nothing is under way or to be planned */
 };
-/* The fields that change; empty: the document says all of it already. bson_destroy. */
+/* The fields that change; empty: the document has all of it already. bson_destroy. */
 bson_t *raw_file_news(const struct raw_file_plan *p) OWNED
     __attribute__((nonnull, returns_nonnull));
 /* The change that writes the news and the ids of new tasks; without a filter when there is nothing
- * to be written. -1, INVALID: the status may not follow the one that it has. */
+ * to write. -1, INVALID: the status must not follow the present one. */
 int raw_file_planning(const struct raw_file_plan *p, const bson_t *news, const bson_t *new_tasks,
                       struct db_change *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
-/* The planner looks at it again. foreign: also when it has no "settled", which means that Trawl has
- * not found it: nothing but its move and its removal is ours. */
+/* Have the planner decide about it again. foreign: also when it has no "settled": another program
+ * added it, and only its move and removal are ours. */
 struct db_change raw_file_unsettling(const char *id, bool foreign) __attribute__((nonnull));
-/* It gets a task that the planner did not make, and the planner looks at it. */
+/* Add a task that the planner did not make, and have the planner decide about it. */
 struct db_change raw_file_adding_task(const char *id, const char *task) __attribute__((nonnull));
 /* Its move or removal is planned: "retire" goes from before ("": none) to mark. */
 struct raw_retiring {
     const char *id, *before, *mark, *task;
 };
 struct db_change raw_file_retiring(const struct raw_retiring *r) __attribute__((nonnull));
-/* The index holds this rev (-1: one that only AlphaKraken wrote has none). */
+/* Record that the index has this rev (-1: a document of AlphaKraken's, which has none). */
 struct db_change raw_file_indexing(const char *id, int64_t rev) __attribute__((nonnull));
 
 /* --- what a verification found; rf: as just read --- */
@@ -133,11 +135,11 @@ struct raw_damage {
 };
 struct db_change raw_file_backup_verified(const bson_t *rf, const struct raw_damage *d)
     __attribute__((nonnull));
-/* news: the index must see it, and the planner. */
+/* news: have the index and the planner see it. */
 struct db_change raw_file_original_verified(const bson_t *rf, const struct raw_original *o,
                                             bool news) __attribute__((nonnull));
 
-/* Make one change, which is freed. *won = false: the raw file has moved on meanwhile. */
+/* Write one change and free it. *won = false: the raw file has moved on meanwhile. */
 int raw_file_make(struct db *db, struct db_change change, bool *won, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 #endif

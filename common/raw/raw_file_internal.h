@@ -5,7 +5,7 @@
 
 /* A change that the index must see: the rest of $set, and $inc. */
 void raw_append_change(bson_t *set, bson_t *update) __attribute__((nonnull));
-/* A filter for the raw file as it was read. One that only AlphaKraken wrote has no rev. */
+/* Matches the raw file as it was read; a document of AlphaKraken's has no rev. */
 bson_t *raw_guard(const bson_t *rf) OWNED __attribute__((nonnull));
 void raw_append_original(bson_t *set, const struct raw_original *o) __attribute__((nonnull));
 #endif

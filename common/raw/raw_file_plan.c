@@ -1,6 +1,6 @@
 /*
- * raw_file_plan.c - the planner's writes to a raw file's document: what its documents mean, the
- * tasks that it gets, the marks of its move and removal, and that the index has seen it.
+ * raw_file_plan.c - the planner's writes to a raw file's document: its status, new tasks, the marks
+ * of its move and removal, and which rev the index has.
  */
 #include <stdio.h>
 #include <string.h>
@@ -99,7 +99,7 @@ static void append_unset(const struct raw_file_plan *p, bson_t *update)
     if (purged && doc_has(p->rf, "remove_refused")) {
         BSON_APPEND_BOOL(&unset, "remove_refused", true);
     }
-    if (purged && doc_has(p->rf, "original")) { /* there is no original left to look at */
+    if (purged && doc_has(p->rf, "original")) { /* there is no original left to compare */
         BSON_APPEND_BOOL(&unset, "original", true);
     }
     if (!bson_empty(&unset)) {
@@ -139,7 +139,7 @@ int raw_file_planning(const struct raw_file_plan *p, const bson_t *news, const b
     enum raw_status from = raw_file_status(p->rf);
     *out = (struct db_change){0};
     if (doc_has(news, "status") && !raw_status_may(from, p->status)) {
-        return ERR(err, ERR_INVALID, 0, "a raw file that is %s cannot become %s",
+        return ERR(err, ERR_INVALID, 0, "a bug in Trawl: a raw file that is %s cannot become %s",
                    raw_status_names[from], raw_status_names[p->status]);
     }
     if (!changed && bson_empty(new_tasks) && p->retire == NULL &&

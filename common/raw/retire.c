@@ -8,7 +8,7 @@
 #define DAY_MS   86400000
 #define GB_SHIFT 30
 
-/* Scrubbing marks a damaged backup; whatever it writes there beside false and null counts. */
+/* Verification marks a damaged backup; any value but false and null counts. */
 static bool is_damaged(const bson_t *raw)
 {
     return doc_has(raw, "backup_damaged") && doc_bool(raw, "backup_damaged", true);
@@ -58,8 +58,8 @@ int64_t retire_wanted_bytes(int64_t min_free_gb, int64_t free_gb)
                : 0;
 }
 
-enum retire_verdict retire_judge(const struct retire_rule *r, const bson_t *raw,
-                                 int64_t chosen_bytes)
+enum retire_verdict retire_verdict_of(const struct retire_rule *r, const bson_t *raw,
+                                      int64_t chosen_bytes)
 {
     const char *status = doc_str(raw, "instrument_file_status", "");
     double age_days = (double)(r->now_ms - doc_i64(raw, "created_at", r->now_ms)) / DAY_MS;

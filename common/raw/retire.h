@@ -1,7 +1,7 @@
 /*
  * retire.h - which raw files leave the instrument, decided from their documents alone: when one is
  * moved into the instrument's Backup, and which are removed from there. Pure; the scheduler and
- * `trawl remove --dry-run` decide alike. Whether the bytes allow it is retire_check.h's.
+ * `trawl remove --dry-run` decide alike. retire_check.h checks the bytes.
  */
 #ifndef COMMON_RAW_RETIRE_H
 #define COMMON_RAW_RETIRE_H
@@ -10,15 +10,15 @@
 #include <stdint.h>
 
 #define RETIRE_FOLDER       "Backup"    /* below the instrument's folder */
-#define RETIRE_DUPLICATE    ".deleteme" /* what a source is called whose copy is in Backup already */
+#define RETIRE_DUPLICATE    ".deleteme" /* the suffix of a source whose copy is in Backup already */
 #define RETIRE_MAX_AGE_DAYS 600         /* older files are for people to decide about */
-#define RETIRE_RECHECK_MS   (12 * 3600 * INT64_C(1000)) /* a refused file is left alone so long */
+#define RETIRE_RECHECK_MS   (12 * 3600 * INT64_C(1000)) /* how long a refused file is left alone */
 #define RETIRE_ENV          "production" /* nothing is moved or removed in any other environment */
 
-/* Why the backup cannot stand for the original: not complete, or damaged; NULL when it can. */
+/* Why the backup cannot replace the original: not complete, or damaged; NULL when it can. */
 const char *retire_backup_problem(const bson_t *raw) __attribute__((nonnull));
 
-/* The wall time from which it may be moved; -1: not at all as it is now (delay_m is negative, it
+/* The wall time from which it may be moved; -1: not in its present state (delay_m is negative, it
  * was moved, its backup is not complete). */
 int64_t retire_move_due_ms(const bson_t *raw, int64_t delay_m) __attribute__((nonnull));
 
@@ -29,8 +29,8 @@ enum retire_verdict {
     RETIRE_NO_BACKUP,
     RETIRE_TOO_YOUNG,
     RETIRE_TOO_OLD,
-    RETIRE_REFUSED, /* its files were looked at not long ago, and did not allow it */
-    RETIRE_ENOUGH,  /* older files make room enough */
+    RETIRE_REFUSED, /* its files were checked not long ago and did not allow it */
+    RETIRE_ENOUGH,  /* older files free enough */
     RETIRE_VERDICT_COUNT
 };
 const char *retire_verdict_name(enum retire_verdict v) __attribute__((returns_nonnull));
@@ -39,12 +39,12 @@ struct retire_rule {
     int64_t now_ms;
     double min_age_days;
     int64_t wanted_bytes; /* to be freed; 0: nothing */
-    int64_t recheck_ms;   /* 0: what was refused is looked at again at once */
+    int64_t recheck_ms;   /* 0: check refused files again at once */
 };
-/* How much must go so that min_free_gb are free; 0 for min_free_gb <= 0 or an unknown free_gb (-1).
+/* How much to free so that min_free_gb are free; 0 for min_free_gb <= 0 or an unknown free_gb (-1).
  */
 int64_t retire_wanted_bytes(int64_t min_free_gb, int64_t free_gb);
-/* Asked oldest first; chosen_bytes = of those that were to go until now. */
-enum retire_verdict retire_judge(const struct retire_rule *r, const bson_t *raw,
-                                 int64_t chosen_bytes) __attribute__((nonnull));
+/* Ask oldest first; chosen_bytes: of those chosen so far. */
+enum retire_verdict retire_verdict_of(const struct retire_rule *r, const bson_t *raw,
+                                      int64_t chosen_bytes) __attribute__((nonnull));
 #endif

@@ -1,6 +1,10 @@
 /*
- * Cheap looks first (names, kinds, sizes), for all files; only when none of them speaks against it
- * are the files read: what must stay anyway costs no reading.
+ * retire_check.c - checks every file of a raw file in the instrument's Backup, and its copy in the
+ * pool.
+ *
+ * Cheap checks (names, kinds, sizes) come first, for all files; only when none of them finds a
+ * reason against deleting are the files read, because those that must stay anyway need no reading.
+ * Each file keeps its first reason; the first of all is what the operator reads.
  */
 #include "common/raw/retire_check.h"
 
@@ -76,7 +80,7 @@ static bool is_recorded(const struct record *r, const char *name)
     return false;
 }
 
-/* Of a set: what bears the stem of one of its .wiff files, and no longer one. */
+/* For a set: find the names that belong to one of its .wiff files. */
 static int find_set(struct checking *k, struct err *err)
 {
     static const struct instrument sciex = {.type = INSTRUMENT_SCIEX};
@@ -90,7 +94,7 @@ static int find_set(struct checking *k, struct err *err)
     return 0;
 }
 
-static int see_name(void *ctx, const char *name, struct err *err)
+static int add_name(void *ctx, const char *name, struct err *err)
 {
     struct checking *k = ctx;
     bool ours = is_recorded(k->record, name) || members_has(&k->set, name);
@@ -105,8 +109,8 @@ static void refuse_file(struct checking *k, size_t i, const char *why)
     }
 }
 
-/* It is the original that is not what was backed up, and not its copy in the pool. */
-static void differs(struct checking *k, size_t i, const char *why)
+/* The original is not what was backed up; the fault is not its copy's in the pool. */
+static void refuse_original(struct checking *k, size_t i, const char *why)
 {
     k->c->differing++;
     refuse_file(k, i, why);
@@ -114,7 +118,7 @@ static void differs(struct checking *k, size_t i, const char *why)
 
 /* --- the cheap looks --- */
 
-static void look_at_pool(struct checking *k, size_t i, const struct record_file *f)
+static void check_in_pool(struct checking *k, size_t i, const struct record_file *f)
 {
     const char *base;
     struct stat st;
@@ -126,7 +130,8 @@ static void look_at_pool(struct checking *k, size_t i, const struct record_file 
     } else if (!S_ISREG(st.st_mode)) {
         refuse_file(k, i, "its backup in the pool is no regular file");
     } else if (st.st_size != f->size) {
-        snprintf(why, sizeof why, "its backup in the pool has %lld bytes, recorded are %lld",
+        snprintf(why, sizeof why,
+                 "its backup in the pool has %lld bytes instead of the recorded %lld",
                  (long long)st.st_size, (long long)f->size);
         refuse_file(k, i, why);
     }
@@ -135,7 +140,7 @@ static void look_at_pool(struct checking *k, size_t i, const struct record_file 
     }
 }
 
-static void look_at(struct checking *k, size_t i)
+static void check_entry(struct checking *k, size_t i)
 {
     const struct tree_entry *e = &k->c->tree.entries[i];
     const struct record_file *f = record_find(k->record, e->path);
@@ -144,23 +149,23 @@ static void look_at(struct checking *k, size_t i)
         return;
     }
     if (e->kind == TREE_OTHER) {
-        differs(k, i, "it is a link or a special file");
+        refuse_original(k, i, "it is a link or a special file");
         return;
     }
     k->c->files++;
     k->c->bytes += e->size;
     if (f == NULL) {
-        differs(k, i, "it is not in the record of the backup");
+        refuse_original(k, i, "it is not in the record of the backup");
         return;
     }
     if (e->size != f->size) {
-        snprintf(why, sizeof why, "it has %lld bytes, recorded are %lld", (long long)e->size,
-                 (long long)f->size);
-        differs(k, i, why);
+        snprintf(why, sizeof why, "it has %lld bytes instead of the recorded %lld",
+                 (long long)e->size, (long long)f->size);
+        refuse_original(k, i, why);
         return;
     }
     k->c->total += 2 * e->size;
-    look_at_pool(k, i, f);
+    check_in_pool(k, i, f);
 }
 
 static void count_gone(struct checking *k)
@@ -175,9 +180,9 @@ static void count_gone(struct checking *k)
 
 /* --- reading --- */
 
-/* An error that says something about this file is its reason; one that is about the whole share, or
- * asks us to stop, ends the check. */
-static int take_error(struct checking *k, size_t i, const char *what, struct err *err)
+/* An error of this file alone becomes its reason; one of the whole share, or one that asks us to
+ * stop, ends the check. */
+static int use_as_reason(struct checking *k, size_t i, const char *what, struct err *err)
 {
     if (err->kind != ERR_INVALID &&
         !(err->kind == ERR_TRANSIENT && err->code != ENOMEM && err->code != 0)) {
@@ -198,19 +203,19 @@ static int read_both(struct checking *k, struct rehash *hash, size_t i, struct e
     const struct rehash_file here = {k->backup, e->path, f->digest};
     const struct rehash_file pool = {k->place->pool, e->path, f->digest};
     if (rehash_file(hash, &here, &seen, err) != 0) {
-        (void)fs_share_failed(err); /* whoever has it open lets go of it some time */
-        return err->kind == ERR_HOLD ? -1 : take_error(k, i, "on the instrument", err);
+        (void)fs_share_failed(err); /* HOLD: the program that has it open will close it */
+        return err->kind == ERR_HOLD ? -1 : use_as_reason(k, i, "on the instrument", err);
     }
     if (!record_matches(f, &seen)) {
-        differs(k, i, "its content is not what was backed up (hashes differ)");
+        refuse_original(k, i, "its content is not what was backed up (hashes differ)");
         return 0;
     }
     if (seen.mtime_ns != e->mtime_ns || seen.ctime_ns != e->ctime_ns) {
-        refuse_file(k, i, "it changed while it was looked at");
+        refuse_file(k, i, "it changed while it was checked");
         return 0;
     }
     if (rehash_file(hash, &pool, &seen, err) != 0) {
-        return take_error(k, i, "in the pool", err);
+        return use_as_reason(k, i, "in the pool", err);
     }
     if (!record_matches(f, &seen)) {
         refuse_file(k, i, "its backup in the pool is damaged (hashes differ)");
@@ -241,7 +246,7 @@ int retire_check_run(struct retire_check *c, const struct record *r, const struc
         retire_need_folder(backup, "the folder", err) != 0) {
         return -1;
     }
-    int listed = find_set(&k, err) != 0 ? -1 : fs_each_name(backup, see_name, &k, err);
+    int listed = find_set(&k, err) != 0 ? -1 : fs_each_name(backup, add_name, &k, err);
     members_fini(&k.set);
     if (listed != 0) {
         return fs_share_failed(err);
@@ -251,7 +256,7 @@ int retire_check_run(struct retire_check *c, const struct record *r, const struc
         return err_no_memory(err);
     }
     for (size_t i = 0; i < c->tree.n; i++) {
-        look_at(&k, i);
+        check_entry(&k, i);
     }
     count_gone(&k);
     return c->bad > 0 || p->sizes_only ? 0 : read_all(&k, err);

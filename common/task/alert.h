@@ -1,6 +1,6 @@
 /*
- * alert.h - what a person must look at: one document of "alerts" a kind and thing, open until what
- * caused it is over (docs/data-model.md). Any thread.
+ * alert.h - what a person must look at: one document of "alerts" for each kind and raw file, open
+ * until its cause is over (docs/data-model.md). Any thread.
  */
 #ifndef COMMON_TASK_ALERT_H
 #define COMMON_TASK_ALERT_H
@@ -12,10 +12,10 @@ struct alert {
     const char *text;
     const char *by;
 };
-/* Open it, or give an open one this text; it keeps the time since when it is open. */
+/* Open it, or give an open one this text; it keeps the time at which it was opened. */
 int alert_open(struct db *db, const struct alert *a, struct err *err)
     __attribute__((nonnull, warn_unused_result));
-/* Nothing happens when it is not open; text is not used. */
+/* Does nothing when it is not open; text is not used. */
 int alert_close(struct db *db, const struct alert *a, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 #endif

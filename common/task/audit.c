@@ -7,7 +7,7 @@
 
 #define ID_MAX 40
 
-/* In the order of time for whoever reads ids; unique by its random end. */
+/* Ids sort by time; a random end makes them unique. */
 static void make_id(int64_t now, char id[static ID_MAX])
 {
     char iso[32];
@@ -15,8 +15,8 @@ static void make_id(int64_t now, char id[static ID_MAX])
     snprintf(id, ID_MAX, "%.24s-%08llx", iso, (unsigned long long)mono_random(1LL << 32));
 }
 
-static int intend(struct db *db, const struct audit_act *a, const char *id, int64_t now,
-                  struct err *err)
+static int write_intent(struct db *db, const struct audit_act *a, const char *id, int64_t now,
+                        struct err *err)
 {
     const char *at = strrchr(a->by, '@');
     int user = at != NULL ? (int)(at - a->by) : (int)strlen(a->by);
@@ -37,9 +37,9 @@ static int intend(struct db *db, const struct audit_act *a, const char *id, int6
     return made ? 0 : ERR(err, ERR_TRANSIENT, 0, "nothing was changed: try again");
 }
 
-/* what: "after" or "error"; NULL: neither. */
-static int complete(struct db *db, const char *id, const char *state, const bson_t *after,
-                    const struct err *why, struct err *err)
+/* Fields whose value is empty (after, why) are left out. */
+static int complete_entry(struct db *db, const char *id, const char *state, const bson_t *after,
+                          const struct err *why, struct err *err)
 {
     bool won;
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(id));
@@ -64,14 +64,14 @@ int audit_make(struct db *db, const struct audit_act *a, bool *won, struct err *
     struct err why = {0};
     make_id(now, id);
     *won = false;
-    if (intend(db, a, id, now, err) != 0) {
+    if (write_intent(db, a, id, now, err) != 0) {
         return -1;
     }
     int rc = a->run(a->ctx, won, &after, &why);
     bool unknown = rc != 0 && why.kind != ERR_INVALID; /* the reply may have been lost */
     const char *state = unknown ? AUDIT_INTENDED : rc == 0 && *won ? AUDIT_DONE : AUDIT_REFUSED;
     struct err unwritten = {0};
-    int written = complete(db, id, state, &after, &why, &unwritten);
+    int written = complete_entry(db, id, state, &after, &why, &unwritten);
     bson_destroy(&after);
     if (rc != 0) {
         *err = why;
@@ -79,7 +79,8 @@ int audit_make(struct db *db, const struct audit_act *a, bool *won, struct err *
     }
     if (written != 0 && *won) {
         *err = unwritten;
-        return err_context(err, "it was made, but its entry in trawl log is not complete");
+        return err_context(
+            err, "the change was made, but its entry in trawl log could not be completed");
     }
     return 0;
 }

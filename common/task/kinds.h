@@ -1,6 +1,6 @@
 /*
- * kinds.h - the kinds of tasks, one row each: what everybody but the worker knows of a kind. What a
- * worker does is workers/<kind>/. Pure; any thread.
+ * kinds.h - the kinds of tasks, one row each: what the rest of Trawl knows of a kind. What a worker
+ * does for it is in workers/<kind>/. Pure; any thread.
  */
 #ifndef COMMON_TASK_KINDS_H
 #define COMMON_TASK_KINDS_H
@@ -12,16 +12,14 @@ enum kind_cap { KIND_CAP_NONE, KIND_CAP_ONE, KIND_CAP_COPIES /* the instrument's
 
 struct task_kind {
     const char *name;
-    const char *pool; /* whose slots its tasks take */
-    const char
-        *above[3]; /* the kinds whose tasks of the same raw file come before; ends with NULL */
-    enum kind_group group; /* who share the pool fairly */
+    const char *pool;      /* the pool whose slots its tasks take */
+    const char *above[3];  /* kinds whose tasks of the same raw file come first; NULL-terminated */
+    enum kind_group group; /* by what its tasks share the pool fairly */
     enum kind_cap cap;
     bool retires; /* takes the raw file from its instrument */
 };
 
-/* The row of this name; of an unknown kind one without a name, whose tasks are as those of "index".
- */
+/* The row of this name; for an unknown kind a row without a name that is like that of "index". */
 const struct task_kind *task_kind(const char *name) __attribute__((nonnull, returns_nonnull));
 
 /* The kinds that have topics, and all pools; NULL at the end. */

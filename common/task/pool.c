@@ -15,7 +15,7 @@ int pool_seed(struct db *db, const struct config *cfg, const char *pool, struct 
     return db_insert(db, DB_POOLS, doc, &made, err);
 }
 
-/* The size and its date as they were read; null matches a missing field. */
+/* Matches the size and its date as read; null matches a missing field. */
 static bson_t *guard(const bson_t *pool)
 {
     bson_t *filter = BCON_NEW("_id", BCON_UTF8(doc_str(pool, "_id", "")), "slots",

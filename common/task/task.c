@@ -1,6 +1,6 @@
 /*
- * task.c - the states of a task and what may follow which, its id, its pointer in Kafka, its
- * making.
+ * task.c - a task's states and their table of transitions, its id, its pointer in Kafka, and how it
+ * is made.
  *
  * Every transition is one guarded update: the worker's are in task_worker.c, the operator's in
  * task_operator.c, the scheduler's (admission, wake-up, loss) in scheduler/; all use this table.
@@ -24,7 +24,7 @@ static const char *const state_names[] = {
 static_assert(sizeof state_names / sizeof *state_names == TASK_STATE_COUNT, "a name for each");
 
 #define BIT(s) (1U << (s))
-/* from -> the set of states it may become. done -> ready: task_reopening. */
+/* from -> the states that may follow. done -> ready: task_reopening. */
 static const unsigned allowed[] = {
     [TASK_READY] = BIT(TASK_ADMITTED) | BIT(TASK_CANCELLED) | BIT(TASK_SKIPPED),
     [TASK_ADMITTED] = BIT(TASK_RUNNING) | BIT(TASK_READY) | BIT(TASK_CANCELLED),
@@ -66,8 +66,8 @@ int task_check(const char *task, enum task_state from, enum task_state to, struc
     if (from == to || task_may(from, to)) {
         return 0;
     }
-    return ERR(err, ERR_FATAL, 0, "task %s may not go from %s to %s", task, state_names[from],
-               state_names[to]);
+    return ERR(err, ERR_FATAL, 0, "a bug in Trawl: task %s cannot go from %s to %s", task,
+               state_names[from], state_names[to]);
 }
 
 bool task_is_terminal(enum task_state s)
@@ -180,7 +180,7 @@ static bson_t *ended_in(enum task_reopen from, const char *id, int64_t round)
     bson_t *filter = BCON_NEW("_id", BCON_UTF8(id), "state", "{", "$in", "[", BCON_UTF8("done"),
                               BCON_UTF8("failed"), BCON_UTF8("dead"), BCON_UTF8("cancelled"),
                               BCON_UTF8("skipped"), BCON_UTF8("ignored"), "]", "}");
-    if (from == TASK_REOPEN_EARLIER) { /* or without a round */
+    if (from == TASK_REOPEN_EARLIER) { /* also matches a task without a round */
         BCON_APPEND(filter, "round", "{", "$not", "{", "$gte", BCON_INT64(round), "}", "}");
     }
     return filter;

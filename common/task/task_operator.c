@@ -1,4 +1,10 @@
-/* task_operator.c - the operator's side of a task: cancel, retry, skip, ignore. */
+/*
+ * task_operator.c - the operator's side of a task: cancel, retry, skip, ignore.
+ *
+ * Each is a guarded update by state: from any state that the table of task.c allows, except those
+ * that hold a slot (only a worker or the scheduler may move such a task; a cancellation is left in
+ * "cancel" for them) and done (trawl rerun opens those).
+ */
 #include <string.h>
 
 #include "common/base/clock.h"
@@ -17,7 +23,7 @@ bool task_is_below(const char *kind, const char *above)
     return false;
 }
 
-/* The task in one of these states. */
+/* Matches the task in one of these states. */
 static bson_t *in_states(const char *task, unsigned states)
 {
     bson_t *filter = BCON_NEW("_id", BCON_UTF8(task));
@@ -34,9 +40,8 @@ static bson_t *in_states(const char *task, unsigned states)
     return filter;
 }
 
-/* The task in one of the states from which the table of task.c leads there. What holds a slot is
- * not an operator's to change, and what is done is run again by trawl rerun. */
-static bson_t *before(const char *task, enum task_state to)
+/* Matches the task in any state from which an operator may bring it to this one. */
+static bson_t *in_states_before(const char *task, enum task_state to)
 {
     unsigned states = 0;
     for (int i = 0; i < TASK_STATE_COUNT; i++) {
@@ -47,8 +52,8 @@ static bson_t *before(const char *task, enum task_state to)
     return in_states(task, states);
 }
 
-/* {by, at, why, because}: who did it. */
-static bson_t *deed(const struct task_order *o)
+/* {by, at, why, because}: who did it, when and why. */
+static bson_t *order_document(const struct task_order *o)
 {
     bson_t *doc = BCON_NEW("by", BCON_UTF8(o->by), "at", BCON_DATE_TIME(wall_ms()));
     if (o->why[0] != '\0') {
@@ -62,8 +67,8 @@ static bson_t *deed(const struct task_order *o)
 
 int task_cancel(struct db *db, const struct task_order *o, bool *won, struct err *err)
 {
-    AUTO(bson_destroy) bson_t *who = deed(o);
-    AUTO(bson_destroy) bson_t *waiting = before(o->task, TASK_CANCELLED);
+    AUTO(bson_destroy) bson_t *who = order_document(o);
+    AUTO(bson_destroy) bson_t *waiting = in_states_before(o->task, TASK_CANCELLED);
     AUTO(bson_destroy)
     bson_t *end = BCON_NEW("$set", "{", "state", BCON_UTF8("cancelled"), "ended_at",
                            BCON_DATE_TIME(wall_ms()), "cancel", BCON_DOCUMENT(who), "}");
@@ -77,9 +82,9 @@ int task_cancel(struct db *db, const struct task_order *o, bool *won, struct err
     return db_update(db, DB_TASKS, busy, ask, won, err);
 }
 
-/* Ready as if nothing had been tried. One whose job may still be there goes on with that job
- * (kept.given_up: should it have been stopped meanwhile, with a new one). */
-static bson_t *anew(const bson_t *who, bool with_job)
+/* Ready, as if nothing had been tried. A task whose job may still exist resumes with that job
+ * (kept.given_up: or with a new one, if the job was stopped meanwhile). */
+static bson_t *reset_to_ready(const bson_t *who, bool with_job)
 {
     bson_t set = BSON_INITIALIZER, unset = BSON_INITIALIZER;
     BCON_APPEND(&set, "state", BCON_UTF8("ready"), "attempt", BCON_INT64(0), "setbacks",
@@ -101,26 +106,26 @@ static bson_t *anew(const bson_t *who, bool with_job)
 
 int task_retry(struct db *db, const struct task_order *o, bool *won, struct err *err)
 {
-    AUTO(bson_destroy) bson_t *who = deed(o);
+    AUTO(bson_destroy) bson_t *who = order_document(o);
     AUTO(bson_destroy)
     bson_t *at_job = in_states(o->task, BIT(TASK_CANCELLED) | BIT(TASK_SKIPPED) | BIT(TASK_DEAD));
-    AUTO(bson_destroy) bson_t *resume = anew(who, true);
+    AUTO(bson_destroy) bson_t *resume = reset_to_ready(who, true);
     BCON_APPEND(at_job, "kept.job_name", "{", "$gt", BCON_UTF8(""), "}", "parked.ended", "{",
                 "$exists", BCON_BOOL(false), "}");
     if (db_update(db, DB_TASKS, at_job, resume, won, err) != 0 || *won) {
         return *won ? 0 : -1;
     }
     AUTO(bson_destroy)
-    bson_t *ended = before(o->task, TASK_READY);
-    AUTO(bson_destroy) bson_t *begin = anew(who, false);
+    bson_t *ended = in_states_before(o->task, TASK_READY);
+    AUTO(bson_destroy) bson_t *begin = reset_to_ready(who, false);
     return db_update(db, DB_TASKS, ended, begin, won, err);
 }
 
-/* The planner has not heard of it: no open task leads it to the raw file. */
+/* Sets "unplanned": without an open task, only that leads the planner to the raw file. */
 static int set_aside(struct db *db, const struct task_order *o, const bson_t *filter,
                      enum task_state to, bool *won, struct err *err)
 {
-    AUTO(bson_destroy) bson_t *who = deed(o);
+    AUTO(bson_destroy) bson_t *who = order_document(o);
     AUTO(bson_destroy)
     bson_t *update =
         BCON_NEW("$set", "{", "state", BCON_UTF8(task_state_name(to)), task_state_name(to),
@@ -132,13 +137,13 @@ static int set_aside(struct db *db, const struct task_order *o, const bson_t *fi
 int task_skip(struct db *db, const struct task_order *o, bool *won, struct err *err)
 {
     AUTO(bson_destroy)
-    bson_t *filter = before(o->task, TASK_SKIPPED);
+    bson_t *filter = in_states_before(o->task, TASK_SKIPPED);
     return set_aside(db, o, filter, TASK_SKIPPED, won, err);
 }
 
 int task_ignore(struct db *db, const struct task_order *o, bool *won, struct err *err)
 {
     AUTO(bson_destroy)
-    bson_t *filter = before(o->task, TASK_IGNORED);
+    bson_t *filter = in_states_before(o->task, TASK_IGNORED);
     return set_aside(db, o, filter, TASK_IGNORED, won, err);
 }

@@ -2,7 +2,7 @@
  * task_worker.c - the worker's side of a task: claim, settle, park.
  *
  * The guard of a worker's write is (id, kind, state running, fence, worker): if any of them has
- * moved on, the write matches nothing and the attempt learns that it is fenced.
+ * changed, the write matches nothing and the attempt learns that it is fenced.
  */
 #include <string.h>
 
@@ -31,7 +31,7 @@ int task_claim(struct db *db, const struct task_claim *c, bson_t **out, struct e
     if (db_find_update_together(db, DB_TASKS, c->task, &claim, &now, err) != 0) {
         return -1;
     }
-    /* Also when the reply to an earlier, identical claim of ours was lost on the way. */
+    /* True also when the reply to an earlier, identical claim of ours was lost. */
     bool mine = now != NULL && strcmp(doc_str(now, "state", ""), "running") == 0 &&
                 doc_i64(now, "fence", -1) == c->fence &&
                 strcmp(doc_str(now, "kind", ""), c->kind) == 0 &&
@@ -40,9 +40,10 @@ int task_claim(struct db *db, const struct task_claim *c, bson_t **out, struct e
     return 0;
 }
 
-/* model: settle, hand back. The attempt that runs writes; to: the state that update sets, or
- * running. Leaving it gives the slot back by naming none (the scheduler frees the slot's document).
- * The fence is this attempt's alone: a document that still has it was changed by nobody else. */
+/* model: settle, hand back. A write of the running attempt; to: the state that update sets, or
+ * running. A task that leaves running gives its slot back by naming none (the scheduler frees the
+ * slot's document). The fence is this attempt's alone, so a document that still has it was changed
+ * by no one else. */
 static int write_running(struct db *db, const struct task_claim *c, enum task_state to,
                          bson_t *update, bool *won, struct err *err)
 {
@@ -82,7 +83,7 @@ int task_park(struct db *db, const struct task_claim *c, const bson_t *parked, b
 }
 
 #define HOLD_MAX_MS 15000
-#define BUSY_MAX_MS 60000 /* held by what another has open: that may take hours */
+#define BUSY_MAX_MS 60000 /* another program has the file open, perhaps for hours */
 
 int64_t task_back_off_ms(const struct config *cfg, int64_t attempt)
 {
@@ -94,7 +95,8 @@ int64_t task_back_off_ms(const struct config *cfg, int64_t attempt)
     return mono_random(ceiling > 0 ? ceiling : 1);
 }
 
-/* error.code. A document without one is of a version whose text began with what is a code now. */
+/* error.code. A document without one is from a version that began the text with what is a code now.
+ */
 static const char *code_of(const bson_t *task)
 {
     bool changed = strstr(doc_str(task, "error.msg", ""), "source changed:") != NULL;
@@ -106,9 +108,9 @@ bool task_failed_with(const bson_t *task, int code)
     return strcmp(code_of(task), err_code_name(code)) == 0;
 }
 
-/* What an error's kind means for the attempt: the next state, and whether the try counts. */
-static enum task_state verdict(const struct err *why, int64_t attempt, const struct config *cfg,
-                               bool *counts)
+/* The state that follows an error of this kind, and whether the attempt counts. */
+static enum task_state next_state(const struct err *why, int64_t attempt, const struct config *cfg,
+                                  bool *counts)
 {
     *counts = true;
     switch (why->kind) {
@@ -133,11 +135,11 @@ static enum task_state verdict(const struct err *why, int64_t attempt, const str
     return attempt >= cfg->retry.max_attempts ? TASK_DEAD : TASK_READY;
 }
 
-/* How long a task that goes back to ready waits. A hold is looked at again within HOLD_MAX_MS, so
- * that work goes on soon after the location or the cluster is back; a busy source within a minute.
- */
-static int64_t wait_ms(const struct config *cfg, const bson_t *task, const struct err *why,
-                       bool counts)
+/* How long a task that goes back to ready waits. A held task tries again within HOLD_MAX_MS, so
+ * that work resumes soon after the location or the cluster is back; with a busy source, within a
+ * minute. */
+static int64_t back_off_of(const struct config *cfg, const bson_t *task, const struct err *why,
+                           bool counts)
 {
     if (why->kind == ERR_YIELD) {
         return 0;
@@ -148,7 +150,7 @@ static int64_t wait_ms(const struct config *cfg, const bson_t *task, const struc
     return why->kind == ERR_HOLD && ms > most ? most : ms;
 }
 
-/* Since when it is held without a break, and by what; whoever hands it back changes nothing. */
+/* Record what holds it, and since when without a break. A yield or a lost job changes nothing. */
 static void append_held(const bson_t *task, const struct err *why, int64_t now, bson_t *set,
                         bson_t *unset)
 {
@@ -166,16 +168,16 @@ int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, con
 {
     int64_t attempt = doc_i64(task, "attempt", 1);
     bool counts;
-    *to = verdict(why, attempt, cfg, &counts);
+    *to = next_state(why, attempt, cfg, &counts);
     int64_t now = wall_ms();
     bson_t update = BSON_INITIALIZER, unset = BSON_INITIALIZER, set, error, inc;
     BSON_APPEND_DOCUMENT_BEGIN(&update, "$set", &set);
     BSON_APPEND_UTF8(&set, "state", task_state_name(*to));
     BSON_APPEND_NULL(&set, "slot");
     if (*to == TASK_READY) {
-        BSON_APPEND_INT64(&set, "wait_ms", wait_ms(cfg, task, why, counts));
+        BSON_APPEND_INT64(&set, "wait_ms", back_off_of(cfg, task, why, counts));
         BSON_APPEND_NULL(&set, "worker");
-        if (counts) { /* else its turn stays what it was */
+        if (counts) { /* else it keeps its turn */
             BSON_APPEND_DATE_TIME(&set, "ready_at", now);
         }
     } else {
@@ -200,7 +202,7 @@ int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, con
     }
     if (*to == TASK_READY) {
         BSON_APPEND_BOOL(&unset, "parked", true);
-        BSON_APPEND_BOOL(&unset, "not_before", true); /* the leader says when the wait ends */
+        BSON_APPEND_BOOL(&unset, "not_before", true); /* the leader sets when the wait ends */
         if (why->kind == ERR_LOST) { /* the job outside is gone: the next try starts a new one */
             BSON_APPEND_BOOL(&unset, "kept", true);
         }

@@ -1,7 +1,7 @@
 /*
- * turn.h - whose turn it is when a pool has a free slot: higher priority first, then the
- * task whose group holds least (max-min fair share), then the oldest. Pure; the scheduler admits by
- * it and trawl why explains by it.
+ * turn.h - whose turn it is when a pool has a free slot: higher priority first, then the task whose
+ * group holds least (max-min fair share), then the oldest. Pure; the scheduler admits by it, and
+ * trawl why explains with it.
  */
 #ifndef COMMON_TASK_TURN_H
 #define COMMON_TASK_TURN_H
@@ -12,7 +12,7 @@
 /* The tasks of one pool and one instrument or project. */
 struct turn_group {
     int64_t held; /* slots */
-    int64_t cap;  /* that it may hold at the same time */
+    int64_t cap;  /* slots that it may hold at the same time */
 };
 
 struct turn {
@@ -22,7 +22,7 @@ struct turn {
 
 /* Whether a goes before b. */
 bool turn_is_before(const struct turn *a, const struct turn *b) __attribute__((nonnull));
-/* By what tasks of a kind share their pool: borrowed from one of the two. */
+/* The key of the group in which a task shares its pool: borrowed instrument or project. */
 const char *turn_group_key(const char *kind, const char *instrument, const char *project)
     __attribute__((nonnull));
 /* How many slots a group may hold at the same time: its instrument's copies, one move, one removal;

@@ -1,8 +1,8 @@
 /*
- * held.c - an original that others have open, or that its share refuses, holds its tasks, and they
- * go on by themselves. What is held for long is told as an alert, for perhaps nobody knows that the
- * acquisition software hangs. Derived from the open tasks in each full pass: so an alert ends
- * however its task went on or ended.
+ * held.c - a task waits while another program has its original open, or the share refuses it, and
+ * resumes without help. A long wait opens an alert, because perhaps nobody knows that the
+ * acquisition software hangs. Alerts are derived from the open tasks in each full pass, so an alert
+ * is closed whether its task resumed or ended.
  */
 #include "scheduler/alerts/held.h"
 
@@ -28,10 +28,10 @@ static int open_alert(struct scheduler *s, const struct open_task *t, struct err
         return -1;
     }
     if (task == NULL || !doc_has(task, "held")) {
-        return 0; /* it has gone on since the list was read */
+        return 0; /* it has resumed since the list was read */
     }
     char text[500];
-    snprintf(text, sizeof text, "its %s cannot go on: %.300s; see trawl why", t->kind,
+    snprintf(text, sizeof text, "its %s is waiting: %.300s; see trawl why", t->kind,
              doc_str(task, "error.msg", "?"));
     const struct alert alert = {
         .kind = HELD_ALERT, .raw_file = t->raw_file, .text = text, .by = HELD_BY};
@@ -45,11 +45,11 @@ static int close_alert(struct scheduler *s, const bson_t *doc, struct err *err)
     return alert_close(s->db, &alert, err);
 }
 
-static bool is_told(const struct docs *told, const char *raw_file)
+static bool has_alert(const struct docs *alerts, const char *raw_file)
 {
     bool found = false;
-    for (size_t i = 0; i < told->n && !found; i++) {
-        found = strcmp(doc_str(told->items[i], "raw_file", ""), raw_file) == 0;
+    for (size_t i = 0; i < alerts->n && !found; i++) {
+        found = strcmp(doc_str(alerts->items[i], "raw_file", ""), raw_file) == 0;
     }
     return found;
 }
@@ -64,18 +64,18 @@ static bool holds_long(const struct scheduler *s, const char *raw_file, int64_t 
     return found;
 }
 
-static int compare(struct scheduler *s, const struct docs *told, struct err *err)
+static int update_alerts(struct scheduler *s, const struct docs *alerts, struct err *err)
 {
     int64_t now = wall_ms();
-    for (size_t i = 0; i < told->n; i++) {
-        if (!holds_long(s, doc_str(told->items[i], "raw_file", ""), now) &&
-            close_alert(s, told->items[i], err) != 0) {
+    for (size_t i = 0; i < alerts->n; i++) {
+        if (!holds_long(s, doc_str(alerts->items[i], "raw_file", ""), now) &&
+            close_alert(s, alerts->items[i], err) != 0) {
             return -1;
         }
     }
     for (size_t i = 0; i < s->dispatch.n_open; i++) {
         const struct open_task *t = &s->dispatch.open[i];
-        if (is_long(s, t, now) && !is_told(told, t->raw_file) && open_alert(s, t, err) != 0) {
+        if (is_long(s, t, now) && !has_alert(alerts, t->raw_file) && open_alert(s, t, err) != 0) {
             return -1;
         }
     }
@@ -84,11 +84,11 @@ static int compare(struct scheduler *s, const struct docs *told, struct err *err
 
 int held_alerts(struct scheduler *s, struct err *err)
 {
-    struct docs told = {0};
+    struct docs alerts = {0};
     AUTO(bson_destroy)
     bson_t *open = BCON_NEW("kind", BCON_UTF8(HELD_ALERT), "open", BCON_BOOL(true));
-    int rc = db_each(s->db, DB_ALERTS, open, NULL, docs_add, &told, err);
-    rc = rc == 0 ? compare(s, &told, err) : rc;
-    docs_clear(&told);
+    int rc = db_each(s->db, DB_ALERTS, open, NULL, docs_add, &alerts, err);
+    rc = rc == 0 ? update_alerts(s, &alerts, err) : rc;
+    docs_clear(&alerts);
     return rc;
 }

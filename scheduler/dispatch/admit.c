@@ -3,8 +3,8 @@
  * share over instruments (copies) or projects (cluster), then the oldest.
  *
  * Admission takes slots by one command of guarded updates, then names them in the tasks by another;
- * whoever dies in between leaves a slot that no task names back, and the reaper frees it. So two
- * schedulers that both think they lead still cannot pass a pool's size.
+ * a scheduler that dies in between leaves a slot that no task names back, and the reaper frees it.
+ * So two schedulers that both think they lead still cannot pass a pool's size.
  */
 #include <stdio.h>
 #include <string.h>
@@ -89,8 +89,8 @@ static int group_tasks(struct scheduler *s, struct queue *q, struct err *err)
     return 0;
 }
 
-/* Giving one slot at a time to the group that holds least is max-min fair. The chosen is out of the
- * queue: its turn comes once in a pass. */
+/* Giving one slot at a time to the group that holds least is max-min fair. The chosen task leaves
+ * the queue, so each gets one turn a pass. */
 static struct open_task *next_in_turn(struct scheduler *s, const struct queue *q, const char *pool)
 {
     struct task_group *best = NULL;
@@ -153,8 +153,8 @@ static void pick_slot(struct picking *g, int64_t n)
 }
 
 /* model: give back. Whose turn it is, for as many slots as there is room for. Slots that their
- * tasks have left come first, to the next task or back to the pool: in no moment of the command are
- * more taken than before it, or than the size. */
+ * tasks have left come first, to the next task or back to the pool: at no moment of the command are
+ * more slots taken than before it, or than the size. */
 static void pick_in_pool(struct scheduler *s, const struct queue *q, const struct pool *p,
                          struct picks *picks)
 {
@@ -171,9 +171,9 @@ static void pick_in_pool(struct scheduler *s, const struct queue *q, const struc
     }
 }
 
-/* One command with a change for each pick. coll: of the changes. */
-static int change_all(struct scheduler *s, const char *coll, struct db_batch *changes,
-                      struct picks *picks, struct err *err)
+/* Write one change for each pick, by one command. */
+static int write_all(struct scheduler *s, const char *coll, struct db_batch *changes,
+                     struct picks *picks, struct err *err)
 {
     int rc = db_batch_write(changes, s->db, coll, err);
     for (size_t i = 0; i < picks->n; i++) {
@@ -182,7 +182,7 @@ static int change_all(struct scheduler *s, const char *coll, struct db_batch *ch
     return rc;
 }
 
-/* Keeps the picks that go on: won, and to a task. */
+/* Keep the picks that gave a slot to a task. */
 static void drop_losers(struct scheduler *s, struct picks *picks)
 {
     size_t kept = 0;
@@ -213,7 +213,7 @@ static int take_slots(struct scheduler *s, struct picks *picks, struct err *err)
             return -1;
         }
     }
-    int rc = change_all(s, DB_SLOTS, &changes, picks, err);
+    int rc = write_all(s, DB_SLOTS, &changes, picks, err);
     for (size_t i = 0; i < picks->n && rc == 0; i++) {
         struct pick *p = &picks->at[i];
         int64_t fence = p->t != NULL ? p->t->fence + 1 : p->slot->fence;
@@ -242,7 +242,7 @@ static int name_slots(struct scheduler *s, struct picks *picks, struct err *err)
             return -1;
         }
     }
-    int rc = change_all(s, DB_TASKS, &changes, picks, err);
+    int rc = write_all(s, DB_TASKS, &changes, picks, err);
     drop_losers(s, picks);
     return rc;
 }
@@ -285,8 +285,8 @@ static int fill_pools(struct scheduler *s, const struct queue *q, struct err *er
 
 /* --- parked tasks whose wait is over --- */
 
-/* model: wake. The slot's fence goes first: seen from any moment in between, the slot still belongs
- * to it. It only grows: what a deposed leader has read may be old. */
+/* model: wake. The slot's fence is raised first, so that the slot belongs to the task at any moment
+ * in between. The fence only grows, because what a deposed leader has read may be old. */
 static int wake_parked(struct scheduler *s, struct open_task *t, struct err *err)
 {
     AUTO(bson_destroy)
@@ -319,17 +319,17 @@ static int wake_parked(struct scheduler *s, struct open_task *t, struct err *err
 
 #define SKEW_MS 1000 /* between clocks of hosts that are well */
 
-/* Who gave a task back says how long it is to wait; the leader says until when, on its own clock,
- * for hosts' clocks may differ by hours. A back-off that would end later than it is long was dated
- * by another leader's clock, or ours has jumped: it begins anew. */
-static bool is_to_be_dated(const struct open_task *t)
+/* Whatever returned a task set how long it waits; the leader sets until when, on its own clock,
+ * because hosts' clocks may differ by hours. If the end is farther away than the back-off is long,
+ * another leader's clock set it, or ours has jumped: the back-off starts again. */
+static bool needs_date(const struct open_task *t)
 {
     return t->state == TASK_READY && t->wait_ms >= 0 && t->not_before_ms != INT64_MAX &&
            (t->undated || t->not_before_ms > wall_ms() + t->wait_ms + SKEW_MS);
 }
 
-static int date_one(struct scheduler *s, struct open_task *t, struct db_change *out,
-                    struct err *err)
+static int date_task(struct scheduler *s, struct open_task *t, struct db_change *out,
+                     struct err *err)
 {
     t->not_before_ms = wall_ms() + t->wait_ms;
     t->undated = false;
@@ -342,8 +342,8 @@ static int date_waits(struct scheduler *s, struct err *err)
     AUTO_BATCH changes = {0};
     for (size_t i = 0; i < s->dispatch.n_open; i++) {
         struct db_change change;
-        if (is_to_be_dated(&s->dispatch.open[i]) &&
-            (date_one(s, &s->dispatch.open[i], &change, err) != 0 ||
+        if (needs_date(&s->dispatch.open[i]) &&
+            (date_task(s, &s->dispatch.open[i], &change, err) != 0 ||
              db_batch_add(&changes, change, err) != 0)) {
             return -1;
         }
@@ -351,7 +351,7 @@ static int date_waits(struct scheduler *s, struct err *err)
     return db_batch_write(&changes, s->db, DB_TASKS, err);
 }
 
-static int look_at_waiting(struct scheduler *s, struct err *err)
+static int serve_waiting(struct scheduler *s, struct err *err)
 {
     int64_t now = wall_ms();
     s->dispatch.next_expiry_ms = INT64_MAX;
@@ -375,7 +375,7 @@ int admit_tasks(struct scheduler *s, struct err *err)
 {
     struct queue q = {0};
     int rc =
-        look_at_waiting(s, err) != 0 || group_tasks(s, &q, err) != 0 || fill_pools(s, &q, err) != 0
+        serve_waiting(s, err) != 0 || group_tasks(s, &q, err) != 0 || fill_pools(s, &q, err) != 0
             ? -1
             : 0;
     free(q.at);

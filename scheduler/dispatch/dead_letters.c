@@ -34,27 +34,27 @@ static int send_letters(struct scheduler *s, const struct docs *dead, struct err
     return 0;
 }
 
-/* Guarded by the fence: a task that is dead once more meanwhile is told once more. */
-static int note_told(struct scheduler *s, const struct docs *dead, struct err *err)
+/* Guarded by the fence: a task that has died again meanwhile keeps its mark and is sent again. */
+static int clear_marks(struct scheduler *s, const struct docs *dead, struct err *err)
 {
     AUTO_BATCH changes = {0};
     for (size_t i = 0; i < dead->n; i++) {
-        const struct db_change told = {
+        const struct db_change unmark = {
             .filter = BCON_NEW("_id", BCON_UTF8(doc_str(dead->items[i], "_id", "")), "fence",
                                BCON_INT64(doc_i64(dead->items[i], "fence", 0))),
             .update = BCON_NEW("$unset", "{", "untold", BCON_BOOL(true), "}")};
-        if (db_batch_add(&changes, told, err) != 0) {
+        if (db_batch_add(&changes, unmark, err) != 0) {
             return -1;
         }
     }
     return db_batch_write(&changes, s->db, DB_TASKS, err);
 }
 
-/* Those that were sent in an earlier pass: once nothing is under way any more, they are told, or,
- * when any message has failed since, sent again. */
+/* No message is under way: clear the marks of the letters sent by an earlier pass. If any message
+ * has failed since, keep the marks, so that the letters are sent again. */
 static int settle_sent(struct scheduler *s, const struct bus_stats *now, struct err *err)
 {
-    int rc = now->failed == s->letters.failed ? note_told(s, &s->letters.sent, err) : 0;
+    int rc = now->failed == s->letters.failed ? clear_marks(s, &s->letters.sent, err) : 0;
     docs_clear(&s->letters.sent);
     return rc;
 }

@@ -6,7 +6,7 @@
 struct scheduler;
 
 struct dead_letters { /* zeroed: none */
-    struct docs sent; /* by the last call, and perhaps on their way still */
+    struct docs sent; /* by the last call; may still be on their way */
     uint64_t failed;  /* messages that had failed before they were sent */
 };
 

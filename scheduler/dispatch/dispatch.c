@@ -4,9 +4,9 @@
 #include "common/base/clock.h"
 #include "scheduler/scheduler.h"
 
-#define SLOTS_MS 250 /* how long a pool's size may be an old one while steps follow each other */
+#define SLOTS_MS 250 /* how old what we know of pools may get while steps follow each other */
 
-/* What slots are there, and which of them are held, by the open tasks. */
+/* Read the slots, and mark those that the open tasks hold. */
 static int load_slots(struct scheduler *s, bool all, struct err *err)
 {
     struct dispatch *d = &s->dispatch;

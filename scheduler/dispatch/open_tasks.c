@@ -1,4 +1,13 @@
-/* open_tasks.c - the open tasks of a pass, and the scheduler's own transitions. */
+/*
+ * open_tasks.c - the open tasks of a pass, and the scheduler's own transitions.
+ *
+ * A full pass reads all open tasks; a pass for touched raw files reads only theirs and keeps the
+ * others as they were. MongoDB's cursors are no snapshot: a task may come twice (the latest reading
+ * stays) or be missed (slots_mark asks for it by id).
+ *
+ * A transition is guarded by the state, fence and epoch that were read, so acting on an old reading
+ * changes nothing. open_task_moved applies a written one to the list.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -77,7 +86,7 @@ void open_tasks_clear(struct dispatch *d)
     d->n_open = d->open_room = 0;
 }
 
-/* index: the field of the index to read by, or NULL. */
+/* index: the field whose index is used, or NULL. */
 static int add_matching(struct scheduler *s, const bson_t *filter, const char *index,
                         struct err *err)
 {
@@ -161,8 +170,8 @@ static int keys_of(const bson_t *doc, struct strset *out, struct err *err)
     return 0;
 }
 
-/* Tasks of raw files that nobody touched stay as they were read: should one have moved on, what is
- * decided of it does not match, and the next full pass reads it again. */
+/* Tasks of untouched raw files stay as they were read: if one has moved on, its guard fails, and
+ * the next full pass reads it again. */
 static int keep_untouched(struct scheduler *s, const bson_t *touched, struct err *err)
 {
     struct strset keys = {0};

@@ -1,7 +1,7 @@
 /*
- * publish.c - publish what is admitted and not claimed, to a partition of a worker with a free
- * thread. What stays unclaimed for [kafka] redispatch_ms is published again, for another worker;
- * duplicates are harmless, because only one claim wins.
+ * publish.c - sends a message for each task that is admitted and not claimed, to a partition of a
+ * worker with a free thread. A task that stays unclaimed for [kafka] redispatch_ms is sent again,
+ * to another worker; duplicates are harmless, because only one claim wins.
  */
 #include <stdio.h>
 #include <string.h>
@@ -21,9 +21,9 @@ static struct published *find_published(struct scheduler *s, const struct open_t
     return NULL;
 }
 
-/* worker: to whom it was sent, or NULL. */
-static int remember(struct scheduler *s, const struct open_task *t, const char *worker,
-                    struct err *err)
+/* worker: the one it was sent to, or NULL. */
+static int remember_published(struct scheduler *s, const struct open_task *t, const char *worker,
+                              struct err *err)
 {
     struct published *p = find_published(s, t);
     if (p == NULL) {
@@ -57,12 +57,12 @@ static void forget_claimed(struct scheduler *s)
 }
 
 struct address {
-    const char *worker; /* NULL: nobody */
+    const char *worker; /* NULL: none owns a partition or has a free thread */
     int32_t partition;
 };
 
 /* The owner of a partition with the most free threads. */
-static struct address choose(struct scheduler *s, const char *kind, bool even_if_busy)
+static struct address choose_worker(struct scheduler *s, const char *kind, bool even_if_busy)
 {
     int64_t most = even_if_busy ? INT64_MIN : 0;
     struct worker_seen *best = NULL;
@@ -98,12 +98,13 @@ static int publish(struct scheduler *s, const struct open_task *t, struct addres
     if (bus_send_task(s->bus, t->kind, to.partition, t->raw_file, json, &send_err) != 0) {
         log_err_rarely("publish", &send_err);
     }
-    return remember(s, t, to.worker, err);
+    return remember_published(s, t, to.worker, err);
 }
 
 /* A task that found no free thread is offered again in every pass, so that it starts as soon as a
- * worker has one. What stays unclaimed for redispatch_ms is sent even to a busy worker: what we
- * know of free threads may be old. Whether it is unclaimed still, the next pass reads. */
+ * worker has one. A task that stays unclaimed for redispatch_ms is sent even to a busy worker,
+ * because what we know of free threads may be old. The next pass reads whether it has been claimed.
+ */
 static int dispatch_one(struct scheduler *s, const struct open_task *t, struct err *err)
 {
     struct published *p = find_published(s, t);
@@ -118,15 +119,15 @@ static int dispatch_one(struct scheduler *s, const struct open_task *t, struct e
     if (p != NULL && p->sent && !late) {
         return 0;
     }
-    struct address to = choose(s, t->kind, late);
+    struct address to = choose_worker(s, t->kind, late);
     if (to.worker != NULL) {
         return publish(s, t, to, err);
     }
     s->dispatch.unaddressed |= late;
-    return p == NULL || late ? remember(s, t, NULL, err) : 0;
+    return p == NULL || late ? remember_published(s, t, NULL, err) : 0;
 }
 
-static void occupy(struct scheduler *s, const char *worker, const char *kind)
+static void occupy_thread(struct scheduler *s, const char *worker, const char *kind)
 {
     for (size_t i = 0; i < s->dispatch.n_workers; i++) {
         struct worker_seen *w = &s->dispatch.workers[i];
@@ -148,7 +149,7 @@ static void count_free(struct scheduler *s)
         const struct open_task *t = &s->dispatch.open[i];
         const struct published *p = t->state == TASK_ADMITTED ? find_published(s, t) : NULL;
         if (t->state == TASK_RUNNING || (p != NULL && p->sent)) {
-            occupy(s, p != NULL ? p->worker : t->worker, t->kind);
+            occupy_thread(s, p != NULL ? p->worker : t->worker, t->kind);
         }
     }
 }

@@ -1,9 +1,8 @@
 /*
- * reap.c - what nobody looks after any more: tasks of lost workers, and cancelled tasks that nobody
- * runs.
+ * reap.c - returns the tasks of lost workers, and ends cancelled tasks that no worker runs.
  *
- * A worker is lost when its beat has stood still for [worker] lease_ms on a clock of our own that
- * stands while the database does not answer us: nobody could beat then.
+ * A worker is lost when its beat has not changed for [worker] lease_ms. The time is measured on a
+ * clock of our own that stops while the database does not answer, because no worker can beat then.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +12,7 @@
 #include "scheduler/scheduler.h"
 
 #define GHOST_MS     5000  /* a worker that is named by a task and has no document */
-#define LOST_WAIT_MS 15000 /* at most: its workers may have died of something else */
+#define LOST_WAIT_MS 15000 /* at most: perhaps something else killed its workers */
 
 static struct worker_seen *find_worker(struct scheduler *s, const char *id)
 {
@@ -35,7 +34,7 @@ static struct worker_seen *add_worker(struct scheduler *s, const char *id, struc
     }
     s->dispatch.workers = more;
     struct worker_seen *w = &s->dispatch.workers[s->dispatch.n_workers++];
-    *w = (struct worker_seen){.beat = -1, .seen_ms = s->dispatch.answered_ms};
+    *w = (struct worker_seen){.beat = -1, .beat_changed_ms = s->dispatch.answered_ms};
     snprintf(w->id, sizeof w->id, "%s", id);
     return w;
 }
@@ -74,7 +73,7 @@ static void read_kinds(const bson_t *doc, struct worker_seen *w)
     }
 }
 
-static int see_worker(void *ctx, const bson_t *doc, struct err *err)
+static int read_worker(void *ctx, const bson_t *doc, struct err *err)
 {
     struct scheduler *s = ctx;
     struct worker_seen *w = find_worker(s, doc_str(doc, "_id", ""));
@@ -85,7 +84,7 @@ static int see_worker(void *ctx, const bson_t *doc, struct err *err)
     int64_t beat = doc_i64(doc, "beat", 0);
     if (beat != w->beat) {
         w->beat = beat;
-        w->seen_ms = s->dispatch.answered_ms;
+        w->beat_changed_ms = s->dispatch.answered_ms;
         read_kinds(doc, w);
     }
     return 0;
@@ -103,8 +102,8 @@ static int add_ghosts(struct scheduler *s, struct err *err)
     return 0;
 }
 
-/* model: reap worker. The first loss costs a task nothing; should its workers die again and again,
- * it waits longer each time, and ends. */
+/* model: reap worker. The first loss costs a task nothing; if its workers die again and again, it
+ * waits longer each time, and in the end it is dead. */
 static int return_task(struct scheduler *s, struct open_task *t, struct err *err)
 {
     int64_t lost = t->lost + 1, now = wall_ms();
@@ -141,7 +140,7 @@ static int return_task(struct scheduler *s, struct open_task *t, struct err *err
     return 0;
 }
 
-static int bury(struct scheduler *s, struct worker_seen *w, struct err *err)
+static int bury_worker(struct scheduler *s, struct worker_seen *w, struct err *err)
 {
     for (size_t i = 0; i < s->dispatch.n_open; i++) {
         struct open_task *t = &s->dispatch.open[i];
@@ -184,7 +183,7 @@ int reap_workers(struct scheduler *s, struct err *err)
         s->dispatch.workers[i].present = false;
     }
     bson_t all = BSON_INITIALIZER;
-    if (db_each(s->db, DB_WORKERS, &all, NULL, see_worker, s, err) != 0 ||
+    if (db_each(s->db, DB_WORKERS, &all, NULL, read_worker, s, err) != 0 ||
         add_ghosts(s, err) != 0) {
         return -1;
     }
@@ -192,8 +191,8 @@ int reap_workers(struct scheduler *s, struct err *err)
     for (size_t i = 0; i < s->dispatch.n_workers; i++) {
         struct worker_seen *w = &s->dispatch.workers[i];
         int64_t patience = w->present ? s->cfg->worker.lease_ms : GHOST_MS;
-        bool lost = s->dispatch.answered_ms - w->seen_ms >= patience;
-        if (lost && bury(s, w, err) != 0) {
+        bool lost = s->dispatch.answered_ms - w->beat_changed_ms >= patience;
+        if (lost && bury_worker(s, w, err) != 0) {
             return -1;
         }
         if (!lost && (w->present || has_task(s, w))) {
@@ -206,7 +205,7 @@ int reap_workers(struct scheduler *s, struct err *err)
 
 /* --- cancelled tasks that no worker holds --- */
 
-/* Also one that went back to ready with its cancellation: it takes no slot for that. */
+/* Includes a task that went back to ready with its cancellation: ending it needs no slot. */
 static bool is_unheld(const struct open_task *t)
 {
     return t->state == TASK_READY || t->state == TASK_ADMITTED ||

@@ -1,9 +1,9 @@
 /*
  * slots.c - pools and their slots: read, remembered, given back when no task names them.
  *
- * A slot whose task was seen to name it, and does not any more, is free for the next at once. One
- * whose task never did so (whoever admitted it has died, or its answer was lost) may have an
- * admission on its way; that one is outdated first.
+ * A slot whose task named it once and has left it is free for the next task at once. If its task
+ * was never seen to name it (the leader died in between, or the reply was lost), an admission may
+ * still be on its way; the reaper outdates that admission before it frees the slot.
  */
 #include "scheduler/dispatch/slots.h"
 
@@ -90,7 +90,7 @@ static struct pool *add_pool(struct scheduler *s, const char *name, struct err *
     return p;
 }
 
-static int see_pool(void *ctx, const bson_t *doc, struct err *err)
+static int read_pool(void *ctx, const bson_t *doc, struct err *err)
 {
     struct scheduler *s = ctx;
     const char *name = doc_str(doc, "_id", "");
@@ -106,7 +106,7 @@ static int see_pool(void *ctx, const bson_t *doc, struct err *err)
     return pool_reach(p, p->size, err);
 }
 
-static int see_slot(void *ctx, const bson_t *doc, struct err *err)
+static int read_slot(void *ctx, const bson_t *doc, struct err *err)
 {
     struct scheduler *s = ctx;
     const char *name = doc_str(doc, "pool", "");
@@ -170,8 +170,8 @@ int slots_load(struct scheduler *s, struct err *err)
             s->dispatch.pools[i].slots[n].there = false;
         }
     }
-    if (db_each(s->db, DB_POOLS, &all, NULL, see_pool, s, err) != 0 ||
-        db_each(s->db, DB_SLOTS, &all, NULL, see_slot, s, err) != 0) {
+    if (db_each(s->db, DB_POOLS, &all, NULL, read_pool, s, err) != 0 ||
+        db_each(s->db, DB_SLOTS, &all, NULL, read_slot, s, err) != 0) {
         return -1;
     }
     for (size_t i = 0; i < s->dispatch.n_pools; i++) {
@@ -358,7 +358,7 @@ static struct db_change free_slot(const struct doubtful *d)
                        (struct slot_to){NULL, d->slot->fence, lease_epoch(d->s->lease)});
 }
 
-/* One command for all that are not held. */
+/* Write one change for each slot that is not held, by one command. */
 static int change_doubtful(struct scheduler *s, const char *coll, const struct doubts *d,
                            struct db_change make(const struct doubtful *), struct db_batch *changes,
                            struct err *err)
@@ -390,7 +390,7 @@ static int free_slots(struct scheduler *s, const struct doubts *d, struct err *e
     return rc;
 }
 
-static int see_holder(void *ctx, const bson_t *doc, struct err *err)
+static int mark_holder(void *ctx, const bson_t *doc, struct err *err)
 {
     (void)err;
     struct doubts *d = ctx;
@@ -401,8 +401,7 @@ static int see_holder(void *ctx, const bson_t *doc, struct err *err)
     return 0;
 }
 
-/* Asked of the database now: an admission may have landed since the tasks of this pass were read.
- */
+/* Ask the database now: an admission may have landed since this pass read the tasks. */
 static int find_holders(struct scheduler *s, struct doubts *d, struct err *err)
 {
     bson_t ids = BSON_INITIALIZER;
@@ -418,10 +417,11 @@ static int find_holders(struct scheduler *s, struct doubts *d, struct err *err)
                  BCON_UTF8("admitted"), BCON_UTF8("running"), BCON_UTF8("parked"), "]", "}");
     AUTO(bson_destroy) bson_t *opts = BCON_NEW("projection", "{", "slot", BCON_INT32(1), "}");
     bson_destroy(&ids);
-    return db_each(s->db, DB_TASKS, filter, opts, see_holder, d, err);
+    return db_each(s->db, DB_TASKS, filter, opts, mark_holder, d, err);
 }
 
-/* A ready task whose admission was outdated is not as it was read: its turn is in the next pass. */
+/* A ready task whose admission was outdated has changed since it was read: its turn comes in the
+ * next pass. */
 static void pass_over_outdated(struct scheduler *s, const struct doubts *d)
 {
     for (size_t i = 0; i < s->dispatch.n_open; i++) {

@@ -1,7 +1,8 @@
 /*
- * withdraw.c - pools that were made smaller. What runs goes on to its end, and so does a task that
- * only has to take up what its job has left; of those that no worker has claimed yet as many go
- * back to ready as slots are taken too many. A stop is a pool of size 0: nothing begins after it.
+ * withdraw.c - pools that were made smaller. Running tasks finish, and so does a task that only has
+ * to collect what its job has left. Of the other admitted tasks that no worker has claimed, as many
+ * go back to ready as the pool has slots too many in use. A stop is a pool of size 0: no task
+ * begins after it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static int go_back(struct scheduler *s, const struct open_task *t, struct db_cha
     return task_change(s, t, TASK_READY, set, NULL, out, err);
 }
 
-static void has_gone_back(struct scheduler *s, struct open_task *t)
+static void record_go_back(struct scheduler *s, struct open_task *t)
 {
     struct slot *slot = slots_find(s, t->slot);
     if (slot != NULL) {
@@ -55,7 +56,7 @@ static int go_back_all(struct scheduler *s, struct open_task **tasks, size_t n, 
     int rc = db_batch_write(&changes, s->db, DB_TASKS, err);
     for (size_t i = 0; i < n && rc == 0; i++) {
         if (changes.items[i].won) {
-            has_gone_back(s, tasks[i]);
+            record_go_back(s, tasks[i]);
         } else {
             s->dispatch.cache_valid = false; /* a worker was faster */
         }

@@ -1,3 +1,12 @@
+/*
+ * outcome.c - what a raw file's documents mean, rule by rule (docs/rules.md, "Statuses of a raw
+ * file").
+ *
+ * decide_acquisition follows the raw file from its monitoring to its copy, decide_copied from there
+ * to its quantifications; an operator's word on a task (skip, ignore, cancel) ends it with the
+ * reason and the name. decide_retirement derives the mark of its move or removal and how far the
+ * original has left the instrument, decide_original whether the original must be acquired again.
+ */
 #include "scheduler/plan/outcome.h"
 
 #include <stdio.h>
@@ -14,25 +23,25 @@ static enum task_state state_of(const bson_t *task)
     return task_state_parse(doc_str(task, "state", ""), &s) == 0 ? s : TASK_FAILED;
 }
 
-static void end(struct outcome *out, enum raw_status status, const char *details)
+static void end_with(struct outcome *out, enum raw_status status, const char *details)
 {
     out->status = status;
     out->ended = true;
     snprintf(out->details, sizeof out->details, "%s", details);
 }
 
-/* The acquisition is over; before anything is copied. True when nothing is to be copied. */
+/* The acquisition is over and nothing is copied yet. True: there is nothing to copy. */
 static bool ended_by_watch(const bson_t *rf, struct outcome *out)
 {
     bson_t members;
     if (strcmp(doc_str(rf, "watch.rule", ""), RAW_RULE_RENAMED) == 0) {
-        end(out, RAW_ACQUISITION_FAILED, doc_str(rf, "watch.error", ""));
+        end_with(out, RAW_ACQUISITION_FAILED, doc_str(rf, "watch.error", ""));
         out->backup_status = "skipped";
         out->instrument_file_status = "renamed";
         return true;
     }
     if (!doc_sub(rf, "watch.members", &members) || bson_count_keys(&members) == 0) {
-        end(out, RAW_ACQUISITION_FAILED, "No files were found.");
+        end_with(out, RAW_ACQUISITION_FAILED, "No files were found.");
         out->backup_status = "skipped";
         return true;
     }
@@ -47,7 +56,7 @@ static const char *first_line(const char *text, char *buf, size_t room)
     return buf;
 }
 
-/* "skipped by kim@lab: not needed": who set the task aside and why; field is where it says so. */
+/* "skipped by kim@lab: not needed": who set the task aside and why, from the object named field. */
 static const char *by_whom(const bson_t *task, const char *field, char *buf)
 {
     char by[32], why[32];
@@ -59,7 +68,8 @@ static const char *by_whom(const bson_t *task, const char *field, char *buf)
     return buf;
 }
 
-/* Why a task that is not done has ended: its error, and who accepted it or wanted it so. */
+/* Why a task ended without being done: its error, and the operator who accepted it or asked for it.
+ */
 static const char *why_not_done(const bson_t *task, enum task_state state, char *buf)
 {
     char line[320], who[WHY_MAX];
@@ -78,16 +88,16 @@ static const char *why_not_done(const bson_t *task, enum task_state state, char 
     return buf;
 }
 
-/* Without a copy nothing comes after it; an operator who wants it so has no error to look at. */
-static void copy_set_aside(const bson_t *copy, enum task_state state, struct outcome *out)
+/* Nothing can follow without a copy; since an operator decided so, it is ignored and no error. */
+static void end_without_copy(const bson_t *copy, enum task_state state, struct outcome *out)
 {
     char why[WHY_MAX], text[WHY_MAX + 8];
     out->backup_status = state == TASK_SKIPPED ? "skipped" : "copying_failed";
     snprintf(text, sizeof text, "[copy] %s", why_not_done(copy, state, why));
-    end(out, RAW_IGNORED, text);
+    end_with(out, RAW_IGNORED, text);
 }
 
-/* watch_reopen.h; backup_status goes with its update. */
+/* As watch_reopen.h does it, whose update also sets backup_status. */
 static void acquire_again(struct outcome *out, const char *what, const char *why)
 {
     out->status = RAW_MONITORING_ACQUISITION;
@@ -96,8 +106,8 @@ static void acquire_again(struct outcome *out, const char *what, const char *why
     snprintf(out->details, sizeof out->details, "%s: %.500s", what, why);
 }
 
-static void copy_failed(const struct outcome_tasks *tasks, enum task_state state,
-                        struct outcome *out)
+static void decide_failed_copy(const struct outcome_tasks *tasks, enum task_state state,
+                               struct outcome *out)
 {
     const bson_t *copy = tasks->copy;
     const char *why = doc_str(copy, "error.msg", "");
@@ -113,7 +123,7 @@ static void copy_failed(const struct outcome_tasks *tasks, enum task_state state
     } else {
         snprintf(text, sizeof text, "[copy] %s: %s", task_state_name(state), why);
     }
-    end(out, RAW_ERROR, text);
+    end_with(out, RAW_ERROR, text);
 }
 
 static void append_details(struct outcome *out, const bson_t *task, const char *why)
@@ -123,13 +133,13 @@ static void append_details(struct outcome *out, const bson_t *task, const char *
              doc_str(task, "settings", ""), why);
 }
 
-static void of_quants(const struct outcome_tasks *tasks, struct outcome *out)
+static void decide_by_quants(const struct outcome_tasks *tasks, struct outcome *out)
 {
     size_t open = 0, submitted = 0, broken = 0, failed = 0, skipped = 0;
     for (size_t i = 0; i < tasks->n_quant; i++) {
         enum task_state s = state_of(tasks->quant[i]);
         open += !task_is_terminal(s);
-        /* A task that is held before it could submit is queued still, at each of its tries. */
+        /* A task that is held before it could submit stays queued at each of its tries. */
         submitted += s == TASK_PARKED ||
                      (!task_is_terminal(s) && doc_i64(tasks->quant[i], "kept.job_id", 0) > 0);
         broken += s == TASK_DEAD;
@@ -151,28 +161,28 @@ static void of_quants(const struct outcome_tasks *tasks, struct outcome *out)
     out->ended = true;
 }
 
-static void of_copied(const bson_t *rf, const struct outcome_tasks *tasks,
-                      const struct instrument *i, bool has_settings, struct outcome *out)
+static void decide_copied(const bson_t *rf, const struct outcome_tasks *tasks,
+                          const struct instrument *i, bool has_settings, struct outcome *out)
 {
     out->copied = true;
     out->backup_status = "copying_done";
     if (tasks->n_quant > 0) {
-        of_quants(tasks, out);
+        decide_by_quants(tasks, out);
         return;
     }
     const char *error = doc_str(rf, "watch.error", "");
     if (error[0] != '\0') {
-        end(out, RAW_ACQUISITION_FAILED, error);
+        end_with(out, RAW_ACQUISITION_FAILED, error);
         return;
     }
     struct names_skip skip = names_skip(i, doc_str(rf, "_id", ""), doc_str(rf, "original_name", ""),
                                         doc_i64(tasks->copy, "result.size", -1));
     if (skip.status != RAW_UNKNOWN) {
-        end(out, skip.status, skip.details);
+        end_with(out, skip.status, skip.details);
     } else if (i != NULL && i->skip_quanting) {
-        end(out, RAW_DONE_NOT_QUANTED, "Quantification disabled for this instrument.");
+        end_with(out, RAW_DONE_NOT_QUANTED, "Quantification disabled for this instrument.");
     } else if (!has_settings) {
-        end(out, RAW_DONE_NOT_QUANTED, "No settings configured.");
+        end_with(out, RAW_DONE_NOT_QUANTED, "No settings configured.");
     } else {
         out->status = RAW_QUEUED_FOR_QUANTING;
         out->next = NEXT_QUANT;
@@ -214,9 +224,10 @@ static const char *why_differs(const bson_t *task)
                : NULL;
 }
 
-/* What is noted only ever goes on (initial, moved, purged), and only by what a task has really
- * done: a result that says "skipped" changes nothing. */
-static void of_retirement(const bson_t *rf, const struct outcome_tasks *tasks, struct outcome *out)
+/* The recorded status only moves forward (initial, moved, purged), and only by what a task has
+ * really done: a result that says "skipped" changes nothing. */
+static void decide_retirement(const bson_t *rf, const struct outcome_tasks *tasks,
+                              struct outcome *out)
 {
     const char *mark = doc_str(rf, "retire", "");
     const char *status = doc_str(rf, "instrument_file_status", "");
@@ -239,9 +250,10 @@ static void of_retirement(const bson_t *rf, const struct outcome_tasks *tasks, s
     out->remark = strcmp(out->retire, mark) != 0;
 }
 
-/* While it stays where it was acquired: what its move found, or somebody who compared it. An open
- * move or removal compares by itself. */
-static void of_original(const bson_t *rf, const struct outcome_tasks *tasks, struct outcome *out)
+/* While the original is where it was acquired, its move or a comparison (watch, verify) may find
+ * that it differs. An open move or removal makes its own comparison. */
+static void decide_original(const bson_t *rf, const struct outcome_tasks *tasks,
+                            struct outcome *out)
 {
     bool stays = strcmp(doc_str(rf, "instrument_file_status", ""), "initial") == 0 &&
                  out->instrument_file_status == NULL;
@@ -258,8 +270,8 @@ static void of_original(const bson_t *rf, const struct outcome_tasks *tasks, str
     }
 }
 
-static void of_acquisition(const bson_t *rf, const struct outcome_tasks *tasks,
-                           const struct instrument *i, bool has_settings, struct outcome *out)
+static void decide_acquisition(const bson_t *rf, const struct outcome_tasks *tasks,
+                               const struct instrument *i, bool has_settings, struct outcome *out)
 {
     if (out->status == RAW_IGNORED && tasks->copy == NULL) {
         out->ended = true;
@@ -269,7 +281,7 @@ static void of_acquisition(const bson_t *rf, const struct outcome_tasks *tasks,
         return; /* the instrument's thread decides */
     }
     if (tasks->copy == NULL && !doc_has(rf, "watch")) {
-        out->ended = true; /* it was here before us: its status is not ours to change */
+        out->ended = true; /* no watch of ours acquired it: its status is not ours to change */
         return;
     }
     if (tasks->copy == NULL) {
@@ -281,11 +293,11 @@ static void of_acquisition(const bson_t *rf, const struct outcome_tasks *tasks,
     }
     enum task_state copy = state_of(tasks->copy);
     if (copy == TASK_DONE) {
-        of_copied(rf, tasks, i, has_settings, out);
+        decide_copied(rf, tasks, i, has_settings, out);
     } else if (copy == TASK_SKIPPED || copy == TASK_IGNORED) {
-        copy_set_aside(tasks->copy, copy, out);
+        end_without_copy(tasks->copy, copy, out);
     } else if (task_is_terminal(copy)) {
-        copy_failed(tasks, copy, out);
+        decide_failed_copy(tasks, copy, out);
     } else if (copy == TASK_RUNNING) {
         out->status = RAW_COPYING;
         out->backup_status = "copying_in_progress";
@@ -298,8 +310,8 @@ void outcome_of(const bson_t *rf, const struct outcome_tasks *tasks, const struc
                 bool has_settings, struct outcome *out)
 {
     *out = (struct outcome){.status = raw_file_status(rf)};
-    of_acquisition(rf, tasks, i, has_settings, out);
-    of_retirement(rf, tasks, out);
-    of_original(rf, tasks, out);
+    decide_acquisition(rf, tasks, i, has_settings, out);
+    decide_retirement(rf, tasks, out);
+    decide_original(rf, tasks, out);
     utf8_mend(out->details);
 }

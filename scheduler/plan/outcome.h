@@ -1,6 +1,6 @@
 /*
  * outcome.h - what a raw file's documents mean: its status, and what to do next. Pure: the raw file
- * and its tasks in, an outcome out; so a restart or a second look decides the same.
+ * and its tasks in, an outcome out; so a restart or another reading decides the same.
  */
 #ifndef SCHEDULER_PLAN_OUTCOME_H
 #define SCHEDULER_PLAN_OUTCOME_H
@@ -15,7 +15,7 @@ enum outcome_next {
     NEXT_WAIT,          /* something is under way, or all is done */
     NEXT_COPY,          /* the acquisition has ended: plan the copy */
     NEXT_QUANT,         /* the copy is there: plan what quantifies it */
-    NEXT_MONITOR_AGAIN, /* its original is not what was copied: it goes back to monitoring */
+    NEXT_MONITOR_AGAIN, /* its original is not what was copied: send it back to monitoring */
 };
 
 struct outcome {
@@ -25,8 +25,8 @@ struct outcome {
     const char *instrument_file_status; /* NULL: leave it */
     enum outcome_next next;
     bool ended;          /* nothing is under way or to be planned */
-    bool copied;         /* the copy's result is to be taken over */
-    bool remark;         /* the raw file's "retire" is to become what follows */
+    bool copied;         /* take over the copy's result */
+    bool remark;         /* set the raw file's "retire" to what follows */
     char retire[64];     /* docs/data-model.md; "": none */
     const char *kept;    /* why a removal that has just ended left it on the instrument, or NULL */
     const char *differs; /* how the original in Backup differs, as that removal found, or NULL */
@@ -36,10 +36,10 @@ struct outcome_tasks {
     const bson_t *copy, *move, *remove; /* NULL: not planned */
     const bson_t *const *quant;
     size_t n_quant;
-    bool replaced; /* a raw file found later has its name: what stands there is not its original */
+    bool replaced; /* a newer raw file has its name: the file there is not its original */
 };
 
-/* i may be NULL: the instrument is not configured any more. has_settings: at least one resolves. */
+/* i: NULL when the instrument is not configured. has_settings: at least one applies. */
 void outcome_of(const bson_t *raw_file, const struct outcome_tasks *tasks,
                 const struct instrument *i, bool has_settings, struct outcome *out)
     __attribute__((nonnull(1, 2, 5)));

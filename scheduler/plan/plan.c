@@ -1,9 +1,9 @@
 /*
- * plan.c - for each raw file that is not settled: what do its documents mean (outcome.c), write the
- * status down, and plan the tasks that are due.
+ * plan.c - for each raw file that is not settled: derive the status from its documents (outcome.c),
+ * write it down, and plan the tasks that are due.
  *
- * What is decided goes through plan_writes.c: tasks first, the raw file's update last, guarded by
- * its rev.
+ * plan_writes.c writes what was decided: tasks first, the raw file's update last, guarded by its
+ * rev.
  */
 #include <stdio.h>
 #include <string.h>
@@ -35,7 +35,7 @@ static int load_files(struct plan *p, const bson_t *touched, struct err *err)
         BCON_APPEND(&filter, "_id", "{", "$in", BCON_ARRAY(&ids), "}");
         bson_destroy(&ids);
     }
-    /* A folder may have ten thousand files; what became of them is not looked at here. */
+    /* A folder may have ten thousand files; what became of them is not needed here. */
     AUTO(bson_destroy)
     bson_t *opts =
         BCON_NEW("projection", "{", "files", BCON_INT32(0), "file_info", BCON_INT32(0), "}");
@@ -101,7 +101,8 @@ static struct raw_file_plan facts_of(const struct plan *p, const bson_t *rf,
     };
 }
 
-/* A status that may not follow is a fault of ours: the raw file keeps the one that it has. */
+/* A status that must not follow the present one is a bug of ours: the raw file keeps what it has.
+ */
 static int write_outcome(struct plan *p, const struct raw_file_plan *facts, const bson_t *news,
                          const bson_t *new_ids, struct err *err)
 {
@@ -120,7 +121,7 @@ static int write_outcome(struct plan *p, const struct raw_file_plan *facts, cons
     return ledger_raw_file(&p->ledger, &u, err);
 }
 
-/* The whole document: its files become what the next copy may replace. */
+/* Reads the whole document, because its files become what the next copy may replace. */
 static int send_back(struct plan *p, const bson_t *rf, const struct outcome *o, struct err *err)
 {
     AUTO(bson_destroy) bson_t *whole = NULL;
@@ -128,7 +129,7 @@ static int send_back(struct plan *p, const bson_t *rf, const struct outcome *o, 
         return -1;
     }
     if (whole == NULL || doc_i64(whole, "rev", 0) != doc_i64(rf, "rev", 0)) {
-        return 0; /* it has changed since this pass read it: the next one decides */
+        return 0; /* it has changed since this pass read it: the next pass decides */
     }
     if (ledger_begin(&p->ledger, doc_str(rf, "_id", ""), err) != 0 ||
         reopen_cancel_jobs(p->s->db, rf, err) != 0 || plan_index(p, rf, false, true, err) != 0) {
@@ -164,7 +165,7 @@ static int plan_tasks(struct plan *p, const bson_t *rf, const struct outcome *o,
 
 #define QUANT_MAX 64
 
-/* It ended before the raw file went back to monitoring: what it was about is to be done again. */
+/* It ended before the raw file went back to monitoring: its work must be done again. */
 static bool is_outdated(const bson_t *task, const bson_t *rf)
 {
     enum task_state state = TASK_READY;
@@ -200,9 +201,10 @@ static size_t collect_tasks(const struct plan *p, const bson_t *rf, struct outco
     return tasks->n_quant;
 }
 
-/* Nobody acquires it anew from Backup: a person is told, until it is gone or compared again. */
-static int tell_difference(struct plan *p, const bson_t *rf, const struct outcome *o,
-                           struct err *err)
+/* What was moved to Backup cannot be acquired again: alert people, until it is gone or compared
+ * again. */
+static int alert_of_difference(struct plan *p, const bson_t *rf, const struct outcome *o,
+                               struct err *err)
 {
     char text[500];
     snprintf(text, sizeof text, "its original in Backup is not what was backed up: %.300s",
@@ -257,22 +259,24 @@ static int plan_one(struct plan *p, const bson_t *rf, struct err *err)
     const struct raw_file_plan facts = facts_of(p, rf, &o, tasks.copy);
     AUTO(bson_destroy) bson_t *news = raw_file_news(&facts);
     bson_t new_ids = BSON_INITIALIZER;
-    int rc = tell_difference(p, rf, &o, err) != 0
+    int rc = alert_of_difference(p, rf, &o, err) != 0
                  ? -1
                  : ledger_begin(&p->ledger, doc_str(rf, "_id", ""), err);
     rc = rc == 0 ? plan_tasks(p, rf, &o, &new_ids, err) : rc;
     bool changes = !bson_empty(news), has_task = o.ended || !bson_empty(&new_ids);
     rc = rc == 0 ? plan_index(p, rf, o.ended, changes, err) : rc;
     rc = rc == 0 ? write_outcome(p, &facts, news, &new_ids, err) : rc;
-    if (changes && !has_task) { /* whose end wakes us; otherwise what follows is looked at now */
+    /* The end of a task wakes us; without one, decide now what follows. */
+    if (changes && !has_task) {
         wake_raise(&p->s->wake, doc_str(rf, "_id", ""));
     }
     bson_destroy(&new_ids);
     return rc;
 }
 
-/* A task that an operator skipped or ignored: the mark goes once the raw file will be planned. */
-static int take_up(void *ctx, const bson_t *task, struct err *err)
+/* An operator skipped or ignored this task. Its mark goes last, so that no crash leaves the raw
+ * file unplanned. */
+static int unsettle_unplanned(void *ctx, const bson_t *task, struct err *err)
 {
     struct plan *p = ctx;
     bool won;
@@ -287,13 +291,13 @@ static int take_up(void *ctx, const bson_t *task, struct err *err)
     return db_update(p->s->db, DB_TASKS, filter, update, &won, err);
 }
 
-/* A settled raw file with an open task (an operator's retry) is looked at again. Its move and its
- * removal wait without it: plan_retire.c. */
-static int unsettle(struct plan *p, struct err *err)
+/* A settled raw file with an open task (an operator's retry) is planned again. Open moves and
+ * removals leave it settled: plan_retire.c. */
+static int unsettle_files(struct plan *p, struct err *err)
 {
     AUTO(bson_destroy) bson_t *unplanned = BCON_NEW("unplanned", BCON_BOOL(true));
     AUTO(bson_destroy) bson_t *opts = BCON_NEW("projection", "{", "raw_file", BCON_INT32(1), "}");
-    if (db_each(p->s->db, DB_TASKS, unplanned, opts, take_up, p, err) != 0) {
+    if (db_each(p->s->db, DB_TASKS, unplanned, opts, unsettle_unplanned, p, err) != 0) {
         return -1;
     }
     AUTO_BATCH changes = {0};
@@ -310,7 +314,7 @@ static int unsettle(struct plan *p, struct err *err)
 static int write_and_serve(struct plan *p, struct err *err)
 {
     if (ledger_write(&p->ledger, p->s, err) != 0 || p->serve(p->s, &p->planned, err) != 0 ||
-        plan_note_indexing(p, err) != 0) {
+        plan_collect_indexing(p, err) != 0) {
         return -1;
     }
     bson_reinit(&p->planned);
@@ -319,7 +323,7 @@ static int write_and_serve(struct plan *p, struct err *err)
 
 static int plan_all(struct plan *p, const bson_t *touched, struct err *err)
 {
-    if (load_files(p, touched, err) != 0 || (touched == NULL && unsettle(p, err) != 0)) {
+    if (load_files(p, touched, err) != 0 || (touched == NULL && unsettle_files(p, err) != 0)) {
         return -1;
     }
     if (p->files.n == 0) {
@@ -327,7 +331,7 @@ static int plan_all(struct plan *p, const bson_t *touched, struct err *err)
     }
     if (load_tasks(&p->tasks, &p->files, p->s->db, err) != 0 ||
         settings_book_load(&p->book, p->s->db, err) != 0 ||
-        (touched == NULL && plan_note_indexing(p, err) != 0)) {
+        (touched == NULL && plan_collect_indexing(p, err) != 0)) {
         return -1;
     }
     int64_t served_ms = mono_ms();

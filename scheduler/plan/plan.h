@@ -7,8 +7,8 @@
 
 struct scheduler;
 
-/* Dispatches what was planned for these raw files (keys), so that nobody waits for a thousand
- * others to be planned. */
+/* Dispatches what was planned for these raw files (keys), so that they do not wait while a thousand
+ * others are planned. */
 typedef int plan_serve_fn(struct scheduler *s, const bson_t *touched, struct err *err);
 
 /* Plan the raw files that were touched, or (NULL) all that are not settled; calls serve in between

@@ -1,16 +1,16 @@
 /*
- * plan_retire.c - plans moves and removals (docs/rules.md); who is due is decided
- * by common/retire.
+ * plan_retire.c - plans moves and removals (docs/rules.md); common/raw/retire.h decides which are
+ * due.
  *
  * A raw file says in "retire" what is to happen to its original: "move <instrument>" from the copy
  * on, until its move is planned; "moving" and "removing" while such a task is open. It is settled
  * meanwhile: thousands of files that wait for their move cost nothing. plan_pass writes down how a
- * task has ended, when an event tells of it; for the events that nobody hears, each full pass
- * compares the marks with the open tasks and has plan_pass look where they differ.
+ * task has ended when an event reports it; because events can be lost, each full pass compares the
+ * marks with the open tasks and unsettles the raw files where they differ.
  *
- * A task is made when its time has come, and of each instrument only the first few, so that what
- * waits, and any backlog, stays in the raw files' documents. Tasks are made first, marks come last:
- * whoever dies in between leaves an open task without its mark, or a mark that is found again.
+ * A task is made when its time has come, and only the first few of each instrument, so that any
+ * backlog waits in the raw files' documents. Tasks are made first, marks come last: a scheduler
+ * that dies in between leaves an open task without its mark, or a mark that the next pass finds.
  */
 #include "scheduler/plan/plan_retire.h"
 
@@ -35,13 +35,14 @@
 
 struct retire_seen { /* of one instrument */
     char instrument[INSTRUMENT_MAX];
-    int64_t told_at; /* of the free space that removals were last planned with, or ran under */
+    int64_t measured_at; /* when the free space was measured that removals were last planned by, or
+                            ran under */
 };
 
 struct site { /* an instrument in this pass */
     char id[INSTRUMENT_MAX];
     struct instrument_facts f;
-    int64_t free_gb, told_at;
+    int64_t free_gb, measured_at;
     size_t moves, removes; /* open */
 };
 
@@ -80,7 +81,7 @@ static int add_site(void *ctx, const bson_t *doc, struct err *err)
     r->sites = more;
     struct site *site = &r->sites[r->n_sites++];
     *site = (struct site){
-        .f = f, .free_gb = doc_i64(doc, "free_space_gb", -1), .told_at = doc_i64(doc, "at", 0)};
+        .f = f, .free_gb = doc_i64(doc, "free_space_gb", -1), .measured_at = doc_i64(doc, "at", 0)};
     snprintf(site->id, sizeof site->id, "%s", id);
     return 0;
 }
@@ -97,7 +98,7 @@ static void count_open(struct retiring *r)
     }
 }
 
-static int load(struct retiring *r, struct err *err)
+static int load_all(struct retiring *r, struct err *err)
 {
     bson_t all = BSON_INITIALIZER;
     AUTO(bson_destroy)
@@ -115,9 +116,9 @@ static int load(struct retiring *r, struct err *err)
     return 0;
 }
 
-/* --- marks and open tasks agree, or plan_pass looks --- */
+/* --- marks and open tasks agree, or plan_pass decides --- */
 
-static int have_looked_at(struct retiring *r, const char *raw_file, struct err *err)
+static int unsettle_file(struct retiring *r, const char *raw_file, struct err *err)
 {
     bool won;
     return raw_file_make(r->s->db, raw_file_unsettling(raw_file, true), &won, err);
@@ -134,14 +135,14 @@ static int compare_marks(struct retiring *r, struct err *err)
         }
         BSON_APPEND_BOOL(&open, t->raw_file, true);
         if (docs_find(&r->marked, t->raw_file) == NULL) {
-            rc = have_looked_at(r, t->raw_file, err);
+            rc = unsettle_file(r, t->raw_file, err);
         }
     }
     for (size_t i = 0; i < r->marked.n && rc == 0; i++) {
         const char *id = doc_str(r->marked.items[i], "_id", "");
-        bson_iter_t at; /* bson_has_field takes dots in a name for a path */
+        bson_iter_t at; /* bson_has_field would read dots in an id as a path */
         if (!bson_iter_init_find(&at, &open, id) && doc_bool(r->marked.items[i], "settled", true)) {
-            rc = have_looked_at(r, id, err);
+            rc = unsettle_file(r, id, err);
         }
     }
     bson_destroy(&open);
@@ -163,7 +164,8 @@ static int make_or_open(struct retiring *r, const struct task_new *t, struct err
     return db_make(r->s->db, DB_TASKS, c, &done, err);
 }
 
-static int mark(struct retiring *r, const struct task_new *t, const char *before, struct err *err)
+static int set_mark(struct retiring *r, const struct task_new *t, const char *before,
+                    struct err *err)
 {
     AUTO(free) char *id = task_id(t->raw_file, t->kind, NULL);
     if (id == NULL) {
@@ -179,8 +181,8 @@ static int mark(struct retiring *r, const struct task_new *t, const char *before
     return raw_file_make(r->s->db, raw_file_retiring(&change), &won, err);
 }
 
-static int plan(struct retiring *r, const bson_t *raw, const struct site *site, struct task_new *t,
-                struct err *err)
+static int plan_task(struct retiring *r, const bson_t *raw, const struct site *site,
+                     struct task_new *t, struct err *err)
 {
     bson_t members = BSON_INITIALIZER, list;
     if (doc_sub(raw, "watch.members", &list)) {
@@ -197,7 +199,7 @@ static int plan(struct retiring *r, const bson_t *raw, const struct site *site, 
     t->priority = PRIORITY;
     t->round = doc_i64(raw, "round", 0);
     t->input = input;
-    int rc = make_or_open(r, t, err) != 0 ? -1 : mark(r, t, doc_str(raw, "retire", ""), err);
+    int rc = make_or_open(r, t, err) != 0 ? -1 : set_mark(r, t, doc_str(raw, "retire", ""), err);
     t->input = NULL;
     return rc;
 }
@@ -224,7 +226,7 @@ static int move_one(struct retiring *r, const bson_t *raw, struct err *err)
     }
     struct task_new t = {.kind = "move", .not_before_ms = due};
     site->moves++;
-    return plan(r, raw, site, &t, err);
+    return plan_task(r, raw, site, &t, err);
 }
 
 /* One clause for each instrument that may have another move; false when there is none. */
@@ -257,7 +259,7 @@ static int plan_moves(struct retiring *r, struct err *err)
     bson_t *filter = BCON_NEW("backup_status", BCON_UTF8("copying_done"), "instrument_file_status",
                               BCON_UTF8("initial"), "backup_damaged", "{", "$in", "[", BCON_NULL,
                               BCON_BOOL(false), "]", "}", "files", "{", "$exists", BCON_BOOL(true),
-                              "}"); /* none: it is acquired and copied anew */
+                              "}"); /* none: it is being acquired and copied again */
     if (append_due(r, filter)) {
         AUTO(bson_destroy) bson_t *opts = wanted_fields("copied_at", MOVES_AT_ONCE);
         rc = db_each(r->s->db, DB_RAW_FILES, filter, opts, docs_add, &due, err);
@@ -313,11 +315,11 @@ static int remove_some(struct retiring *r, struct site *site, const struct retir
     int64_t chosen = 0;
     int rc = load_removable(r, site, &files, err);
     for (size_t i = 0; i < files.n && rc == 0 && site->removes < OPEN_MAX; i++) {
-        if (retire_judge(rule, files.items[i], chosen) == RETIRE_GO) {
+        if (retire_verdict_of(rule, files.items[i], chosen) == RETIRE_GO) {
             struct task_new t = {.kind = "remove", .not_before_ms = r->now};
             chosen += doc_i64(files.items[i], "size", 0);
             site->removes++;
-            rc = plan(r, files.items[i], site, &t, err);
+            rc = plan_task(r, files.items[i], site, &t, err);
         }
     }
     docs_clear(&files);
@@ -328,8 +330,8 @@ static int remove_some(struct retiring *r, struct site *site, const struct retir
     return rc;
 }
 
-/* While removals run, and until the free space is told anew, nothing more is planned: what they
- * free would not be seen. */
+/* While removals run, and until the free space is measured again, plan no more: what they free does
+ * not show yet. */
 static int plan_removals(struct retiring *r, struct err *err)
 {
     for (size_t i = 0; i < r->n_sites; i++) {
@@ -347,8 +349,8 @@ static int plan_removals(struct retiring *r, struct err *err)
         if (seen == NULL) {
             return -1;
         }
-        bool stale = seen->told_at == site->told_at;
-        seen->told_at = site->told_at;
+        bool stale = seen->measured_at == site->measured_at;
+        seen->measured_at = site->measured_at;
         if (!stale && site->removes == 0 && remove_some(r, site, &rule, err) != 0) {
             return -1;
         }
@@ -359,7 +361,7 @@ static int plan_removals(struct retiring *r, struct err *err)
 int plan_retirement(struct scheduler *s, struct err *err)
 {
     struct retiring r = {.s = s, .now = wall_ms()};
-    int rc = load(&r, err) != 0 || compare_marks(&r, err) != 0 || plan_moves(&r, err) != 0 ||
+    int rc = load_all(&r, err) != 0 || compare_marks(&r, err) != 0 || plan_moves(&r, err) != 0 ||
                      plan_removals(&r, err) != 0
                  ? -1
                  : 0;

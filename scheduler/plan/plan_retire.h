@@ -1,4 +1,4 @@
-/* plan_retire.h - moves and removals, planned when they are due. Brain thread only. */
+/* plan_retire.h - plans moves and removals when they are due. Brain thread only. */
 #ifndef SCHEDULER_PLAN_PLAN_RETIRE_H
 #define SCHEDULER_PLAN_PLAN_RETIRE_H
 #include <stddef.h>
@@ -8,12 +8,12 @@
 struct scheduler;
 struct retire_seen; /* plan_retire.c */
 
-struct retirement {           /* zeroed: none yet; seen is freed with free */
-    struct retire_seen *seen; /* when removals were last under way, for each instrument */
+struct retirement {           /* zeroed: none yet; the owner frees seen */
+    struct retire_seen *seen; /* for each instrument, when removals last ran */
     size_t n;
 };
 
-/* In a full pass, before plan_pass: plan the moves and removals that are due, and have plan_pass
- * look at raw files whose move or removal has ended. */
+/* In a full pass, before plan_pass: plan the moves and removals that are due, and unsettle raw
+ * files whose move or removal has ended, so that plan_pass writes it down. */
 int plan_retirement(struct scheduler *s, struct err *err) __attribute__((warn_unused_result));
 #endif

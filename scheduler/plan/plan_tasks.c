@@ -1,6 +1,6 @@
 /*
- * plan_tasks.c - the tasks of a raw file: their ids are its own, so that making one twice makes
- * nothing twice, and what they are given to do.
+ * plan_tasks.c - makes a raw file's tasks with their input. A task's id follows from the raw
+ * file's, so making one twice makes one task.
  */
 #include "scheduler/plan/plan_tasks.h"
 
@@ -44,7 +44,7 @@ int plan_copy(struct plan *p, const bson_t *rf, bson_t *new_ids, struct err *err
     const char *instrument = doc_str(rf, "instrument_id", "");
     struct instrument_facts f = instruments_facts(p->s->instruments, instrument);
     if (!f.known) {
-        return 0; /* its file is gone from instruments.d: the copy waits until it is back */
+        return 0; /* its file is missing from instruments.d: the copy waits until it is back */
     }
     char month[8], target[64];
     path_month(doc_i64(rf, "created_at", 0), month);
@@ -104,9 +104,7 @@ size_t plan_resolve(struct plan *p, const bson_t *rf, const bson_t *out[RESOLVE_
     return resolve_raw_file(&p->book, rf, vendor_of(p, rf), &f, out);
 }
 
-/* A changed raw file is indexed once it has been left alone for linger_ms, or at once when it
- * ended. */
-int plan_note_indexing(struct plan *p, struct err *err)
+int plan_collect_indexing(struct plan *p, struct err *err)
 {
     const struct scheduler *s = p->s;
     if (strset_begin(&p->indexing, s->dispatch.n_open, err) != 0) {
@@ -121,6 +119,7 @@ int plan_note_indexing(struct plan *p, struct err *err)
     return 0;
 }
 
+/* Index a changed raw file once it has not changed for linger_ms, or at once when it has ended. */
 int plan_index(struct plan *p, const bson_t *rf, bool ended, bool changes, struct err *err)
 {
     int64_t age = changes ? 0 : wall_ms() - doc_i64(rf, "updated_at_", 0);

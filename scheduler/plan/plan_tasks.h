@@ -17,9 +17,8 @@ struct plan {
     struct docs files, tasks;
     struct settings_book book;
     struct ledger ledger;
-    struct strset
-        indexing;   /* raw files with an open index task, of s->dispatch.open as just read */
-    bson_t planned; /* keys: raw files whose tasks were made since they were last served */
+    struct strset indexing; /* raw files with an open index task, from s->dispatch.open */
+    bson_t planned;         /* keys: raw files whose tasks were made since they were last served */
 };
 
 /* Make (or open again) a raw file's tasks; the ids are appended to new_ids. */
@@ -28,7 +27,7 @@ int plan_copy(struct plan *p, const bson_t *rf, bson_t *new_ids, struct err *err
 int plan_quant(struct plan *p, const bson_t *rf, const bson_t *settings, bson_t *new_ids,
                struct err *err) __attribute__((warn_unused_result));
 /* To be called whenever s->dispatch.open was read again. */
-int plan_note_indexing(struct plan *p, struct err *err) __attribute__((warn_unused_result));
+int plan_collect_indexing(struct plan *p, struct err *err) __attribute__((warn_unused_result));
 /* Make the index task of a raw file that changed, or that this pass changes, when it is time. */
 int plan_index(struct plan *p, const bson_t *rf, bool ended, bool changes, struct err *err)
     __attribute__((warn_unused_result));

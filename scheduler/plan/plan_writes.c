@@ -1,9 +1,9 @@
 /*
- * plan_writes.c - a pass writes in three commands, whatever the number of raw files: their new
- * tasks, the tasks that are opened again, the raw files.
+ * plan_writes.c - a pass writes in three commands, whatever the number of raw files: new tasks,
+ * tasks to open again, raw files.
  *
- * Whoever dies between them leaves a state from which the next pass comes to the same result: ids
- * of tasks are the raw file's own, and a raw file's update is guarded by its rev.
+ * A scheduler that dies between them leaves a state from which the next pass comes to the same
+ * result: a task's id follows from the raw file's, and a raw file's update is guarded by its rev.
  */
 #include "scheduler/plan/plan_writes.h"
 

@@ -32,7 +32,7 @@ static bool has_moved(const struct acquisition *a, const struct sighting *s)
            (signature_known(&a->sig) && !signature_same(&a->sig, &s->sig));
 }
 
-static void remember(struct acquisition *a, const struct sighting *s)
+static void remember_look(struct acquisition *a, const struct sighting *s)
 {
     a->check_ms += s->since_ms;
     a->quiet_ms = has_moved(a, s) ? 0 : a->quiet_ms + s->since_ms;
@@ -41,8 +41,8 @@ static void remember(struct acquisition *a, const struct sighting *s)
     a->size = s->main_present ? s->size : a->size;
 }
 
-/* Every size_check_s the size is compared with the one at the check before; in between nothing else
- * may have moved either. */
+/* Every size_check_s, compare the size with that at the check before; in between nothing else may
+ * have moved. */
 static bool same_at_two_checks(const struct instrument *i, struct acquisition *a)
 {
     if (a->check_ms < i->size_check_s * 1000) {
@@ -61,9 +61,9 @@ static bool scan_is_plausible(const struct instrument *i, const struct acquisiti
            a->quiet_ms >= INSTRUMENT_SCAN_QUIET_MS;
 }
 
-/* The rules of a raw file of which nothing moves. */
-static enum verdict judge_still(const struct instrument *i, const struct acquisition *a,
-                                const struct sighting *s, const char **rule)
+/* The rules for a raw file of which nothing moves. */
+static enum verdict verdict_when_still(const struct instrument *i, const struct acquisition *a,
+                                       const struct sighting *s, const char **rule)
 {
     if (i->old_files_done && s->behind_youngest_ms > i->old_file_s * 1000) {
         *rule = "old file";
@@ -81,10 +81,10 @@ static enum verdict judge_still(const struct instrument *i, const struct acquisi
     return VERDICT_WAIT;
 }
 
-enum verdict acquisition_look(const struct instrument *i, struct acquisition *a,
-                              const struct sighting *s, const char **rule)
+enum verdict acquisition_add_look(const struct instrument *i, struct acquisition *a,
+                                  const struct sighting *s, const char **rule)
 {
-    remember(a, s);
+    remember_look(a, s);
     if (s->corrupted_sibling) {
         *rule = RAW_RULE_RENAMED;
         return VERDICT_RENAMED;
@@ -104,7 +104,7 @@ enum verdict acquisition_look(const struct instrument *i, struct acquisition *a,
         *rule = s->unreadable ? RAW_WAITS_UNREADABLE : RAW_WAITS_STILL;
         return VERDICT_WAIT;
     }
-    if (judge_still(i, a, s, rule) == VERDICT_DONE) {
+    if (verdict_when_still(i, a, s, rule) == VERDICT_DONE) {
         return VERDICT_DONE;
     }
     *rule = checks_agree ? "size unchanged" : *rule;

@@ -2,9 +2,9 @@
  * instruments.c - one thread for each file in instruments.d, so that a hung share stops only
  * itself.
  *
- * The folder is looked at once a second; a new or changed file acts at once, a broken one is
- * refused with file and line and the old one stays. A thread that does not stop (its share hangs in
- * the kernel) is left behind with its own memory; nothing waits for it.
+ * The folder is read once a second. A new or changed file takes effect at once; a broken one is
+ * refused with file and line, and the old one stays in force. A thread that does not stop (its
+ * share hangs in the kernel) is left behind with its own memory; nothing waits for it.
  */
 #include "scheduler/watch/instruments.h"
 
@@ -161,13 +161,13 @@ static void refuse_file(struct instruments *all, const char *file, const struct 
     (void)all;
     log_err("instrument_refused", err);
     log_warn("instrument_refused", KV("file", file), KV("old_one_stays", old != NULL ? 1 : 0));
-    if (old != NULL) { /* say it once for each change of the file */
+    if (old != NULL) { /* log it once for each change of the file */
         old->file_mtime_ns = st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
         old->file_size = st->st_size;
     }
 }
 
-static int see_file(void *ctx, const char *name, struct err *err)
+static int read_file(void *ctx, const char *name, struct err *err)
 {
     struct instruments *all = ctx;
     struct stat st;
@@ -236,12 +236,12 @@ void instruments_reload(struct instruments *all)
     }
     all->looked_ms = mono_ms();
     for (size_t i = 0; i < all->n; i++) {
-        watch_tell_hung(all->at[i]);
+        watch_report_hung(all->at[i]);
     }
     struct err err = {0};
     static struct log_gate gate;
     uint64_t missed = 0;
-    if (fs_each_name(all->s->cfg->scheduler.instruments_dir, see_file, all, &err) != 0) {
+    if (fs_each_name(all->s->cfg->scheduler.instruments_dir, read_file, all, &err) != 0) {
         if (log_gate_open(&gate, &missed)) {
             log_err("instruments_dir", &err);
         }

@@ -17,10 +17,11 @@ struct instruments;
 /* Read the folder and start the threads. NULL with *err set. Freed with instruments_free. */
 struct instruments *instruments_new(struct scheduler *s, struct err *err) OWNED;
 void instruments_free(struct instruments *all);
-/* Start, reload and stop threads as the folder says now. Brain thread. */
+/* Start, reload and stop threads to match the folder. Brain thread. */
 void instruments_reload(struct instruments *all);
 
-/* A copy of what is configured for an instrument, for decisions; not known: false. Any thread. */
+/* A copy of what is configured for an instrument, for decisions; known = false: it is not
+ * configured. Any thread. */
 struct instrument_facts {
     bool known, skip_processing, skip_quanting;
     enum instrument_type type;
@@ -29,9 +30,9 @@ struct instrument_facts {
     char path[1024];
 };
 struct instrument_facts instruments_facts(struct instruments *all, const char *id);
-/* Whether this scheduler leads has changed: the threads look at once. Any thread. */
+/* This scheduler has begun or stopped leading: wake the threads. Any thread. */
 void instruments_nudge(struct instruments *all);
-/* The raw file went back to monitoring: the instrument's thread reads its documents again. Any
+/* A raw file went back to monitoring: have the instrument's thread read its documents again. Any
  * thread. */
 void instruments_recall(struct instruments *all, const char *id);
 #endif

@@ -1,7 +1,7 @@
 /*
  * look.c - one look at a raw file on its share: each file that belongs to it, folders to their
- * depth, summed up in a signature. Descends by descriptor, follows no link, gives up on what is
- * deeper or takes longer than an acquisition does, and says so.
+ * depth, summed up in a signature. Descends by descriptor and follows no link. What is too deep or
+ * takes too long for an acquisition is reported as trouble.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -39,7 +39,7 @@ static int64_t ns_of(const struct statx_timestamp *t)
     return t->tv_sec * 1000000000 + t->tv_nsec;
 }
 
-static void trouble(struct looking *k, const char *why)
+static void note_trouble(struct looking *k, const char *why)
 {
     struct look *l = k->l;
     if (l->trouble[0] == '\0') {
@@ -51,7 +51,7 @@ static void trouble(struct looking *k, const char *why)
 
 /* --- one name --- */
 
-static int64_t sum(int64_t a, uint64_t b)
+static int64_t add_capped(int64_t a, uint64_t b)
 {
     return (int64_t)((uint64_t)a + b);
 }
@@ -64,8 +64,9 @@ static void add_to_signature(struct looking *k, const struct statx *st)
     const int64_t facts[] = {st->stx_mode & S_IFMT, file ? (int64_t)st->stx_size : 0, mtime, ctime};
     uint64_t name = XXH3_64bits(k->path, strlen(k->path));
     sig->n++;
-    sig->shape = sum(sig->shape, XXH3_64bits_withSeed(facts, 2 * sizeof *facts, name));
-    sig->stamp = sum(sig->stamp, XXH3_64bits_withSeed(facts, (file ? 4 : 2) * sizeof *facts, name));
+    sig->shape = add_capped(sig->shape, XXH3_64bits_withSeed(facts, 2 * sizeof *facts, name));
+    sig->stamp =
+        add_capped(sig->stamp, XXH3_64bits_withSeed(facts, (file ? 4 : 2) * sizeof *facts, name));
     if (!file) {
         return;
     }
@@ -85,7 +86,7 @@ static void add_main(struct look *l, const struct statx *st)
     l->mtime_ns = ns_of(&st->stx_mtime);
 }
 
-static void judge_inside(struct looking *k, const struct statx *st)
+static void sort_inside(struct looking *k, const struct statx *st)
 {
     switch (names_inside(k->w->cfg, k->path + k->top)) {
     case NAMES_MAIN:
@@ -108,21 +109,21 @@ static int look_below(struct looking *k, int dir, const char *name, int depth);
 static void look_at(struct looking *k, int dir, const char *name, int depth)
 {
     struct statx st;
-    atomic_store(&k->w->moved_ms, mono_ms());
+    atomic_store(&k->w->progress_ms, mono_ms());
     k->l->looks++;
     if (statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &st) != 0) {
-        if (errno != ENOENT) { /* gone since it was listed: the next look shows that it moved */
-            trouble(k, strerror(errno));
+        if (errno != ENOENT) { /* gone since it was listed: the next look notices */
+            note_trouble(k, strerror(errno));
         }
         return;
     }
     add_to_signature(k, &st);
     if (S_ISDIR(st.stx_mode)) {
         if (look_below(k, dir, name, depth + 1) != 0) {
-            trouble(k, strerror(errno));
+            note_trouble(k, strerror(errno));
         }
     } else if (depth > 0 && S_ISREG(st.stx_mode)) {
-        judge_inside(k, &st);
+        sort_inside(k, &st);
     }
 }
 
@@ -167,7 +168,7 @@ static int look_below(struct looking *k, int dir, const char *name, int depth)
 /* --- a raw file --- */
 
 /* A folder without a main file of its own is watched as a whole: its size is that of all of it. */
-static void judge_folder(const struct looking *k)
+static void use_whole_folder(const struct looking *k)
 {
     struct look *l = k->l;
     if (!l->main_there && k->data && !k->index) {
@@ -209,18 +210,18 @@ static int look_at_set(struct looking *k, const char *main, struct err *err)
     return rc;
 }
 
-/* The path of name is left in k->path. */
+/* Leaves the path of name in k->path. */
 static bool look_at_top(struct looking *k, const char *name, struct statx *st)
 {
     struct look *l = k->l;
     *l = (struct look){.size = -1, .scan_size = -1, .members = 1, .looks = 1};
-    atomic_store(&k->w->moved_ms, mono_ms());
+    atomic_store(&k->w->progress_ms, mono_ms());
     snprintf(k->path, sizeof k->path, "%s/%s", k->w->cfg->path, name);
     if (statx(AT_FDCWD, k->path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, st) != 0) {
         int code = errno;
         snprintf(k->path, sizeof k->path, "%s", name);
-        if (code != ENOENT) { /* it may be there: its acquisition has not ended without it */
-            trouble(k, strerror(code));
+        if (code != ENOENT) { /* it may be there: its acquisition must not end without it */
+            note_trouble(k, strerror(code));
         }
         return false;
     }
@@ -257,7 +258,7 @@ int watch_look(struct watch *w, const char *name, struct look *l, struct err *er
     }
     if (S_ISDIR(st.stx_mode)) {
         look_at_member(&k, name);
-        judge_folder(&k);
+        use_whole_folder(&k);
     } else {
         add_to_signature(&k, &st);
     }

@@ -1,6 +1,6 @@
 /*
- * name_rules.h - what names decide: ids on collisions, project tokens, what a file in a folder
- * means, and the rules by which a raw file is not quantified. Which names belong to which raw file:
+ * name_rules.h - what follows from names: ids on collisions, project tokens, what a file in a
+ * folder means, and which raw files are not quantified. Which names belong to which raw file:
  * common/raw/members.h. Pure; any thread.
  */
 #ifndef SCHEDULER_WATCH_NAME_RULES_H
@@ -14,12 +14,12 @@
 #include "common/quant/settings_resolve.h"
 #include "common/raw/raw_file.h"
 
-/* What a file in a raw file that is a folder says about the acquisition. */
+/* What a file means for the acquisition, in a raw file that is a folder. */
 enum names_inside {
     NAMES_MAIN,  /* its size is watched: Bruker's analysis.tdf_bin or .tsf_bin, or main_file */
     NAMES_DATA,  /* data of a format without a main file of its own: the whole folder is watched */
-    NAMES_INDEX, /* of data that has to come: Bruker's analysis.tdf, analysis.tsf */
-    NAMES_NOTE,  /* says nothing: reports, logs, methods */
+    NAMES_INDEX, /* of data that must follow: Bruker's analysis.tdf, analysis.tsf */
+    NAMES_NOTE,  /* means nothing: reports, logs, methods */
     NAMES_INSIDE_COUNT
 };
 /* relative: below the folder ("analysis.tdf_bin"), compared as Windows does. */
@@ -33,9 +33,9 @@ bool names_is_folder(const struct instrument *i) __attribute__((nonnull));
 void names_collision_prefix(int64_t us, char out[static NAMES_PREFIX_LEN + 1])
     __attribute__((nonnull));
 
-/* What a file of the set is called in the backup: prefix and name. What would be longer than a file
- * name may be keeps its beginning, a hash of the stem (name's first stem bytes) and what follows
- * the stem, so that a set still has one stem. NULL without memory; free(). */
+/* What a file of the set is called in the backup: prefix and name. A name that would be too long
+ * keeps its beginning, a hash of the stem (name's first stem bytes) and what follows the stem, so
+ * that a set still has one stem. NULL without memory; free(). */
 char *names_target(const char *prefix, const char *name, size_t stem) OWNED
     __attribute__((nonnull));
 
@@ -47,7 +47,7 @@ const char *names_project(const char *name, const char *const *projects) __attri
  * wins. */
 struct names_skip {
     enum raw_status status; /* acquisition failed or done, not quanted; RAW_UNKNOWN: go on */
-    const char *details;    /* the reference's text */
+    const char *details;    /* the text in docs/rules.md */
 };
 struct names_skip names_skip(const struct instrument *i, const char *id, const char *original_name,
                              int64_t size) __attribute__((nonnull(2, 3)));

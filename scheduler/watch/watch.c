@@ -1,10 +1,10 @@
 /*
  * watch.c - a poll lists the folder's names once and looks only at raw files that are new or open.
  *
- * Which raw files are known is read from MongoDB when the thread begins to lead; from then on the
- * table in memory is the list of what needs no look. A name that left the listing and comes back is
- * looked at like a new one. What a poll decides is written by updates guarded by the status, so a
- * scheduler that does not lead any more changes nothing that the new leader has moved on.
+ * The known raw files are read from MongoDB when the scheduler begins to lead; from then on the
+ * table in memory lists what needs no look. A name that left the listing and comes back is treated
+ * as new. A poll writes its decisions by updates guarded by the status, so a deposed leader changes
+ * nothing that the new one has moved on.
  */
 #include "scheduler/watch/watch.h"
 
@@ -19,12 +19,12 @@
 #include "common/raw/raw_file.h"
 #include "scheduler/watch/name_rules.h"
 
-#define SAVE_EVERY_MS 10000 /* what is remembered of an open acquisition that does not change */
+#define SAVE_EVERY_MS 10000 /* the memory of an open acquisition that does not change */
 
 /* --- new raw files --- */
 
-/* A file that is still growing is the same whatever its size: its identity is its birth (where the
- * share tells none, what stands for it moves while the file grows, so the inode must do). */
+/* A file that is still growing is the same whatever its size: its identity is its birth. Where the
+ * share reports no birth, its substitute moves while the file grows, so the inode must do. */
 static bool same_node(const struct entry *e, const struct look *l)
 {
     bool born = e->born_ns == l->born_ns || (e->open && !l->birth_known);
@@ -62,8 +62,8 @@ static int make_document(struct watch *w, struct entry *e, const struct look *l,
     return raw_file_create(w->s->db, &found, made, err);
 }
 
-static int name_new(const struct watch *w, struct entry *e, const char *name, bool collides,
-                    struct err *err)
+static int choose_id(const struct watch *w, struct entry *e, const char *name, bool collides,
+                     struct err *err)
 {
     char prefix[NAMES_PREFIX_LEN + 1] = "";
     if (collides) {
@@ -77,8 +77,8 @@ static int name_new(const struct watch *w, struct entry *e, const char *name, bo
     return entry_name(e, name, prefix, id, err);
 }
 
-/* Whether the document that has this id is of this very file: the answer to an earlier insert was
- * lost, or the leader before us made it after we had read the table. */
+/* Whether the document with this id is of this very file: the reply to an earlier insert was lost,
+ * or the leader before us made it after we had read the table. */
 static int is_known(struct watch *w, const char *id, const struct look *l, bool *known,
                     struct err *err)
 {
@@ -92,8 +92,8 @@ static int is_known(struct watch *w, const char *id, const struct look *l, bool 
     return 0;
 }
 
-/* The id is the name; when that is taken (this instrument had it with other content, or another
- * instrument has it) the moment goes before it. */
+/* The id is the name. If that is taken (this instrument had it with other content, or another
+ * instrument has it), a prefix with the time precedes it. */
 static int add_new(struct watch *w, const char *name, const struct look *l, bool collides,
                    struct err *err)
 {
@@ -102,14 +102,14 @@ static int add_new(struct watch *w, const char *name, const struct look *l, bool
                       .mtime_ns = l->mtime_ns,
                       .ino = l->ino,
                       .size = l->size,
-                      .seen_ms = INT64_MAX, /* seen last, whatever the clock says */
+                      .made_ms = INT64_MAX, /* newest, whatever the clock says */
                       .poll = w->poll};
     bool made = false, known = false;
     for (int tries = 0; !made && tries < 3; tries++) {
-        if (name_new(w, &e, name, collides || tries > 0, err) != 0 ||
+        if (choose_id(w, &e, name, collides || tries > 0, err) != 0 ||
             make_document(w, &e, l, &made, err) != 0 ||
             (!made && !collides && is_known(w, e.id, l, &known, err) != 0)) {
-            w->loaded = false; /* perhaps only the answer was lost */
+            w->loaded = false; /* perhaps only the reply was lost */
             entry_fini(&e);
             return -1;
         }
@@ -140,7 +140,8 @@ static bool is_renamed(const struct watch *w, const struct entry *e)
     return lstat(path, &st) == 0;
 }
 
-static struct sighting sight(const struct watch *w, const struct entry *e, const struct look *l)
+static struct sighting sighting_of(const struct watch *w, const struct entry *e,
+                                   const struct look *l)
 {
     return (struct sighting){
         .since_ms = e->looked_ms == 0 ? 0 : mono_ms() - e->looked_ms,
@@ -208,8 +209,8 @@ static void append_memory(const struct entry *e, const char *rule, bson_t *set)
                 "watch.waits_for", BCON_UTF8(rule), "size", BCON_INT64(e->a.size));
 }
 
-static int save(struct watch *w, struct entry *e, const struct look *l, const char *rule,
-                struct err *err)
+static int save_memory(struct watch *w, struct entry *e, const struct look *l, const char *rule,
+                       struct err *err)
 {
     bson_t memory = BSON_INITIALIZER;
     bool won, first = e->saved_ms == 0;
@@ -223,7 +224,7 @@ static int save(struct watch *w, struct entry *e, const struct look *l, const ch
         err);
     bson_destroy(&memory);
     e->saved_ms = mono_ms();
-    w->loaded = w->loaded && (rc != 0 || won); /* another leader has ended it: that counts */
+    w->loaded = w->loaded && (rc != 0 || won); /* another leader has ended it: read it again */
     return rc;
 }
 
@@ -244,14 +245,15 @@ static const char *error_of(enum verdict v, const struct entry *e)
     return "";
 }
 
-/* v and rule as acquisition_look gave them; l: the look; NULL when another file has the name. */
+/* v and rule are from acquisition_add_look; l: the look, NULL when another file has the name. */
 struct ending {
     enum verdict v;
     const char *rule;
     const struct look *l;
 };
 
-static int conclude(struct watch *w, struct entry *e, const struct ending *end, struct err *err)
+static int end_acquisition(struct watch *w, struct entry *e, const struct ending *end,
+                           struct err *err)
 {
     bson_t memory = BSON_INITIALIZER, members = BSON_INITIALIZER;
     bool won = false;
@@ -271,39 +273,40 @@ static int conclude(struct watch *w, struct entry *e, const struct ending *end, 
     if (rc == 0) {
         e->open = false;
         e->ended_ms = mono_ms();
-        e->size = end->v == VERDICT_MAIN_MISSING ? -1 : e->size; /* it ended without */
-        w->loaded = w->loaded && won; /* another leader was first: what it has seen was copied */
+        e->size =
+            end->v == VERDICT_MAIN_MISSING ? -1 : e->size; /* it ended without its main file */
+        w->loaded = w->loaded && won; /* another leader was first: its members are those copied */
         log_info("acquisition_ended", KV("raw_file", e->id), KV("rule", rule), KV("won", won));
         wake_raise(&w->s->wake, e->id);
     }
     return rc;
 }
 
-static int follow(struct watch *w, struct entry *e, struct err *err)
+static int follow_acquisition(struct watch *w, struct entry *e, struct err *err)
 {
     struct look l;
     if (watch_look(w, e->name, &l, err) != 0 ||
         ((!l.main_there || l.trouble[0] != '\0') && watch_prove(w, err) != 0)) {
-        return -1; /* not the file, the share is missing */
+        return -1; /* the share is missing, not the file */
     }
-    struct sighting s = sight(w, e, &l);
+    struct sighting s = sighting_of(w, e, &l);
     struct acquisition before = e->a;
     struct ending end = {.rule = "", .l = &l};
-    end.v = acquisition_look(w->cfg, &e->a, &s, &end.rule);
+    end.v = acquisition_add_look(w->cfg, &e->a, &s, &end.rule);
     e->looked_ms = mono_ms();
     if (l.main_there) {
         e->mtime_ns = l.mtime_ns;
         e->size = l.size;
     }
     if (end.v != VERDICT_WAIT) {
-        return conclude(w, e, &end, err);
+        return end_acquisition(w, e, &end, err);
     }
     bool due = e->saved_ms == 0 || before.size != e->a.size ||
                !signature_same(&before.sig, &e->a.sig) || mono_ms() - e->saved_ms >= SAVE_EVERY_MS;
-    return due ? save(w, e, &l, end.rule, err) : 0;
+    return due ? save_memory(w, e, &l, end.rule, err) : 0;
 }
 
-static int see_name(struct watch *w, const char *name, struct err *err)
+static int check_name(struct watch *w, const char *name, struct err *err)
 {
     if (!members_is_raw_file(w->cfg, name)) {
         return 0;
@@ -313,7 +316,7 @@ static int see_name(struct watch *w, const char *name, struct err *err)
         e->poll = w->poll;
         return 0;
     }
-    atomic_store(&w->moved_ms, mono_ms());
+    atomic_store(&w->progress_ms, mono_ms());
     struct look l;
     if (!watch_look_top(w, name, &l)) {
         w->all_known = false;
@@ -332,7 +335,7 @@ static int see_name(struct watch *w, const char *name, struct err *err)
         return 0;
     }
     const struct ending end = {.v = VERDICT_REPLACED, .rule = "replaced"};
-    if (e != NULL && e->open && conclude(w, e, &end, err) != 0) {
+    if (e != NULL && e->open && end_acquisition(w, e, &end, err) != 0) {
         return -1;
     }
     return add_new(w, name, &l, e != NULL, err);
@@ -350,8 +353,8 @@ static void find_youngest(struct watch *w)
     }
 }
 
-/* Most polls find the names of the last one: then each entry is as current as it was. */
-static int see_names(struct watch *w, struct err *err)
+/* Most polls find the same names as the last one: then every entry is still current. */
+static int check_names(struct watch *w, struct err *err)
 {
     bool same;
     if (listing_read(w, &same, err) != 0) {
@@ -364,7 +367,7 @@ static int see_names(struct watch *w, struct err *err)
     w->all_known = true;
     const char *end = w->now.names + w->now.len;
     for (const char *name = w->now.names; name < end; name += strlen(name) + 1) {
-        if (see_name(w, name, err) != 0) {
+        if (check_name(w, name, err) != 0) {
             w->all_known = false;
             return -1;
         }
@@ -378,7 +381,7 @@ static int poll_once(struct watch *w, struct err *err)
     if (atomic_exchange(&w->recall, false)) {
         w->loaded = false;
     }
-    if ((!w->loaded && watch_load(w, err) != 0) || see_names(w, err) != 0) {
+    if ((!w->loaded && watch_load(w, err) != 0) || check_names(w, err) != 0) {
         return -1;
     }
     if (members_is_set(w->cfg) && listing_sort(w, err) != 0) {
@@ -386,23 +389,23 @@ static int poll_once(struct watch *w, struct err *err)
     }
     find_youngest(w);
     for (size_t i = 0; i < w->n && !atomic_load(&w->stop); i++) {
-        if (w->entries[i].open && follow(w, &w->entries[i], err) != 0) {
+        if (w->entries[i].open && follow_acquisition(w, &w->entries[i], err) != 0) {
             return -1;
         }
     }
-    return recheck(w, err);
+    return watch_recheck(w, err);
 }
 
 void watch_poll(struct watch *w)
 {
     struct err err = {0};
     bool was_well = w->trouble[0] == '\0';
-    atomic_store(&w->moved_ms, mono_ms());
+    atomic_store(&w->progress_ms, mono_ms());
     bool unproven = watch_prove(w, &err) != 0;
     int rc = unproven ? -1 : poll_once(w, &err);
     settings_book_clear(&w->book);
-    watch_judge(w, &err, unproven);
-    atomic_store(&w->moved_ms, 0);
+    watch_record_status(w, &err, unproven);
+    atomic_store(&w->progress_ms, 0);
     static struct log_gate gate; /* the database is away for all instruments at once */
     uint64_t missed = 0;
     bool away = err.code == ERR_CODE_DATABASE;

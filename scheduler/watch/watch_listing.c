@@ -1,7 +1,7 @@
 /*
- * watch_listing.c - a folder's names, whole, so that a poll that finds the very names of the last
- * one need not look up each of them; and where a raw file is a set of names, in an order in which
- * the names of a set stand together.
+ * watch_listing.c - all names of a folder, so that a poll that finds the same names as the last one
+ * need not look up each of them. Where a raw file is a set of names, they are sorted so that the
+ * names of a set are neighbours.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static int add_name(void *ctx, const char *name, struct err *err)
     struct listing *l = &w->now;
     size_t len = strlen(name) + 1;
     if (l->n++ % 64 == 0) {
-        atomic_store(&w->moved_ms, mono_ms());
+        atomic_store(&w->progress_ms, mono_ms());
     }
     if (l->len + len > l->room) {
         size_t room = (l->room + len) * 2;
@@ -54,7 +54,7 @@ void listing_keep(struct watch *w)
     w->now = spare;
 }
 
-void listing_forget(struct watch *w)
+void listing_clear(struct watch *w)
 {
     free(w->now.names);
     free(w->now.sorted);
@@ -63,15 +63,15 @@ void listing_forget(struct watch *w)
     w->now = w->before = (struct listing){0};
 }
 
-/* --- whose a name is --- */
+/* --- which raw file a name belongs to --- */
 
 static int by_place(const void *a, const void *b, void *rule)
 {
     return members_compare(rule, *(char *const *)a, *(char *const *)b);
 }
 
-/* How the share compares names is asked of the share, once for as long as it is well. */
-static void probe(struct watch *w, const struct listing *l)
+/* Ask the share how it compares names, once while it is well. */
+static void ask_case(struct watch *w, const struct listing *l)
 {
     const char *end = l->names + l->len;
     for (const char *name = l->names; name < end && !w->case_known; name += strlen(name) + 1) {
@@ -83,7 +83,7 @@ static void probe(struct watch *w, const struct listing *l)
     }
 }
 
-/* Where the names that begin with the stem of main begin. */
+/* The index of the first name that begins with the stem of main. */
 static size_t place_of(const struct listing *l, const struct members_rule *rule, const char *main)
 {
     size_t low = 0, high = l->n_sorted;
@@ -101,7 +101,7 @@ static size_t place_of(const struct listing *l, const struct members_rule *rule,
 static bool has_main(const struct listing *l, const struct members_rule *rule, const char *name)
 {
     AUTO(free) char *main = NULL;
-    if (asprintf(&main, "%.*s.wiff", (int)members_told_stem(name), name) < 0) {
+    if (asprintf(&main, "%.*s.wiff", (int)members_own_stem(name), name) < 0) {
         main = NULL;
         return true;
     }
@@ -115,9 +115,9 @@ static bool has_main(const struct listing *l, const struct members_rule *rule, c
     return false;
 }
 
-/* Names that belong to an acquisition whose main file is not there: nobody copies them, so people
- * are told. */
-static void note_strays(struct watch *w, const struct members_rule *rule)
+/* Collect names of acquisitions whose main file is missing: they are not copied, so trawl status
+ * must show them. */
+static void collect_strays(struct watch *w, const struct members_rule *rule)
 {
     const struct listing *l = &w->before;
     const char *first = NULL;
@@ -132,7 +132,7 @@ static void note_strays(struct watch *w, const struct members_rule *rule)
     w->strays[0] = '\0';
     if (n > 0) {
         snprintf(w->strays, sizeof w->strays,
-                 "%.150s%s: its .wiff is not there, it is not acquired",
+                 "%.150s%s: not acquired, because its .wiff is missing",
                  shown != NULL ? shown : "a name", n > 1 ? " and others" : "");
     }
 }
@@ -141,7 +141,7 @@ int listing_sort(struct watch *w, struct err *err)
 {
     struct listing *l = &w->before;
     if (!w->case_known) {
-        probe(w, l);
+        ask_case(w, l);
     }
     if (l->n == 0) {
         w->strays[0] = '\0';
@@ -160,7 +160,7 @@ int listing_sort(struct watch *w, struct err *err)
     }
     struct members_rule rule = {.instrument = w->cfg, .nocase = w->nocase};
     qsort_r(sorted, l->n, sizeof *sorted, by_place, &rule);
-    note_strays(w, &rule);
+    collect_strays(w, &rule);
     return 0;
 }
 
@@ -173,10 +173,10 @@ int watch_members(struct watch *w, const char *main, struct members *out, struct
     const struct members_rule rule = {.instrument = w->cfg, .nocase = w->nocase};
     for (size_t i = place_of(l, &rule, main);
          i < l->n && members_place(&rule, main, l->sorted[i]) == 0; i++) {
-        if (members_see(out, &rule, main, l->sorted[i], err) != 0) {
+        if (members_add(out, &rule, main, l->sorted[i], err) != 0) {
             return -1;
         }
     }
-    members_settle(out, &rule, main);
+    members_drop_others(out, &rule, main);
     return 0;
 }

@@ -1,14 +1,15 @@
 /*
- * watch_recheck.c - was it really over? As long as an original stands where it was acquired, all
- * that belongs to it is compared with what it was when its acquisition ended.
+ * watch_recheck.c - was it really over? While an original is where it was acquired, compare all
+ * that belongs to it with what it was when its acquisition ended.
  *
  * Another size, another name, one more name: it goes back to monitoring (watch_reopen.h). Where
  * only times have moved (servers write them late, scanners and backup programs touch files), or
- * names are gone, its content decides: the document says "unsettled", the original is read once
- * more (watch_reread.c), and either it goes back or what was seen is what it is compared with from
- * now on. One that is touched again and again is read rarer each time.
+ * names are gone, its content decides: the document says "unsettled", the original is read again
+ * (watch_reread.c), and either it goes back, or the new look is what later ones are compared with.
+ * One that is touched again and again is read more rarely each time.
  *
- * What ended lately is looked at often, all others in turns, so many looks at the share a poll.
+ * Raw files that ended lately are checked often, all others in turns, LOOKS_A_POLL at most in a
+ * poll.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,20 +23,20 @@
 #include "scheduler/watch/watch.h"
 #include "scheduler/watch/watch_reopen.h"
 
-#define LATELY_MS       3600000 /* after its end a raw file is looked at beside the turns */
-#define LATELY_PART     8       /* each time when this part of the time since then has passed */
+#define LATELY_MS       3600000 /* how long after its end a raw file is checked outside the turns */
+#define LATELY_PART     8       /* it is checked again after 1/8 of the time since its end */
 #define LOOKS_A_POLL    128     /* at files, in turns; after a large folder some polls have none */
 #define NOTES_A_POLL    64
-#define TAKEN_UP_A_POLL 8    /* documents of an earlier version */
-#define DOUBT_MAX_S     3600 /* the longest wait before one that is touched again is read again */
-#define REST_PART       3    /* after reading an original, so many times as long none is read */
+#define UPGRADES_A_POLL 8    /* documents of an earlier version */
+#define DOUBT_MAX_S     3600 /* the longest wait before a touched original is read again */
+#define REST_PART       3 /* the rest after reading an original, in times of how long that took */
 #define REST_MS         1000
 #define DOUBT_LEAST_S   1
 
-/* --- notes: written at the end of the poll --- */
+/* --- notes, written at the end of the poll --- */
 
-static int note(struct watch *w, const struct entry *e, const bson_t *memory,
-                const struct raw_original *original, struct err *err)
+static int add_note(struct watch *w, const struct entry *e, const bson_t *memory,
+                    const struct raw_original *original, struct err *err)
 {
     return db_batch_add(&w->notes, raw_file_looking(e->id, memory, original), err);
 }
@@ -50,9 +51,9 @@ static int write_notes(struct watch *w, struct err *err)
 
 /* --- what a difference leads to --- */
 
-/* From now on it is compared with what was seen. state: of its original, NULL: not compared. */
-static int accept(struct watch *w, struct entry *e, const struct signature *sig, const char *state,
-                  struct err *err)
+/* Compare it with this look from now on. state: of its original; NULL: it was not compared. */
+static int accept_look(struct watch *w, struct entry *e, const struct signature *sig,
+                       const char *state, struct err *err)
 {
     bson_t memory = BSON_INITIALIZER;
     const struct raw_original original = {.state = state, .by = "watch"};
@@ -61,13 +62,12 @@ static int accept(struct watch *w, struct entry *e, const struct signature *sig,
     e->a.sig = *sig;
     e->doubtful = false;
     e->doubt_ms = 0;
-    int rc = note(w, e, &memory, says ? &original : NULL, err);
+    int rc = add_note(w, e, &memory, says ? &original : NULL, err);
     bson_destroy(&memory);
     return rc;
 }
 
-/* Nothing that happens to its original sends it back: set aside, or moved and another has its name.
- */
+/* A raw file that was set aside or moved (another file may have its name) is never sent back. */
 static bool is_left_alone(const bson_t *rf)
 {
     return raw_file_status(rf) == RAW_IGNORED ||
@@ -82,12 +82,13 @@ static int send_back(struct watch *w, struct entry *e, const struct look *l, str
         return -1;
     }
     if (rf != NULL && is_left_alone(rf)) {
-        return accept(w, e, &l->sig, NULL, err);
+        return accept_look(w, e, &l->sig, NULL, err);
     }
     if (rf == NULL || !reopen_may(rf)) {
-        return 0; /* found again at the next look */
+        return 0; /* the next look finds the change again */
     }
-    if (reopen(w->s->db, rf, "It changed after its acquisition had ended.", &won, err) != 0) {
+    if (reopen_raw_file(w->s->db, rf, "It changed after its acquisition had ended.", &won, err) !=
+        0) {
         w->loaded = false; /* it may have gone back, and only the reply was lost */
         return -1;
     }
@@ -110,9 +111,9 @@ static void wait_longer(struct entry *e, int64_t now)
     e->doubt_ms = now + e->doubt_wait_s * 1000LL;
 }
 
-/* Say so, and have it read when its turn has come. */
-static int doubt(struct watch *w, struct entry *e, const struct look *l, const char *what,
-                 struct err *err)
+/* Mark it as unsettled, and set when to read it again. */
+static int put_in_doubt(struct watch *w, struct entry *e, const struct look *l, const char *what,
+                        struct err *err)
 {
     int64_t now = mono_ms();
     if (e->doubt_ms == 0 && e->settled_ms != 0 && now - e->settled_ms < DOUBT_MAX_S * 1000LL) {
@@ -131,20 +132,22 @@ static int doubt(struct watch *w, struct entry *e, const struct look *l, const c
     utf8_mend(why);
     e->doubtful = true;
     log_info("original_unsettled", KV("raw_file", e->id), KV("why", why));
-    return note(w, e, NULL, &(struct raw_original){"unsettled", "watch", why}, err);
+    return add_note(w, e, NULL, &(struct raw_original){"unsettled", "watch", why}, err);
 }
 
-/* Whether the files beside the main one, too, are in number and bytes those of the backup. */
+/* Whether number and bytes of its files, also of those beside the main one, are those of the
+ * backup. */
 static bool has_recorded(const bson_t *rf, const struct look *l)
 {
     struct record r = {0};
     struct err err = {0};
     bool other = record_load(&r, rf, &err) == 0 && (r.n != l->files || r.size != l->sig.bytes);
     record_fini(&r);
-    return !other; /* of what has no record nothing can be said */
+    return !other; /* without a record there is nothing to compare with */
 }
 
-static int take_up(struct watch *w, struct entry *e, const struct look *l, struct err *err)
+static int compare_with_record(struct watch *w, struct entry *e, const struct look *l,
+                               struct err *err)
 {
     AUTO(bson_destroy) bson_t *rf = NULL;
     if (db_find_id(w->s->db, DB_RAW_FILES, e->id, &rf, err) != 0) {
@@ -152,11 +155,11 @@ static int take_up(struct watch *w, struct entry *e, const struct look *l, struc
     }
     bool copied = rf != NULL && (doc_has(rf, "files") || doc_has(rf, "file_info"));
     return copied && !is_left_alone(rf) && !has_recorded(rf, l)
-               ? doubt(w, e, l, "its files are not those of its backup", err)
-               : accept(w, e, &l->sig, NULL, err);
+               ? put_in_doubt(w, e, l, "its files are not those of its backup", err)
+               : accept_look(w, e, &l->sig, NULL, err);
 }
 
-/* Remembered by a version that knew the main file only. */
+/* For a memory from a version that knew only the main file. */
 static int compare_main(struct watch *w, struct entry *e, const struct look *l, struct err *err)
 {
     bool counted = e->members > 0 && members_is_set(w->cfg);
@@ -165,32 +168,33 @@ static int compare_main(struct watch *w, struct entry *e, const struct look *l, 
         return send_back(w, e, l, err);
     }
     if (had_main && e->mtime_ns != 0 && l->mtime_ns != e->mtime_ns) {
-        return doubt(w, e, l, "its time has moved", err);
+        return put_in_doubt(w, e, l, "its time has moved", err);
     }
-    return w->notes.n < TAKEN_UP_A_POLL ? take_up(w, e, l, err) : 0;
+    return w->notes.n < UPGRADES_A_POLL ? compare_with_record(w, e, l, err) : 0;
 }
 
-static int compare(struct watch *w, struct entry *e, const struct look *l, struct err *err)
+static int compare_look(struct watch *w, struct entry *e, const struct look *l, struct err *err)
 {
     const struct signature *was = &e->a.sig;
     if (!signature_known(was)) {
         return compare_main(w, e, l, err);
     }
     if (signature_same(was, &l->sig)) {
-        return e->doubtful ? accept(w, e, &l->sig, NULL, err) : 0;
+        return e->doubtful ? accept_look(w, e, &l->sig, NULL, err) : 0;
     }
-    if (e->size >= 0 && !l->main_there) { /* what is left must never take the backup's place */
-        return doubt(w, e, l, "its main file is gone", err);
+    if (e->size >= 0 && !l->main_there) { /* what is left must never replace the backup */
+        return put_in_doubt(w, e, l, "its main file is gone", err);
     }
     if (signature_same_shape(was, &l->sig)) {
-        return doubt(w, e, l, "times of its files have moved", err);
+        return put_in_doubt(w, e, l, "times of its files have moved", err);
     }
-    return l->sig.n < was->n ? doubt(w, e, l, "files of it are gone", err)
+    return l->sig.n < was->n ? put_in_doubt(w, e, l, "files of it are gone", err)
                              : send_back(w, e, l, err);
 }
 
-/* Nobody knows what a part is that cannot be looked at: after still_s it is not shown as safe. */
-static int look_in_vain(struct watch *w, struct entry *e, const struct look *l, struct err *err)
+/* An unreadable part may have changed: after still_s, stop showing the original as safe. */
+static int handle_unreadable(struct watch *w, struct entry *e, const struct look *l,
+                             struct err *err)
 {
     char what[200];
     int64_t now = mono_ms();
@@ -199,7 +203,7 @@ static int look_in_vain(struct watch *w, struct entry *e, const struct look *l, 
         return 0;
     }
     snprintf(what, sizeof what, "a part of it cannot be looked at: %.150s", l->trouble);
-    return doubt(w, e, l, what, err);
+    return put_in_doubt(w, e, l, what, err);
 }
 
 static int look_again(struct watch *w, struct entry *e, size_t *looks, struct err *err)
@@ -213,10 +217,10 @@ static int look_again(struct watch *w, struct entry *e, size_t *looks, struct er
         return -1;
     }
     *looks += l.looks;
-    bool reborn = l.birth_known && l.born_ns != e->born_ns; /* inodes are used again */
+    bool reborn = l.birth_known && l.born_ns != e->born_ns; /* inodes are reused */
     bool swapped = l.there && (l.ino != e->ino || reborn);
     if (swapped && !watch_same_content(e, &l)) {
-        e->poll = 0; /* swapped between two polls: the next one looks at it as at a new name */
+        e->poll = 0; /* swapped between two polls: the next poll treats the name as new */
         w->all_known = false;
         return 0;
     }
@@ -228,15 +232,16 @@ static int look_again(struct watch *w, struct entry *e, size_t *looks, struct er
         return 0;
     }
     if (l.trouble[0] != '\0') {
-        return look_in_vain(w, e, &l, err);
+        return handle_unreadable(w, e, &l, err);
     }
     e->blind_ms = 0;
-    return compare(w, e, &l, err);
+    return compare_look(w, e, &l, err);
 }
 
 /* --- reading an original again --- */
 
-static int settle(struct watch *w, struct entry *e, const struct reread_end *end, struct err *err)
+static int settle_reread(struct watch *w, struct entry *e, const struct reread_end *end,
+                         struct err *err)
 {
     struct look l;
     int64_t now = mono_ms();
@@ -247,26 +252,27 @@ static int settle(struct watch *w, struct entry *e, const struct reread_end *end
     log_info("original_reread", KV("raw_file", e->id), KV("state", original_state_name(end->state)),
              KV("why", end->why), KV("ms", end->ms));
     wait_longer(e, now);
-    if (same && end->sig.n < e->a.sig.n) { /* all is there: some of it is another raw file's now */
+    if (same && end->sig.n < e->a.sig.n) { /* all recorded files are there, but fewer belong to it:
+                                              another raw file has taken some */
         return send_back(w, e, &l, err);
     }
     if ((same || fewer) && l.there && signature_same(&l.sig, &end->sig)) {
         e->settled_ms = now;
         e->doubt_wait_s /= 2;
-        return accept(w, e, &l.sig, same ? original_state_name(end->state) : NULL, err);
+        return accept_look(w, e, &l.sig, same ? original_state_name(end->state) : NULL, err);
     }
     bool goes_on = end->state == ORIGINAL_DIFFERS && (e->size < 0 || l.main_there);
     return goes_on ? send_back(w, e, &l, err) : 0;
 }
 
-static int finish(struct watch *w, struct err *err)
+static int finish_reread(struct watch *w, struct err *err)
 {
     const struct reread_end *end = reread_poll(w->reread);
     if (end == NULL) {
         return 0;
     }
     struct entry *e = watch_find(w, end->name);
-    int rc = e != NULL && !e->open ? settle(w, e, end, err) : 0;
+    int rc = e != NULL && !e->open ? settle_reread(w, e, end, err) : 0;
     int64_t rest = end->ms * REST_PART;
     w->rest_until_ms = mono_ms() + (rest > REST_MS ? rest : REST_MS);
     reread_free(w->reread);
@@ -274,7 +280,7 @@ static int finish(struct watch *w, struct err *err)
     return rc;
 }
 
-static int begin(struct watch *w, struct entry *e, struct err *err)
+static int begin_reread(struct watch *w, struct entry *e, struct err *err)
 {
     AUTO(bson_destroy) bson_t *rf = NULL;
     struct look l;
@@ -289,7 +295,7 @@ static int begin(struct watch *w, struct entry *e, struct err *err)
     }
     bool copied = doc_has(rf, "files") || doc_has(rf, "file_info");
     if (is_left_alone(rf) || (!copied && reopen_may(rf))) {
-        return accept(w, e, &l.sig, NULL, err); /* there is nothing to be compared with */
+        return accept_look(w, e, &l.sig, NULL, err); /* there is nothing to compare with */
     }
     if (!reopen_may(rf)) {
         return 0;
@@ -303,13 +309,13 @@ static int begin(struct watch *w, struct entry *e, struct err *err)
     return 0;
 }
 
-/* The one that has waited longest; of others' touches nobody waits longer. */
+/* The one that has waited longest, so that touches of others delay no original for ever. */
 static int reread_next(struct watch *w, struct err *err)
 {
     int64_t now = mono_ms();
     struct entry *next = NULL;
     if (w->reread != NULL) {
-        return finish(w, err);
+        return finish_reread(w, err);
     }
     if (now < w->rest_until_ms) {
         return 0;
@@ -319,12 +325,12 @@ static int reread_next(struct watch *w, struct err *err)
         bool due = e->doubt_ms != 0 && e->doubt_ms <= now && !e->open && e->poll == w->poll;
         next = due && (next == NULL || e->doubt_ms < next->doubt_ms) ? e : next;
     }
-    return next != NULL ? begin(w, next, err) : 0;
+    return next != NULL ? begin_reread(w, next, err) : 0;
 }
 
 /* --- a poll --- */
 
-/* There is no original any more that could differ. */
+/* The original is gone: clear its doubt. */
 static int forget_gone(struct watch *w, struct entry *e, struct err *err)
 {
     if (!e->doubtful || e->open || e->poll == w->poll) {
@@ -332,7 +338,7 @@ static int forget_gone(struct watch *w, struct entry *e, struct err *err)
     }
     e->doubtful = false;
     e->doubt_ms = 0;
-    return note(w, e, NULL, &(struct raw_original){.state = NULL}, err);
+    return add_note(w, e, NULL, &(struct raw_original){.state = NULL}, err);
 }
 
 static bool is_due(const struct entry *e, int64_t now)
@@ -364,7 +370,7 @@ static int look_at_all(struct watch *w, struct err *err)
     return reread_next(w, err);
 }
 
-int recheck(struct watch *w, struct err *err)
+int watch_recheck(struct watch *w, struct err *err)
 {
     struct err why = {0};
     int rc = look_at_all(w, err);

@@ -32,7 +32,7 @@ int reopen_cancel_jobs(struct db *db, const bson_t *rf, struct err *err)
     return 0;
 }
 
-int reopen(struct db *db, const bson_t *rf, const char *why, bool *won, struct err *err)
+int reopen_raw_file(struct db *db, const bson_t *rf, const char *why, bool *won, struct err *err)
 {
     return reopen_cancel_jobs(db, rf, err) != 0
                ? -1

@@ -1,6 +1,6 @@
 /*
- * watch_reread.c - an original whose times have moved is read again and compared with what was
- * recorded of its backup, beside the poll. It stops between two blocks when it is told to.
+ * watch_reread.c - reads an original whose times have moved again and compares it with the record
+ * of its backup, on a thread beside the poll. reread_free stops it between two blocks.
  */
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +27,7 @@ static int check_hook(void *ctx, struct err *err)
     return atomic_load(&r->stop) ? ERR(err, ERR_CANCELLED, 0, "the watch stops") : 0;
 }
 
-static int compare(struct reread *r)
+static int compare_original(struct reread *r)
 {
     const struct rehash_hooks hooks = {.check = check_hook, .ctx = r};
     AUTO(rehash_free) struct rehash *rehash = rehash_new(&hooks, &r->err);
@@ -43,7 +43,7 @@ static void *reread_main(void *arg)
 {
     struct reread *r = arg;
     int64_t began = mono_ms();
-    bool failed = compare(r) != 0;
+    bool failed = compare_original(r) != 0;
     r->end.state = failed ? ORIGINAL_BUSY : r->seen.state;
     r->end.why = failed ? r->err.msg : r->seen.why;
     r->end.ms = mono_ms() - began;
@@ -51,7 +51,7 @@ static void *reread_main(void *arg)
     return NULL;
 }
 
-static void release(struct reread *r)
+static void free_reread(struct reread *r)
 {
     original_fini(&r->original);
     original_seen_fini(&r->seen);
@@ -81,7 +81,7 @@ struct reread *reread_new(const char *folder, const char *name, const struct sig
         }
         ERR(err, ERR_TRANSIENT, 0, "cannot start a thread");
     }
-    release(r);
+    free_reread(r);
     return NULL;
 }
 
@@ -95,6 +95,6 @@ void reread_free(struct reread *r)
     if (r != NULL) {
         atomic_store(&r->stop, true);
         pthread_join(r->thread, NULL);
-        release(r);
+        free_reread(r);
     }
 }

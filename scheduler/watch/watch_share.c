@@ -1,10 +1,10 @@
 /*
- * watch_share.c - whether an instrument's folder can be trusted, and what is said about it in
+ * watch_share.c - whether an instrument's folder can be trusted, and its status document in
  * "watches".
  *
  * A poll of a folder that is not proven decides nothing: an empty folder below a share that is not
- * mounted would otherwise look as if all files had disappeared. The time in which the share was not
- * there counts for no rule.
+ * mounted would otherwise look as if all files had disappeared. The time in which the share was
+ * away counts for no rule.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,8 +15,8 @@
 #include "common/mount/location.h"
 #include "scheduler/watch/watch.h"
 
-#define TELL_EVERY_MS 10000
-#define HUNG_MS       30000 /* the least time without an answer that is called a hang */
+#define REPORT_EVERY_MS 10000
+#define HUNG_MS         30000 /* the shortest silence that counts as a hang */
 
 int watch_prove(struct watch *w, struct err *err)
 {
@@ -37,7 +37,7 @@ static void report_share(struct watch *w)
     int64_t free_gb = w->trouble[0] == '\0' && statvfs(w->cfg->path, &fs) == 0
                           ? (int64_t)(fs.f_bavail * fs.f_frsize >> 30)
                           : -1;
-    atomic_store(&w->moved_ms, 0); /* what follows asks the database, not the share */
+    atomic_store(&w->progress_ms, 0); /* from here on the database may be slow, not the share */
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(w->cfg->id));
     AUTO(bson_destroy)
     bson_t *update =
@@ -50,11 +50,11 @@ static void report_share(struct watch *w)
     struct err err = {0};
     bool won;
     if (db_upsert(w->s->db, DB_WATCHES, filter, update, &won, &err) == 0) {
-        w->told_ms = mono_ms();
+        w->reported_ms = mono_ms();
     }
 }
 
-/* "missing" and the like when the proof failed, "error" when the share did later. */
+/* The mount's status name when the proof failed, "error" when the share failed after it. */
 static const char *status_of(const struct err *why, bool unproven)
 {
     if (!unproven) {
@@ -66,7 +66,7 @@ static const char *status_of(const struct err *why, bool unproven)
                : "error";
 }
 
-void watch_judge(struct watch *w, const struct err *why, bool unproven)
+void watch_record_status(struct watch *w, const struct err *why, bool unproven)
 {
     static const struct err nothing = {0};
     bool share = why->kind != ERR_NONE && why->code != ERR_CODE_DATABASE;
@@ -75,9 +75,9 @@ void watch_judge(struct watch *w, const struct err *why, bool unproven)
     bool changed = was_hung || w->status == NULL || strcmp(w->status, status) != 0;
     if (share) {
         for (size_t i = 0; i < w->n; i++) {
-            w->entries[i].looked_ms = 0; /* its clocks stand still until it is seen again */
+            w->entries[i].looked_ms = 0; /* its clocks stop until it is seen again */
         }
-        w->case_known = false; /* it may be another server's when it is back */
+        w->case_known = false; /* another server may answer when it is back */
     }
     snprintf(w->trouble, sizeof w->trouble, "%s", share ? why->msg : "");
     w->since_ms = changed ? wall_ms() : w->since_ms;
@@ -86,26 +86,25 @@ void watch_judge(struct watch *w, const struct err *why, bool unproven)
         log_info("instrument_share", KV("instrument", w->cfg->id), KV("status", status),
                  KV("detail", w->trouble));
     }
-    if (changed || w->told_ms == 0 || mono_ms() - w->told_ms >= TELL_EVERY_MS) {
+    if (changed || w->reported_ms == 0 || mono_ms() - w->reported_ms >= REPORT_EVERY_MS) {
         report_share(w);
     }
 }
 
-void watch_tell_hung(struct watch *w)
+void watch_report_hung(struct watch *w)
 {
-    int64_t now = mono_ms(), moved = atomic_load(&w->moved_ms);
+    int64_t now = mono_ms(), moved = atomic_load(&w->progress_ms);
     int64_t limit = w->cfg->poll_s * 3000;
     limit = limit > HUNG_MS ? limit : HUNG_MS;
     if (moved == 0 || now - moved < limit) {
         return;
     }
-    if (atomic_load(&w->hung) && now - w->hung_told_ms < TELL_EVERY_MS) {
+    if (atomic_load(&w->hung) && now - w->hung_reported_ms < REPORT_EVERY_MS) {
         return;
     }
     char detail[200];
     snprintf(detail, sizeof detail,
-             "%.100s has not answered for %lld s; see whether its server "
-             "and the network are up",
+             "%.100s has not answered for %lld s; check that its server and the network are up",
              w->cfg->path, (long long)((now - moved) / 1000));
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(w->cfg->id));
     AUTO(bson_destroy)
@@ -118,9 +117,9 @@ void watch_tell_hung(struct watch *w)
     if (!atomic_exchange(&w->hung, true)) {
         log_warn("instrument_hangs", KV("instrument", w->cfg->id), KV("path", w->cfg->path));
     }
-    w->hung_told_ms = now;
-    if (atomic_load(&w->moved_ms) == moved &&
+    w->hung_reported_ms = now;
+    if (atomic_load(&w->progress_ms) == moved &&
         db_upsert(w->s->db, DB_WATCHES, filter, update, &won, &err) != 0) {
-        w->hung_told_ms = 0;
+        w->hung_reported_ms = 0;
     }
 }

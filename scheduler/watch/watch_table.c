@@ -1,5 +1,5 @@
 /*
- * watch_table.c - the table of an instrument's raw files: read from MongoDB, found by name: a
+ * watch_table.c - the table of an instrument's raw files, read from MongoDB and found by name: a
  * look-up is one hash, one bucket and one comparison.
  */
 #include <string.h>
@@ -42,7 +42,7 @@ void watch_forget(struct watch *w)
     w->buckets = NULL;
     w->n = w->n_buckets = 0;
     w->loaded = w->all_known = false;
-    listing_forget(w);
+    listing_clear(w);
 }
 
 static uint32_t hash_of(const char *name)
@@ -108,7 +108,7 @@ int watch_put(struct watch *w, struct entry *e, struct err *err)
     struct entry *same = watch_find(w, e->name);
     if (same != NULL) {
         struct entry older = *same;
-        if (older.seen_ms <= e->seen_ms) {
+        if (older.made_ms <= e->made_ms) {
             *same = *e;
         } else {
             older = *e;
@@ -152,7 +152,7 @@ static int load_entry(void *ctx, const bson_t *doc, struct err *err)
         .mtime_ns = doc_i64(doc, "watch.mtime_ns", 0),
         .ino = (uint64_t)doc_i64(doc, "watch.ino", 0),
         .size = doc_i64(doc, "watch.size", doc_i64(doc, "size", -1)),
-        .seen_ms = doc_i64(doc, "created_at_", 0),
+        .made_ms = doc_i64(doc, "created_at_", 0),
         .open = raw_status_is_open(raw_file_status(doc)),
         .doubtful = strcmp(doc_str(doc, "original.state", ""), "unsettled") == 0,
     };

@@ -28,7 +28,7 @@ def check_told(site, raw_file, task, reason):
 
     held = wait_until(why, 20, f"why says that {task} is held")[0]
     holds("held for" in held["what"] and reason in held["what"], f"what holds it, for how long: {held}")
-    holds("goes on when the program that has it open closes it" in held["next"], f"what would move it: {held}")
+    holds("resumes when the program that has it open closes it" in held["next"], f"what would move it: {held}")
     wait_until(lambda: f"held/{raw_file}" in open_alerts(site), 30, f"an alert for {raw_file}: {open_alerts(site)}")
     holds(raw_file in site.trawl("status").out, "the alert stands in trawl status")
     equal(site.ask("dead", "ls"), [], "trawl dead ls")

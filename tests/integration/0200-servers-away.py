@@ -68,7 +68,7 @@ def servers_that_are_down_at_the_start_are_waited_for():
         equal((task["error"]["kind"], task["attempt"] <= 1), ("hold", True), "how the quant task fares")
         holds("Connection refused" in task["error"]["msg"], f"the reason is told: {task['error']['msg']}")
         why = wait_until(lambda: [t for t in site.ask("why", name)["tasks"] if t["reason"] == "held"], 10, "why says held")
-        holds("the task is tried again" in why[0]["next"], f"why says what happens next: {why}")
+        holds("the task tries again" in why[0]["next"], f"why says what happens next: {why}")
 
         SERVERS.up("sshd")
         site.wait_status(name, "done", 40)

@@ -180,7 +180,7 @@ def a_rerun_is_a_new_run_behind_all_new_files_and_keeps_what_was():
         code(site, OK, "pool", "set", "cluster_slots", "0")
         code(site, OK, "rerun", name)
         site.wait_task(task, "ready")
-        code(site, REFUSED, "rerun", name, says="is ready still")
+        code(site, REFUSED, "rerun", name, says="is still ready")
         late = site.acquire("generic", "gen1", first=9)[0]["name"]
         site.wait_task(f"{late}/quant/msqc-v1", "ready", 40)
         code(site, OK, "pool", "set", "cluster_slots", "1")

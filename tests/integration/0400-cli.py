@@ -95,7 +95,7 @@ def verify_finds_a_flipped_byte_and_a_file_that_is_gone():
 def every_list_is_json_and_every_exit_code_is_as_documented():
     with Site("json") as site:
         site.instrument("gen1", "generic")
-        code(site, NO, "status", says="nobody leads")
+        code(site, NO, "status", says="no scheduler leads")
         equal(site.ask("ls"), [], "an empty list")
         _, worker = site.start()
         name = site.acquire("generic", "gen1")[0]["name"]

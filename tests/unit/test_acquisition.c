@@ -19,7 +19,7 @@ static enum verdict look(const struct instrument *i, struct acquisition *a, stru
                          const char *want_rule)
 {
     const char *rule = "";
-    enum verdict v = acquisition_look(i, a, &s, &rule);
+    enum verdict v = acquisition_add_look(i, a, &s, &rule);
     if (want_rule != NULL) {
         assert_string_equal(rule, want_rule);
     }

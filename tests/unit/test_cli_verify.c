@@ -202,9 +202,9 @@ static void a_manifest_that_says_otherwise_is_reported(void **state)
     record.n++;
     expect_manifest(&record, ".x.d.MANIFEST.xxh3 does not list x.d/b");
     write_manifest("xxh3", &record, "06b05ab6733a618578af5f94892f3950  x.d/c\n");
-    expect_manifest(&record, "lists what was not recorded: x.d/c");
+    expect_manifest(&record, "lists a file that was not recorded: x.d/c");
     write_manifest("xxh3", &record, "nonsense\n");
-    expect_manifest(&record, "line 3 is no hash and path");
+    expect_manifest(&record, "line 3 is not '<hash>  <path>'");
     write_manifest("xxh3", &record, "");
     record.files[0].hex.digest[0] ^= 1; /* another digit */
     expect_manifest(&record, ".x.d.MANIFEST.md5 has another hash of x.d/a");

@@ -146,7 +146,7 @@ static void ready_tasks_wait_for_their_instrument_for_others_and_for_resume(void
 {
     (void)state;
     struct why out = explain_beside(pool(3), beside("running", "gen1"));
-    expect(&out, WHY_CAPPED, "gen1 has 1 copy under way, and may have 1", "max_copies");
+    expect(&out, WHY_CAPPED, "gen1 has 1 copy under way, its limit is 1", "max_copies");
     out = explain_beside(pool(3), beside("running", "gen2"));
     expect(&out, WHY_QUEUED, "next round admits it", "");
     assert_null(strstr(out.what, "first"));
@@ -179,7 +179,7 @@ static void ready_tasks_wait_their_time(void **state)
     out = explain(&fine, busy);
     expect(&out, WHY_HELD, "held for 5 min: source: open a.raw: Permission denied",
            "the program that has it open closes it");
-    expect(&out, WHY_HELD, "its original cannot be used now", "next look in 40 s");
+    expect(&out, WHY_HELD, "its original cannot be used now", "next try in 40 s");
     bson_t *over = copy("ready");
     BCON_APPEND(over, "not_before", BCON_DATE_TIME(NOW - 1));
     out = explain(&fine, over);
@@ -192,11 +192,12 @@ static void running_tasks_show_where_they_are(void **state)
     bson_t *task = copy("running");
     BCON_APPEND(task, "worker", "w1", "started_at", BCON_DATE_TIME(NOW - 5000));
     struct why out = explain(&fine, task);
-    expect(&out, WHY_RUNNING, "has run for 5 s on w1, step transfer, 45 %", "cancel a.raw/copy");
+    expect(&out, WHY_RUNNING, "has been running on w1 for 5 s, step transfer, 45 %",
+           "cancel a.raw/copy");
     bson_t *lost = copy("running");
     BCON_APPEND(lost, "worker", "w0", "started_at", BCON_DATE_TIME(NOW - 5000));
     out = explain(&(struct world){.led = true, .slots = 1}, lost);
-    expect(&out, WHY_RUNNING, "w0, which gives no sign of life", "another worker");
+    expect(&out, WHY_RUNNING, "on w0 for 5 s; the worker gives no sign of life", "another worker");
 }
 
 static void admitted_tasks_wait_to_be_claimed(void **state)
@@ -267,7 +268,7 @@ static void ended_tasks_say_how_to_go_on(void **state)
     struct why out = explain(&fine, dead);
     expect(&out, WHY_FAILED, "dead in step verify: hashes differ", "trawl task retry a.raw/copy");
     out = explain(&fine, copy("failed"));
-    expect(&out, WHY_FAILED, "no error is noted", "retry");
+    expect(&out, WHY_FAILED, "no error was recorded", "retry");
     bson_t *stopped = copy("cancelled");
     BCON_APPEND(stopped, "cancel", "{", "by", "bob@h", "}");
     out = explain(&fine, stopped);
@@ -319,13 +320,14 @@ static void raw_files_that_grow_name_rule_and_time(void **state)
 #define RAW(...) BCON_NEW("_id", "a.raw", "status", "monitoring_acquisition", __VA_ARGS__)
     struct why out = explain_raw(
         &f, RAW("watch", "{", "size", BCON_INT64(1024), "quiet_ms", BCON_INT64(5000), "}"), NULL);
-    expect(&out, WHY_ACQUIRING, "1.0 KiB, unchanged for 5 s", "no change for another 25 s");
+    expect(&out, WHY_ACQUIRING, "1.0 KiB, unchanged for 5 s",
+           "after another 25 s without a change");
     f.instrument = &checks;
     out = explain_raw(&f,
                       RAW("watch", "{", "size", BCON_INT64(9), "checked_size", BCON_INT64(9),
                           "check_ms", BCON_INT64(600000), "}"),
                       NULL);
-    expect(&out, WHY_ACQUIRING, "may still write it", "same size at the size check in 50 min");
+    expect(&out, WHY_ACQUIRING, "may still be writing it", "same size at the size check in 50 min");
     out = explain_raw(&f, RAW("watch", "{", "missing_ms", BCON_INT64(3600000), "}"), NULL);
     expect(&out, WHY_ACQUIRING, "main file has been missing for 1 h", "failed in 1 h");
     out = explain_raw(&f, RAW("watch", "{", "size", BCON_INT64(0), "}"), NULL);
@@ -337,13 +339,13 @@ static void raw_files_that_grow_name_rule_and_time(void **state)
                           "newest", "a.d/analysis.tdf", "}"),
                       NULL);
     expect(&out, WHY_ACQUIRING, "changed last: a.d/analysis.tdf",
-           "nothing of it may change for another 7 s; then the next acquisition");
+           "must not change for another 7 s, then ends with the next acquisition");
     out = explain_raw(&f,
                       RAW("original_name", "a.wiff", "watch", "{", "size", BCON_INT64(9),
                           "quiet_ms", BCON_INT64(3600000), "waits_for",
                           "waits for .wiff.scan to be written", "}"),
                       NULL);
-    expect(&out, WHY_ACQUIRING, ".wiff.scan is not there", "a.wiff.scan; if it does not");
+    expect(&out, WHY_ACQUIRING, ".wiff.scan is missing", "a.wiff.scan; if it does not");
     out = explain_raw(&f, RAW("watch", "{", "trouble", "a.d/1.m: Permission denied", "}"), NULL);
     expect(&out, WHY_ACQUIRING, "a.d/1.m: Permission denied", "share of test1");
     out = explain_raw(&f, RAW("watch", "{", "error", "stale handle", "}"), NULL);

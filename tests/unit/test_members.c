@@ -19,9 +19,9 @@ static const char *members_of(const struct members_rule *r, const char *main,
     struct members m = {0};
     struct err err = {0};
     for (size_t i = 0; names[i] != NULL; i++) {
-        assert_int_equal(members_see(&m, r, main, names[i], &err), 0);
+        assert_int_equal(members_add(&m, r, main, names[i], &err), 0);
     }
-    members_settle(&m, r, main);
+    members_drop_others(&m, r, main);
     text[0] = '\0';
     for (size_t i = 0; i < m.n; i++) {
         size_t used = strlen(text);
@@ -113,11 +113,11 @@ static void a_name_that_tells_its_main_file_goes_to_nobody_else_before_that_is_t
                                  "QC_1.5ng.wiff2", "QC_1.5ng.timeseries.data",
                                  "QC_1.5ng.odd",   NULL};
     assert_string_equal(members_of(&r, "QC_1.wiff", names), "QC_1.wiff|QC_1.5ng.odd");
-    assert_int_equal(members_told_stem("QC_1.5ng.WIFF.scan"), 8);
-    assert_int_equal(members_told_stem("a.wiff.wiff.scan"), 6);
-    assert_int_equal(members_told_stem("a.timeseries.data"), 1);
-    assert_int_equal(members_told_stem("a.wiffy"), 0);
-    assert_int_equal(members_told_stem("a.txt"), 0);
+    assert_int_equal(members_own_stem("QC_1.5ng.WIFF.scan"), 8);
+    assert_int_equal(members_own_stem("a.wiff.wiff.scan"), 6);
+    assert_int_equal(members_own_stem("a.timeseries.data"), 1);
+    assert_int_equal(members_own_stem("a.wiffy"), 0);
+    assert_int_equal(members_own_stem("a.txt"), 0);
 }
 
 static void of_one_stem_with_two_main_files_each_takes_what_bears_its_name(void **state)

@@ -203,7 +203,7 @@ static void a_source_of_other_size_or_content_is_refused(void **state)
     (void)state;
     one_file("a.raw", "a.raw", "bytes");
     put(w.inst, "a.raw", "more bytes");
-    has_changed("backed up were 5");
+    has_changed("its backup has 5");
     put(w.inst, "a.raw", "BYTES");
     has_changed("hashes differ");
     assert_text(w.inst, "a.raw", "BYTES");
@@ -218,7 +218,7 @@ static void a_folder_with_a_file_more_or_less_is_refused(void **state)
     record_file("a.d/y", "two");
     make_raw("a.d", "initial");
     put(w.inst, "a.d/x", "one");
-    has_changed("has 1 files, backed up were 2");
+    has_changed("has 1 files, its backup has 2");
     put(w.inst, "a.d/y", "two");
     put(w.inst, "a.d/late", "three");
     has_changed("not in the record");
@@ -245,7 +245,7 @@ static void an_original_that_somebody_takes_away_is_for_a_person(void **state)
     record_file("a.d/method", "few");
     make_raw("a.d", "initial");
     put(w.inst, "a.d/method", "few");
-    is_refused("has 1 files, backed up were 2");
+    is_refused("has 1 files, its backup has 2");
     assert_text(w.inst, "a.d/method", "few");
     put(w.inst, "a.d/method", "FEW"); /* what is left was written: that is no taking away */
     has_changed("hashes differ");
@@ -342,7 +342,7 @@ static void without_its_copy_in_the_pool_nothing_is_moved(void **state)
     one_file("a.raw", "a.raw", "bytes");
     put(w.inst, "a.raw", "bytes");
     assert_int_equal(truncate(at(w.pool, "a.raw"), 3), 0);
-    is_refused("has 3 bytes, recorded are 5");
+    is_refused("has 3 bytes instead of the recorded 5");
     assert_int_equal(remove(at(w.pool, "a.raw")), 0);
     is_refused("in the pool");
     assert_text(w.inst, "a.raw", "bytes");

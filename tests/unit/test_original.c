@@ -96,7 +96,7 @@ static void a_file_more_or_of_another_size_or_kind_differs(void **state)
     is(ORIGINAL_DIFFERS, "a.d/1.m/late is not in the record");
     assert_int_equal(remove(at(w.inst, "a.d/1.m/late")), 0);
     put(w.inst, "a.d/analysis.tdf", "index and more");
-    is(ORIGINAL_DIFFERS, "a.d/analysis.tdf has 14 bytes, backed up were 5");
+    is(ORIGINAL_DIFFERS, "a.d/analysis.tdf has 14 bytes, its backup has 5");
     assert_int_equal(remove(at(w.inst, "a.d/analysis.tdf")), 0);
     assert_int_equal(symlink("analysis.tdf_bin", at(w.inst, "a.d/analysis.tdf")), 0);
     is(ORIGINAL_DIFFERS, "a.d/analysis.tdf is not in the record");
@@ -118,10 +118,10 @@ static void a_file_less_differs_unless_most_of_it_is_gone(void **state)
     (void)state;
     one_folder();
     assert_int_equal(remove(at(w.inst, "a.d/analysis.tdf")), 0);
-    is(ORIGINAL_DIFFERS, "it has 2 files, backed up were 3");
+    is(ORIGINAL_DIFFERS, "it has 2 files, its backup has 3");
     put(w.inst, "a.d/analysis.tdf", "index");
     assert_int_equal(remove(at(w.inst, "a.d/analysis.tdf_bin")), 0);
-    is(ORIGINAL_FEWER, "it has 2 files, backed up were 3");
+    is(ORIGINAL_FEWER, "it has 2 files, its backup has 3");
     assert_int_equal(seen.missing, 1);
     put(w.inst, "a.d/analysis.tdf", "INDEX");
     is(ORIGINAL_DIFFERS, "hashes differ");
@@ -179,13 +179,13 @@ static void only_what_differs_or_is_unsettled_is_not_safe(void **state)
         bool safe;
     } cases[] = {
         {"same", true}, {"fewer", true}, {"gone", true}, {"differs", false}, {"unsettled", false}};
-    char said[ORIGINAL_SAID];
+    char said[ORIGINAL_PROBLEM];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         AUTO(bson_destroy)
         bson_t *raw =
             BCON_NEW("original", "{", "state", BCON_UTF8(cases[i].state), "why", "x", "}");
         assert_int_equal(original_is_safe(raw), cases[i].safe);
-        assert_int_equal(original_says(raw, said)[0] == '\0', cases[i].safe);
+        assert_int_equal(original_problem(raw, said)[0] == '\0', cases[i].safe);
     }
     bson_t none = BSON_INITIALIZER;
     assert_true(original_is_safe(&none));

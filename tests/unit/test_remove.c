@@ -126,7 +126,7 @@ static void a_shorter_or_missing_pool_copy_is_refused(void **state)
     (void)state;
     one_folder();
     assert_int_equal(truncate(at(w.pool, "a.d/analysis.tdf"), 1), 0);
-    is_refused("a.d/analysis.tdf", "has 1 bytes, recorded are 16");
+    is_refused("a.d/analysis.tdf", "has 1 bytes instead of the recorded 16");
     assert_int_equal(remove(at(w.pool, "a.d/analysis.tdf")), 0);
     is_refused("a.d/analysis.tdf", "missing in the pool");
     all_is_there();
@@ -139,7 +139,7 @@ static void other_content_on_the_instrument_is_refused(void **state)
     put(w.backup, "a.d/analysis.tdf", "A.d/analysis.tdf");
     is_refused("a.d/analysis.tdf", "not what was backed up");
     put(w.backup, "a.d/analysis.tdf", "longer than what was backed up");
-    is_refused("a.d/analysis.tdf", "recorded are 16");
+    is_refused("a.d/analysis.tdf", "instead of the recorded 16");
     all_is_there();
 }
 

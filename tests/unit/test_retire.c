@@ -23,7 +23,7 @@ static enum retire_verdict judge(const char *status, int64_t age_days, int64_t c
     const struct retire_rule rule = {
         .now_ms = NOW, .min_age_days = 14, .wanted_bytes = 100, .recheck_ms = RETIRE_RECHECK_MS};
     AUTO(bson_destroy) bson_t *doc = raw(status, NOW - age_days * DAY);
-    return retire_judge(&rule, doc, chosen);
+    return retire_verdict_of(&rule, doc, chosen);
 }
 
 static void a_move_is_due_its_delay_after_the_copy(void **state)
@@ -55,9 +55,9 @@ static void a_damaged_backup_is_neither_moved_from_nor_removed(void **state)
     BCON_APPEND(moved, "backup_damaged", "{", "at", BCON_DATE_TIME(NOW), "}");
     BSON_APPEND_BOOL(initial, "backup_damaged", true);
     BSON_APPEND_BOOL(sound, "backup_damaged", false);
-    assert_int_equal(retire_judge(&rule, moved, 0), RETIRE_NO_BACKUP);
+    assert_int_equal(retire_verdict_of(&rule, moved, 0), RETIRE_NO_BACKUP);
     assert_int_equal(retire_move_due_ms(initial, 5), -1);
-    assert_int_equal(retire_judge(&rule, sound, 0), RETIRE_GO);
+    assert_int_equal(retire_verdict_of(&rule, sound, 0), RETIRE_GO);
 }
 
 static void removal_takes_moved_files_of_the_right_age_until_there_is_room(void **state)
@@ -82,10 +82,10 @@ static void a_refused_file_is_left_alone_for_twelve_hours(void **state)
     AUTO(bson_destroy) bson_t *long_ago = raw("moved", NOW - 20 * DAY);
     BCON_APPEND(lately, "remove_refused", "{", "at", BCON_DATE_TIME(NOW - DAY / 3), "}");
     BCON_APPEND(long_ago, "remove_refused", "{", "at", BCON_DATE_TIME(NOW - DAY / 2), "}");
-    assert_int_equal(retire_judge(&rule, lately, 0), RETIRE_REFUSED);
-    assert_int_equal(retire_judge(&rule, long_ago, 0), RETIRE_GO);
+    assert_int_equal(retire_verdict_of(&rule, lately, 0), RETIRE_REFUSED);
+    assert_int_equal(retire_verdict_of(&rule, long_ago, 0), RETIRE_GO);
     rule.recheck_ms = 0;
-    assert_int_equal(retire_judge(&rule, lately, 0), RETIRE_GO);
+    assert_int_equal(retire_verdict_of(&rule, lately, 0), RETIRE_GO);
 }
 
 static void room_is_wanted_only_below_the_threshold(void **state)

@@ -177,8 +177,8 @@ static void what_moving_makes_is_no_raw_file(void **state)
     const struct members_rule rule = {.instrument = &s};
     struct members m = {0};
     struct err err = {0};
-    assert_int_equal(members_see(&m, &rule, "s.wiff", "s.wiff.scan", &err), 0);
-    assert_int_equal(members_see(&m, &rule, "s.wiff", "s.wiff.deleteme", &err), 0);
+    assert_int_equal(members_add(&m, &rule, "s.wiff", "s.wiff.scan", &err), 0);
+    assert_int_equal(members_add(&m, &rule, "s.wiff", "s.wiff.deleteme", &err), 0);
     assert_int_equal(m.n, 1);
     members_fini(&m);
 }

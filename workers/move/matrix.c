@@ -155,7 +155,7 @@ static int check_pool(const struct move_job *job, struct err *err)
         }
         if (!S_ISREG(st.st_mode) || st.st_size != f->size) {
             return ERR(err, ERR_INVALID, 0,
-                       "its backup %s in the pool has %lld bytes, recorded are %lld",
+                       "its backup %s in the pool has %lld bytes instead of the recorded %lld",
                        tree_shown(f->path, shown), (long long)st.st_size, (long long)f->size);
         }
     }
