@@ -151,7 +151,7 @@ static int64_t lead_once(struct scheduler *s, const bson_t *touched, bool full)
         return 0;
     }
     s->dispatch.cache_valid = false;
-    s->prepared = false; /* the database may have been restored without our indexes */
+    s->prepared = false; /* the database may have been restored without our pools */
     if (err.kind != ERR_CANCELLED) {
         log_err_rarely("pass", &err);
     }
