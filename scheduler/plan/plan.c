@@ -322,11 +322,14 @@ static int plan_all(struct plan *p, const bson_t *touched, struct err *err)
     if (load_files(p, touched, err) != 0 || (touched == NULL && unsettle(p, err) != 0)) {
         return -1;
     }
+    bool needs_book = p->files.n > 0 || touched == NULL; /* a full pass says that it is unusable */
+    if (needs_book && settings_book_load(&p->book, p->s->db, err) != 0) {
+        return -1;
+    }
     if (p->files.n == 0) {
         return 0;
     }
     if (load_tasks(&p->tasks, &p->files, p->s->db, err) != 0 ||
-        settings_book_load(&p->book, p->s->db, err) != 0 ||
         (touched == NULL && plan_note_indexing(p, err) != 0)) {
         return -1;
     }
