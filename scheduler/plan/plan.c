@@ -86,10 +86,13 @@ static int load_tasks(struct docs *tasks, const struct docs *files, struct db *d
 static struct raw_file_plan facts_of(const struct plan *p, const bson_t *rf,
                                      const struct outcome *o, const bson_t *copy)
 {
+    /* Nothing new to say leaves what was said of the same status: by the watch, or by AlphaKraken.
+     */
+    bool says = o->details[0] != '\0' || o->status != raw_file_status(rf);
     return (struct raw_file_plan){
         .rf = rf,
         .status = o->status,
-        .details = o->details,
+        .details = says ? o->details : NULL,
         .backup_status = o->backup_status,
         .instrument_file_status = o->instrument_file_status,
         .retire = o->remark ? o->retire : NULL,
