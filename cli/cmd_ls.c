@@ -92,7 +92,8 @@ static int build_query(const struct args *a, bson_t *filter, bson_t *opts, struc
         return -1;
     }
     BCON_APPEND(opts, "limit", BCON_INT64(limit), "sort", "{", "created_at", BCON_INT32(-1), "_id",
-                BCON_INT32(-1), "}");
+                BCON_INT32(-1), "}", "projection", "{", "files", BCON_INT32(0), "file_info",
+                BCON_INT32(0), "superseded", BCON_INT32(0), "watch", BCON_INT32(0), "}");
     return 0;
 }
 
@@ -109,7 +110,10 @@ static int read_joined(struct cli *c, struct listing *l, struct err *err)
         }
         AUTO(bson_destroy)
         bson_t *filter = BCON_NEW("raw_file", "{", "$in", BCON_ARRAY(ids), "}");
-        if (db_each(c->ops.db, DB_TASKS, filter, NULL, docs_add, l->tasks, err) != 0 ||
+        AUTO(bson_destroy)
+        bson_t *opts = BCON_NEW("projection", "{", "result", BCON_INT32(0), "input", BCON_INT32(0),
+                                "published", BCON_INT32(0), "}");
+        if (db_each(c->ops.db, DB_TASKS, filter, opts, docs_add, l->tasks, err) != 0 ||
             db_each(c->ops.db, DB_METRICS, filter, NULL, docs_add, l->metrics, err) != 0) {
             return -1;
         }

@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/human.h"
 #include "common/db/doc_json.h"
+#include "common/quant/settings.h"
 #include "ops/act.h"
 #include "ops/settings.h"
 
@@ -20,8 +21,9 @@
 
 static struct docs *read_all_of(struct cli *c, const char *coll, struct err *err)
 {
+    db_doc_fn *add = strcmp(coll, DB_ASSIGNMENTS) == 0 ? settings_add : docs_add;
     AUTO(bson_destroy) bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}");
-    return docs_read(c->ops.db, &(struct docs_query){.coll = coll, .opts = opts}, err);
+    return docs_read_by(c->ops.db, &(struct docs_query){.coll = coll, .opts = opts}, add, err);
 }
 
 static bool is_active(const bson_t *p)

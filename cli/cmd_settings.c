@@ -48,7 +48,7 @@ static int print_versions(struct cli *c, const struct docs *d, bool all, struct 
     };
     AUTO(docs_free)
     struct docs *assignments =
-        docs_read(c->ops.db, &(struct docs_query){.coll = DB_ASSIGNMENTS}, err);
+        docs_read_by(c->ops.db, &(struct docs_query){.coll = DB_ASSIGNMENTS}, settings_add, err);
     AUTO(table_free) struct table *t = assignments != NULL ? table_new(columns, err) : NULL;
     for (size_t i = 0; t != NULL && i < d->n; i++) {
         const bson_t *s = d->items[i];
@@ -153,8 +153,8 @@ static void print_files(struct cli *c, const bson_t *doc)
 static struct docs *assignments_of(struct cli *c, const char *id, struct err *err)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("settings", BCON_UTF8(id));
-    return docs_read(c->ops.db, &(struct docs_query){.coll = DB_ASSIGNMENTS, .filter = filter},
-                     err);
+    return docs_read_by(c->ops.db, &(struct docs_query){.coll = DB_ASSIGNMENTS, .filter = filter},
+                        settings_add, err);
 }
 
 static void print_settings(struct cli *c, const bson_t *s, const struct docs *uses)

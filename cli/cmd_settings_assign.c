@@ -84,7 +84,8 @@ static int find_present(struct cli *c, const struct slot *s, bson_t **out, struc
                               "raw_file_id_filter", BCON_UTF8(s->filter));
     AUTO(docs_free)
     struct docs *d =
-        docs_read(c->ops.db, &(struct docs_query){.coll = DB_ASSIGNMENTS, .filter = filter}, err);
+        docs_read_by(c->ops.db, &(struct docs_query){.coll = DB_ASSIGNMENTS, .filter = filter},
+                     settings_add, err);
     *out = NULL;
     for (size_t i = 0; d != NULL && i < d->n && *out == NULL; i++) {
         AUTO(bson_destroy) bson_t *settings = NULL;
@@ -234,8 +235,8 @@ static struct docs *find_matching(struct cli *c, const struct args *a, const cha
     if (name != NULL) {
         BSON_APPEND_UTF8(filter, "raw_file_id_filter", name);
     }
-    return docs_read(c->ops.db, &(struct docs_query){.coll = DB_ASSIGNMENTS, .filter = filter},
-                     err);
+    return docs_read_by(c->ops.db, &(struct docs_query){.coll = DB_ASSIGNMENTS, .filter = filter},
+                        settings_add, err);
 }
 
 static enum cli_exit cmd_settings_unassign(struct cli *c, const struct args *a, struct err *err)

@@ -15,7 +15,9 @@ static enum cli_exit exit_code_of(const struct cli *c, const struct status *s, s
                         "Kafka at %s does not answer: check that it runs, and [kafka] brokers",
                         c->ops.cfg->kafka.brokers);
     }
-    return alive_leader(&s->facts.alive) != NULL && s->facts.alive.workers->n > 0 ? CLI_OK : CLI_NO;
+    const bson_t *leader = alive_leader(&s->facts.alive);
+    bool plans = leader != NULL && !doc_has(leader, "trouble");
+    return plans && s->facts.alive.workers->n > 0 ? CLI_OK : CLI_NO;
 }
 
 static enum cli_exit print_status(struct cli *c, const struct status *s, struct err *err)

@@ -85,7 +85,13 @@ static void print_servers(struct cli *c, const struct status *s)
     snprintf(text, sizeof text, "%s leads, epoch %" PRId64 ", beat %s ago",
              doc_str(leader, "holder", "?"), doc_i64(leader, "epoch", 0),
              text_age(doc_i64(leader, "at", 0), s->now_ms, buf));
-    print_line(c, "scheduler", true, text);
+    print_line(c, "scheduler", !doc_has(leader, "trouble"), text);
+    if (doc_has(leader, "trouble")) {
+        snprintf(text, sizeof text, "plans nothing for %s: %.300s",
+                 text_duration(s->now_ms - doc_i64(leader, "trouble.since", s->now_ms), buf),
+                 doc_str(leader, "trouble.why", "?"));
+        print_line(c, "", false, text);
+    }
 }
 
 static void worker_row(struct table *t, const struct status *s, const bson_t *w, bool lives)

@@ -153,6 +153,7 @@ static int read_facts(struct cli *c, struct answer *x, struct err *err)
         .queue = {.open = x->open, .caps = x->caps, .n_caps = x->n_caps, .now_ms = wall_ms()},
         .watcher = docs_by_id(x->facts.alive.leases, "watch/quant"),
         .led = alive_leader(&x->facts.alive) != NULL,
+        .leader = alive_leader(&x->facts.alive),
         .now_ms = wall_ms(),
     };
     return 0;

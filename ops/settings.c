@@ -17,7 +17,7 @@ struct docs *settings_versions(const struct ops *o, const char *name, struct err
     if (*name != '\0') {
         BSON_APPEND_UTF8(filter, "name", name);
     }
-    return docs_read(o->db, &(struct docs_query){DB_SETTINGS, filter, opts}, err);
+    return docs_read_by(o->db, &(struct docs_query){DB_SETTINGS, filter, opts}, settings_add, err);
 }
 
 /* "<name>-v<n>" -> name and n; n = 0: any. */

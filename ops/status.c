@@ -24,9 +24,11 @@ static struct docs *count_statuses(const struct ops *o, struct err *err)
 {
     AUTO(docs_free) struct docs *d = docs_new(err);
     AUTO(bson_destroy)
-    bson_t *pipeline = BCON_NEW("pipeline", "[", "{", "$group", "{", "_id", BCON_UTF8("$status"),
-                                "n", "{", "$sum", BCON_INT64(1), "}", "}", "}", "{", "$sort", "{",
-                                "_id", BCON_INT32(1), "}", "}", "]");
+    bson_t *pipeline =
+        BCON_NEW("pipeline", "[", "{", "$sort", "{", "status", BCON_INT32(1), "}",
+                 "}", /* so that an index serves it */
+                 "{", "$group", "{", "_id", BCON_UTF8("$status"), "n", "{", "$sum", BCON_INT64(1),
+                 "}", "}", "}", "{", "$sort", "{", "_id", BCON_INT32(1), "}", "}", "]");
     if (d == NULL || db_aggregate(o->db, DB_RAW_FILES, pipeline, docs_add, d, err) != 0) {
         return NULL;
     }
@@ -130,9 +132,12 @@ static json_t *scheduler_json(const struct status *s)
 {
     const bson_t *leader = s->facts.alive.leases != NULL ? alive_leader(&s->facts.alive) : NULL;
     if (leader == NULL) {
-        return json_pack("{s:b, s:n, s:n, s:n}", "ok", 0, "holder", "epoch", "beat_at");
+        return json_pack("{s:b, s:n, s:n, s:n, s:n}", "ok", 0, "holder", "epoch", "beat_at",
+                         "trouble");
     }
-    return json_pack("{s:b, s:o, s:I, s:o}", "ok", 1, "holder",
+    bool stuck = doc_has(leader, "trouble");
+    return json_pack("{s:b, s:o, s:o, s:I, s:o}", "ok", !stuck, "trouble",
+                     json_text(doc_str(leader, "trouble.why", NULL)), "holder",
                      json_text(doc_str(leader, "holder", "")), "epoch",
                      (json_int_t)doc_i64(leader, "epoch", 0), "beat_at",
                      json_date(doc_i64(leader, "at", 0)));

@@ -21,6 +21,7 @@ const char *why_reason_name(enum why_reason r)
         [WHY_ACQUIRING] = "acquiring",
         [WHY_PLANNING] = "planning",
         [WHY_NO_LEADER] = "no_leader",
+        [WHY_LEADER_STUCK] = "leader_stuck",
         [WHY_POOL_FULL] = "pool_full",
         [WHY_POOL_CLOSED] = "pool_closed",
         [WHY_STOPPED] = "stopped",
@@ -99,6 +100,14 @@ bool why_no_worker(const struct why_facts *f, const char *kind, struct why *out)
 
 bool why_no_leader(const struct why_facts *f, struct why *out)
 {
+    if (f->leader != NULL && doc_has(f->leader, "trouble")) {
+        char since[TEXT_SHORT];
+        why_set(out, WHY_LEADER_STUCK, "the scheduler leads, and has failed to plan for %s: %s",
+                text_duration(f->now_ms - doc_i64(f->leader, "trouble.since", f->now_ms), since),
+                doc_str(f->leader, "trouble.why", "?"));
+        why_set_next(out, "put that right; the scheduler tries again every second");
+        return true;
+    }
     if (f->led) {
         return false;
     }

@@ -15,6 +15,7 @@ enum why_reason {
     WHY_ACQUIRING,    /* the instrument may still write */
     WHY_PLANNING,     /* the scheduler has not planned the next task yet */
     WHY_NO_LEADER,    /* no scheduler leads */
+    WHY_LEADER_STUCK, /* one leads, and its passes fail */
     WHY_POOL_FULL,    /* every slot of the pool is taken */
     WHY_POOL_CLOSED,  /* the pool's size is 0 */
     WHY_STOPPED,      /* trawl stop */
@@ -50,6 +51,7 @@ struct why_facts {
     const bson_t
         *watcher; /* the lease of the worker that watches the cluster's jobs; NULL: none does */
     bool led;     /* a scheduler leads */
+    const bson_t *leader; /* its lease; NULL when no scheduler leads, or it is not known */
     int64_t now_ms;
 };
 

@@ -83,7 +83,8 @@ static const char *held_by(const bson_t *task)
     bool location = strcmp(doc_str(task, "error.code", ""), "location") == 0;
     bool submits = strcmp(doc_str(task, "kind", ""), "quant") == 0 &&
                    strcmp(doc_str(task, "error.step", ""), "submit") == 0;
-    return submits && !location ? "the cluster" : "a location";
+    bool database = strcmp(doc_str(task, "error.code", ""), "database") == 0;
+    return database ? "the database" : submits && !location ? "the cluster" : "a location";
 }
 
 /* What holds it, for how long, and what would help. */

@@ -148,11 +148,13 @@ static int64_t lead_once(struct scheduler *s, const bson_t *touched, bool full)
 {
     struct err err = {0};
     if (make_pass(s, touched, full, &err) == 0) {
+        lease_note_trouble(s->lease, NULL);
         return 0;
     }
     s->dispatch.cache_valid = false;
-    s->prepared = false; /* the database may have been restored without our indexes */
-    if (err.kind != ERR_CANCELLED) {
+    s->prepared = false; /* the database may have been restored without our pools */
+    if (err.kind != ERR_CANCELLED && lease_held(s->lease)) {
+        lease_note_trouble(s->lease, err.msg);
         log_err_rarely("pass", &err);
     }
     return RETRY_MS;

@@ -32,7 +32,8 @@ struct scheduler *scheduler_new(const struct config *cfg, struct err *err)
         (s->bus = bus_new(cfg, s->id, err)) == NULL ||
         (s->lease = lease_new(s->db, "scheduler", s->id, cfg->scheduler.lease_ms, err)) == NULL ||
         (s->mounts = mounts_new(cfg, s->db, err)) == NULL ||
-        (s->instruments = instruments_new(s, err)) == NULL || hear_events(s, err) != 0) {
+        (s->instruments = instruments_new(s, err)) == NULL ||
+        (s->indexes = indexes_new(s, err)) == NULL || hear_events(s, err) != 0) {
         return NULL;
     }
     if (pthread_create(&s->brain, NULL, lead_main, s) != 0) {
@@ -57,6 +58,7 @@ void scheduler_free(struct scheduler *s)
         mounts_stop(s->mounts);
     }
     instruments_free(s->instruments);
+    indexes_free(s->indexes);
     mounts_free(s->mounts);
     bus_consumer_free(s->events);
     dispatch_fini(&s->dispatch);

@@ -1,9 +1,11 @@
 /*
  * scheduler.h - the scheduler process without its main(). Private to scheduler/.
  *
- * brain thread leads or stands by (lead.c); while it leads it makes passes: plan, then dispatch; a
- * full pass recomputes everything from MongoDB instrument threads one for each share: a hung share
- * stops only itself (watch/) events thread librdkafka's; it only raises flags (wake.c)
+ *   brain thread        leads or stands by (lead.c); while it leads it makes passes: plan, then
+ *                       dispatch; a full pass recomputes everything from MongoDB
+ *   instrument threads  one for each share: a hung share stops only itself (watch/)
+ *   indexes thread      makes the database's indexes while this scheduler leads (indexes.c)
+ *   events thread       librdkafka's; only raises flags (wake.c)
  */
 #ifndef SCHEDULER_SCHEDULER_H
 #define SCHEDULER_SCHEDULER_H
@@ -18,6 +20,7 @@
 #include "common/mount/mount_probe.h"
 #include "scheduler/dispatch/dead_letters.h"
 #include "scheduler/dispatch/dispatch.h"
+#include "scheduler/indexes.h"
 #include "scheduler/plan/plan_retire.h"
 #include "scheduler/wake.h"
 #include "scheduler/watch/instruments.h"
@@ -31,7 +34,8 @@ struct scheduler {
     char id[96];
     struct wake wake;
     struct instruments *instruments;
-    struct mounts *mounts; /* of the instruments */
+    struct mounts *mounts;   /* of the instruments */
+    struct indexes *indexes; /* of the database */
     atomic_bool leading;
     pthread_t brain;
     bool brain_started;
@@ -39,7 +43,7 @@ struct scheduler {
     /* brain thread only */
     int64_t epoch;       /* of the lease under which everything here was read */
     int64_t renew_at_ms; /* monotonic: when the lease is renewed */
-    bool prepared;       /* indexes, pools and default settings are there */
+    bool prepared;       /* pools and default settings are there */
     bool has_topics;
     int64_t topics_seen_ms; /* monotonic: when they were last looked for */
     struct dispatch dispatch;

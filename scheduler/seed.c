@@ -1,4 +1,4 @@
-/* seed.c - what must be there before the first task: indexes, pools, a way to quantify, topics. */
+/* seed.c - what must be there before the first task: pools, a way to quantify, topics. */
 #include <stdio.h>
 
 #include "common/base/clock.h"
@@ -83,8 +83,6 @@ void seed_topics(struct scheduler *s)
 
 int seed(struct scheduler *s, struct err *err)
 {
-    return db_ensure_indexes(s->db, err) != 0 || seed_pools(s, err) != 0 ||
-                   seed_project(s, err) != 0 || seed_settings(s, err) != 0
-               ? -1
-               : 0;
+    return seed_pools(s, err) != 0 || seed_project(s, err) != 0 || seed_settings(s, err) != 0 ? -1
+                                                                                              : 0;
 }

@@ -164,7 +164,11 @@ static void settle(struct run *run, struct settlement *s)
             }
             break;
         }
-        if (!ask_again(run->runner, "settle", &err)) {
+        if (err.code == ERR_CODE_DATABASE_REFUSED && s->outcome != OUTCOME_FAILED) {
+            s->outcome = OUTCOME_FAILED; /* its result cannot be stored: a person must know */
+            s->why = err;
+            err = (struct err){0};
+        } else if (!ask_again(run->runner, "settle", &err)) {
             return;
         }
     }
@@ -184,7 +188,8 @@ static void blame_share(struct run *run, struct err *err)
     struct err away = {0};
     bool doubtful =
         err->kind == ERR_INVALID || err->kind == ERR_TRANSIENT || err->code == ERR_CODE_SOURCE_BUSY;
-    if (doubtful && locations_prove(run, &away) != 0 && away.kind == ERR_HOLD) {
+    if (doubtful && !err_is_of_database(err) && locations_prove(run, &away) != 0 &&
+        away.kind == ERR_HOLD) {
         *err = away;
     }
 }

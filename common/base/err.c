@@ -60,12 +60,18 @@ const char *err_kind_name(enum err_kind kind)
     return names[kind];
 }
 
+bool err_is_of_database(const struct err *e)
+{
+    return e->code == ERR_CODE_DATABASE || e->code == ERR_CODE_DATABASE_REFUSED;
+}
+
 const char *err_code_name(int code)
 {
     return code == ERR_CODE_SOURCE_CHANGED     ? "source_changed"
            : code == ERR_CODE_SOURCE_BUSY      ? "source_busy"
            : code == ERR_CODE_ORIGINAL_DIFFERS ? "original_differs"
            : code == ERR_CODE_DATABASE         ? "database"
+           : code == ERR_CODE_DATABASE_REFUSED ? "database_refused"
            : code <= ERR_CODE_LOCATION         ? "location"
                                                : "";
 }

@@ -4,6 +4,7 @@
 #ifndef COMMON_BASE_ERR_H
 #define COMMON_BASE_ERR_H
 #include <errno.h>
+#include <stdbool.h>
 
 /* The kind decides the fate; the runner maps it in one place. */
 enum err_kind {
@@ -26,10 +27,11 @@ enum err_kind {
 #define ERR_CODE_SOURCE_CHANGED (-1001) /* the source is not what was listed, or was backed up */
 #define ERR_CODE_SOURCE_BUSY    (-1002) /* its share does not give it now: passes by itself */
 #define ERR_CODE_ORIGINAL_DIFFERS                                                                  \
-    (-1003)                       /* what is in the instrument's Backup is not what is in          \
-                                     the pool: a person decides */
-#define ERR_CODE_DATABASE (-1004) /* MongoDB does not answer, or refuses; the kind says which */
-#define ERR_CODE_LOCATION (-1100) /* less an enum mount_status: what is wrong with a location */
+    (-1003)                               /* what is in the instrument's Backup is not what is in  \
+                                             the pool: a person decides */
+#define ERR_CODE_DATABASE         (-1004) /* MongoDB does not answer, or refuses; the kind says which */
+#define ERR_CODE_DATABASE_REFUSED (-1005) /* MongoDB never accepts this document or command */
+#define ERR_CODE_LOCATION         (-1100) /* less an enum mount_status: what is wrong with a location */
 
 struct err {
     enum err_kind kind;
@@ -48,7 +50,10 @@ int err_context(struct err *e, const char *fmt, ...)
 
 /* The kind's name as it is stored and shown: "transient", "permanent", ... Never NULL. */
 const char *err_kind_name(enum err_kind kind) __attribute__((returns_nonnull));
-/* "source_changed", "source_busy", "original_differs", "database", "location"; "" for what is no
+/* Whether MongoDB is what failed: then no share, file or job is to blame. */
+bool err_is_of_database(const struct err *e) __attribute__((nonnull));
+/* "source_changed", "source_busy", "original_differs", "database", "database_refused",
+ * "location"; "" for what is no
  * code of ours. */
 const char *err_code_name(int code) __attribute__((returns_nonnull));
 

@@ -2,8 +2,11 @@
  * db.c - libmongoc behind one small set of calls.
  *
  * Every call pops a client from the pool and pushes it back. Errors are sorted in one place
- * (db_error): away -> TRANSIENT, refused login -> INVALID with the key to look at, and messages
- * never repeat the URI, which may hold a password.
+ * (db_error): away -> TRANSIENT, refused login -> INVALID with the key to look at, what is refused
+ * whenever it is asked -> INVALID, and messages never repeat the URI, which may hold a password.
+ *
+ * Reads ask the primary for what a majority has: decisions are made by what was read, and a
+ * secondary may be behind, or a primary that was cut off may not know it yet.
  */
 #include "common/db/db.h"
 
@@ -47,8 +50,47 @@ static bool is_refusal(const bson_error_t *e)
     return e->domain == MONGOC_ERROR_SERVER && (e->code == 13 || e->code == 18);
 }
 
+/* What a server answers to the same command for ever, and what never leaves the driver. */
+static bool is_permanent(const bson_error_t *e)
+{
+    static const uint32_t codes[] = {
+        2,     /* BadValue */
+        9,     /* FailedToParse */
+        14,    /* TypeMismatch */
+        28,    /* PathNotViable */
+        40,    /* ConflictingUpdateOperators */
+        52,    /* DollarPrefixedFieldName */
+        54,    /* NotSingleValueField */
+        57,    /* DottedFieldName */
+        66,    /* ImmutableField */
+        67,    /* CannotCreateIndex */
+        73,    /* InvalidNamespace */
+        85,    /* IndexOptionsConflict */
+        86,    /* IndexKeySpecsConflict */
+        121,   /* DocumentValidationFailure */
+        292,   /* QueryExceededMemoryLimitNoDiskUseAllowed */
+        10334, /* BSONObjectTooLarge */
+        17419, /* a document that an update makes too large */
+        17420, /* the same, by a replacement */
+    };
+    if (e->domain == MONGOC_ERROR_BSON) {
+        return true;
+    }
+    for (size_t i = 0; e->domain == MONGOC_ERROR_SERVER && i < sizeof codes / sizeof *codes; i++) {
+        if (e->code == codes[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int db_error(const struct db *db, const bson_error_t *e, struct err *err)
 {
+    if (is_permanent(e)) {
+        return ERR(err, ERR_INVALID, ERR_CODE_DATABASE_REFUSED,
+                   "MongoDB at %s refuses this for good (code %u): %s", db->hosts, e->code,
+                   e->message);
+    }
     if (is_login_error(e) || is_refusal(e)) {
         return ERR(err, ERR_INVALID, ERR_CODE_DATABASE,
                    "MongoDB at %s refused the login or the right: check user and password in "
@@ -85,9 +127,12 @@ static void init_once(void)
     shm_unlink(counters);
 }
 
+/* With mongodb+srv:// the driver asks DNS for hosts: then the name that it asks for. */
 static void remember_hosts(struct db *db, const mongoc_uri_t *uri)
 {
     size_t used = 0;
+    const char *service = mongoc_uri_get_srv_hostname(uri);
+    snprintf(db->hosts, sizeof db->hosts, "%s", service != NULL ? service : "");
     for (const mongoc_host_list_t *h = mongoc_uri_get_hosts(uri); h != NULL; h = h->next) {
         int n = snprintf(db->hosts + used, sizeof db->hosts - used, "%s%s", used > 0 ? "," : "",
                          h->host_and_port);
@@ -98,6 +143,18 @@ static void remember_hosts(struct db *db, const mongoc_uri_t *uri)
     }
 }
 
+static bool reads_primary(const mongoc_uri_t *uri, struct err *err)
+{
+    const mongoc_read_prefs_t *prefs = mongoc_uri_get_read_prefs_t(uri);
+    if (mongoc_read_prefs_get_mode(prefs) == MONGOC_READ_PRIMARY) {
+        return true;
+    }
+    ERR(err, ERR_INVALID, 0,
+        "[mongo] uri asks for a readPreference that is not primary: take it out, decisions must "
+        "not be made by what a secondary has not heard of");
+    return false;
+}
+
 static int set_options(mongoc_uri_t *uri, const struct config *c)
 {
     int32_t ms = (int32_t)c->mongo.timeout_ms;
@@ -105,6 +162,10 @@ static int set_options(mongoc_uri_t *uri, const struct config *c)
     mongoc_write_concern_set_wmajority(wc, ms);
     mongoc_uri_set_write_concern(uri, wc);
     mongoc_write_concern_destroy(wc);
+    mongoc_read_concern_t *rc = mongoc_read_concern_new();
+    mongoc_read_concern_set_level(rc, MONGOC_READ_CONCERN_LEVEL_MAJORITY);
+    mongoc_uri_set_read_concern(uri, rc);
+    mongoc_read_concern_destroy(rc);
     return mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, ms) &&
                    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, ms) &&
                    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, ms * 2) &&
@@ -135,10 +196,14 @@ struct db *db_new(const struct config *c, const char *appname, struct err *err)
         return NULL;
     }
     remember_hosts(db, uri);
-    if (set_options(uri, c) == 0) {
+    bool primary = reads_primary(uri, err);
+    if (primary && set_options(uri, c) == 0) {
         db->pool = mongoc_client_pool_new_with_error(uri, &e);
     }
     mongoc_uri_destroy(uri);
+    if (!primary) {
+        return NULL;
+    }
     if (db->pool == NULL) {
         ERR(err, ERR_INVALID, 0, "[mongo] uri cannot be used: %s", e.message);
         return NULL;
@@ -169,62 +234,6 @@ int db_ping(struct db *db, struct err *err)
     AUTO(bson_destroy) bson_t *cmd = BCON_NEW("ping", BCON_INT32(1));
     if (!mongoc_client_command_simple(l.client, db->database, cmd, NULL, NULL, &e)) {
         return db_error(db, &e, err);
-    }
-    return 0;
-}
-
-struct index {
-    const char *coll, *field;
-    const char *then; /* a second field, or NULL */
-};
-
-static int ensure_index(struct db *db, const struct index *i, struct err *err)
-{
-    LEASE(l, db, NULL);
-    char name[80];
-    bson_t keys = BSON_INITIALIZER;
-    BSON_APPEND_INT32(&keys, i->field, 1);
-    snprintf(name, sizeof name, "%s_1", i->field);
-    if (i->then != NULL) {
-        BSON_APPEND_INT32(&keys, i->then, 1);
-        snprintf(name, sizeof name, "%s_1_%s_1", i->field, i->then);
-    }
-    AUTO(bson_destroy)
-    bson_t *cmd = BCON_NEW("createIndexes", BCON_UTF8(i->coll), "indexes", "[", "{", "key",
-                           BCON_DOCUMENT(&keys), "name", BCON_UTF8(name), "}", "]");
-    bson_destroy(&keys);
-    bson_error_t e;
-    if (!mongoc_client_command_simple(l.client, db->database, cmd, NULL, NULL, &e)) {
-        return db_error(db, &e, err);
-    }
-    return 0;
-}
-
-int db_ensure_indexes(struct db *db, struct err *err)
-{
-    static const struct index wanted[] = {
-        {DB_TASKS, "state", "ready_at"},
-        {DB_TASKS, "state", "ended_at"},
-        {DB_TASKS, "raw_file", NULL},
-        {DB_TASKS, "unplanned", NULL},
-        {DB_TASKS, "untold", NULL},
-        {DB_RAW_FILES, "settled", NULL},
-        {DB_RAW_FILES, "dirty", NULL},
-        {DB_RAW_FILES, "status", NULL},
-        {DB_RAW_FILES, "instrument_id", NULL},
-        {DB_RAW_FILES, "retire", NULL},
-        {DB_RAW_FILES, "created_at", NULL},
-        {DB_METRICS, "raw_file", NULL},
-        {DB_RAW_FILES, "original_name", NULL},
-        {DB_AUDIT, "at", NULL},
-        {DB_CONTRIBUTIONS, "entity", NULL},
-        {DB_AUDIT, "target", "at"},
-        {DB_AUDIT, "who", "at"},
-    };
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-        if (ensure_index(db, &wanted[i], err) != 0) {
-            return -1;
-        }
     }
     return 0;
 }

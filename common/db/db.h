@@ -4,7 +4,9 @@
  * Only what MongoDB >= 4.4 and the local store both have: no sessions, transactions, change streams
  * or pipeline updates. Every write is acknowledged by a majority. A call takes a client from the
  * pool for its own duration: any thread may call. Every call has a deadline ([mongo] timeout_ms);
- * a server that is away is TRANSIENT, a refused login is INVALID; neither ends the process.
+ * a server that is away is TRANSIENT, a refused login is INVALID (both ERR_CODE_DATABASE), and what
+ * a server refuses whenever it is asked is INVALID (ERR_CODE_DATABASE_REFUSED); none ends the
+ * process.
  */
 #ifndef COMMON_DB_DB_H
 #define COMMON_DB_DB_H
@@ -47,9 +49,6 @@ AUTO_DEFINE(struct db, db_free);
 
 /* 0 when the server answers. The message never holds the password. */
 int db_ping(struct db *db, struct err *err) __attribute__((nonnull, warn_unused_result));
-
-/* Make the unique and secondary indexes that we rely on. Idempotent. */
-int db_ensure_indexes(struct db *db, struct err *err) __attribute__((nonnull, warn_unused_result));
 
 /* *out = the first match or NULL when there is none (not an error). Freed with bson_destroy. */
 int db_find_one(struct db *db, const char *coll, const bson_t *filter, bson_t **out,

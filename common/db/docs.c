@@ -46,15 +46,21 @@ int docs_add(void *ctx, const bson_t *doc, struct err *err)
     return 0;
 }
 
-struct docs *docs_read(struct db *db, const struct docs_query *q, struct err *err)
+struct docs *docs_read_by(struct db *db, const struct docs_query *q, db_doc_fn *add,
+                          struct err *err)
 {
     AUTO(bson_destroy) bson_t *all = bson_new();
     AUTO(docs_free) struct docs *d = docs_new(err);
     if (d == NULL ||
-        db_each(db, q->coll, q->filter != NULL ? q->filter : all, q->opts, docs_add, d, err) != 0) {
+        db_each(db, q->coll, q->filter != NULL ? q->filter : all, q->opts, add, d, err) != 0) {
         return NULL;
     }
     return TAKE(d);
+}
+
+struct docs *docs_read(struct db *db, const struct docs_query *q, struct err *err)
+{
+    return docs_read_by(db, q, docs_add, err);
 }
 
 const bson_t *docs_by_id(const struct docs *d, const char *id)

@@ -32,6 +32,9 @@ struct docs_query {
 /* All that match; NULL with *err set. Freed with docs_free. */
 struct docs *docs_read(struct db *db, const struct docs_query *q, struct err *err) OWNED
     __attribute__((nonnull));
+/* The same; add keeps one (ctx: struct docs), or refuses it. */
+struct docs *docs_read_by(struct db *db, const struct docs_query *q, db_doc_fn *add,
+                          struct err *err) OWNED __attribute__((nonnull));
 /* The one of this _id, borrowed; NULL when there is none. */
 const bson_t *docs_by_id(const struct docs *d, const char *id) __attribute__((nonnull));
 /* By _id, so that docs_find works: the same, by halving. */

@@ -15,6 +15,8 @@ struct lease {
     int64_t seen_epoch, seen_beat, seen_ms; /* of another holder, on our clock */
     _Atomic int64_t epoch;
     _Atomic int64_t renewed_ms; /* 0: not held */
+    int64_t trouble_since_ms;   /* wall: what the document says; 0: no trouble */
+    int64_t trouble_epoch;      /* under which it was written */
 };
 
 struct lease *lease_new(struct db *db, const char *id, const char *holder, int64_t ttl_ms,
@@ -127,15 +129,44 @@ int64_t lease_epoch(const struct lease *l)
     return atomic_load(&l->epoch);
 }
 
+/* Our document of now, whatever its beat. */
+static bson_t *ours(const struct lease *l)
+{
+    return BCON_NEW("_id", BCON_UTF8(l->id), "holder", BCON_UTF8(l->holder), "epoch",
+                    BCON_INT64(lease_epoch(l)));
+}
+
+void lease_note_trouble(struct lease *l, const char *why)
+{
+    bool known = l->trouble_epoch == lease_epoch(l);
+    if (why == NULL && known && l->trouble_since_ms == 0) {
+        return;
+    }
+    int64_t since = why == NULL                         ? 0
+                    : known && l->trouble_since_ms != 0 ? l->trouble_since_ms
+                                                        : wall_ms();
+    AUTO(bson_destroy) bson_t *filter = ours(l);
+    AUTO(bson_destroy)
+    bson_t *update = why != NULL ? BCON_NEW("$set", "{", "trouble", "{", "since",
+                                            BCON_DATE_TIME(since), "why", BCON_UTF8(why), "}", "}")
+                                 : BCON_NEW("$unset", "{", "trouble", BCON_BOOL(true), "}");
+    struct err err = {0};
+    bool won;
+    if (db_update(l->db, DB_LEASES, filter, update, &won, &err) != 0) {
+        log_err_rarely("lease_trouble", &err);
+    } else if (won) {
+        l->trouble_since_ms = since;
+        l->trouble_epoch = lease_epoch(l);
+    }
+}
+
 void lease_release(struct lease *l)
 {
     if (atomic_load(&l->renewed_ms) == 0) {
         return;
     }
     atomic_store(&l->renewed_ms, 0);
-    AUTO(bson_destroy)
-    bson_t *filter = BCON_NEW("_id", BCON_UTF8(l->id), "holder", BCON_UTF8(l->holder), "epoch",
-                              BCON_INT64(lease_epoch(l)));
+    AUTO(bson_destroy) bson_t *filter = ours(l);
     AUTO(bson_destroy)
     bson_t *update = BCON_NEW("$set", "{", "beat", BCON_INT64(RELEASED), "}");
     struct err err = {0};

@@ -19,7 +19,7 @@
 #include "common/base/own.h"
 #include "common/base/path.h"
 #include "common/base/shell.h"
-#include "common/db/db.h"
+#include "common/db/docs.h"
 
 #define FILE_NAME_MAX 128
 #define WORD_MAX      200
@@ -361,4 +361,22 @@ const char *settings_id(const bson_t *doc, char buf[static SETTINGS_ID_MAX])
 const char *settings_metrics_type(const struct settings *s)
 {
     return s->metrics_type[0] != '\0' ? s->metrics_type : s->software_type;
+}
+
+static bool is_text(const bson_t *doc, const char *field)
+{
+    bson_iter_t at;
+    return !bson_iter_init_find(&at, doc, field) || BSON_ITER_HOLDS_UTF8(&at);
+}
+
+int settings_add(void *docs, const bson_t *doc, struct err *err)
+{
+    if (is_text(doc, "_id") && is_text(doc, "settings")) {
+        return docs_add(docs, doc, err);
+    }
+    return ERR(
+        err, ERR_INVALID, 0,
+        "settings or an assignment '%.60s%.60s' have an id that is no text: AlphaKraken made "
+        "them, and Trawl cannot tell which apply; convert this database first",
+        doc_str(doc, "name", ""), doc_str(doc, "project", ""));
 }

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/quant/settings.h"
+
 static int add_project(void *ctx, const bson_t *doc, struct err *err)
 {
     struct settings_book *b = ctx;
@@ -31,8 +33,9 @@ int settings_book_load(struct settings_book *b, struct db *db, struct err *err)
     if (b->projects == NULL) {
         return err_no_memory(err);
     }
-    return db_each(db, DB_SETTINGS, &all, NULL, docs_add, &b->settings, err) != 0 ||
-                   db_each(db, DB_ASSIGNMENTS, &all, NULL, docs_add, &b->assignments, err) != 0 ||
+    return db_each(db, DB_SETTINGS, &all, NULL, settings_add, &b->settings, err) != 0 ||
+                   db_each(db, DB_ASSIGNMENTS, &all, NULL, settings_add, &b->assignments, err) !=
+                       0 ||
                    db_each(db, DB_PROJECTS, &all, NULL, add_project, b, err) != 0
                ? -1
                : 0;

@@ -123,6 +123,9 @@ struct raw_retiring {
     const char *id, *before, *mark, *task;
 };
 struct db_change raw_file_retiring(const struct raw_retiring *r) __attribute__((nonnull));
+/* Right before its original is deleted: "erase_at". Won only when a majority of the servers has the
+ * document as rf, just read, says: one that was cut off cannot acknowledge it. */
+struct db_change raw_file_erasing(const bson_t *rf) __attribute__((nonnull));
 /* Record that the index has this rev (-1: a document of AlphaKraken's, which has none). */
 struct db_change raw_file_indexing(const char *id, int64_t rev) __attribute__((nonnull));
 

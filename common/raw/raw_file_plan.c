@@ -187,6 +187,13 @@ struct db_change raw_file_retiring(const struct raw_retiring *r)
                                            "$addToSet", "{", "tasks", BCON_UTF8(r->task), "}")};
 }
 
+struct db_change raw_file_erasing(const bson_t *rf)
+{
+    return (struct db_change){
+        .filter = raw_guard(rf),
+        .update = BCON_NEW("$set", "{", "erase_at", BCON_DATE_TIME(wall_ms()), "}")};
+}
+
 struct db_change raw_file_indexing(const char *id, int64_t rev)
 {
     bson_t *filter = BCON_NEW("_id", BCON_UTF8(id));

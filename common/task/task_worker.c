@@ -163,9 +163,19 @@ static void append_held(const bson_t *task, const struct err *why, int64_t now, 
     }
 }
 
-int task_fail(struct db *db, const struct task_claim *c, const bson_t *task, const struct err *why,
-              const struct config *cfg, enum task_state *to, bool *won, struct err *err)
+/* A database that does not answer in the middle of a step is no fault of the task. */
+static struct err as_hold(const struct err *why)
 {
+    struct err held = *why;
+    held.kind = why->code == ERR_CODE_DATABASE ? ERR_HOLD : why->kind;
+    return held;
+}
+
+int task_fail(struct db *db, const struct task_claim *c, const bson_t *task,
+              const struct err *reason, const struct config *cfg, enum task_state *to, bool *won,
+              struct err *err)
+{
+    const struct err held = as_hold(reason), *why = &held;
     int64_t attempt = doc_i64(task, "attempt", 1);
     bool counts;
     *to = next_state(why, attempt, cfg, &counts);

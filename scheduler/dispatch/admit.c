@@ -122,6 +122,7 @@ struct pick {
     struct open_task *t;
     struct slot *slot;
     char name[SLOT_NAME_MAX];
+    bool left; /* its last task has left it; else it is free */
     bool won;
 };
 
@@ -147,14 +148,14 @@ static void pick_slot(struct picking *g, int64_t n)
         return;
     }
     struct pick *pick = &g->picks->at[g->picks->n++];
-    *pick = (struct pick){.t = t, .slot = slot};
+    *pick = (struct pick){.t = t, .slot = slot, .left = slot_is_left(slot)};
     slots_name(g->p, n, pick->name);
     g->taken += t != NULL;
 }
 
 /* model: give back. Whose turn it is, for as many slots as there is room for. Slots that their
- * tasks have left come first, to the next task or back to the pool: at no moment of the command are
- * more slots taken than before it, or than the size. */
+ * tasks have left come first, to the next task or back to the pool: at no moment are more slots
+ * taken than before, or than the size. */
 static void pick_in_pool(struct scheduler *s, const struct queue *q, const struct pool *p,
                          struct picks *picks)
 {
@@ -169,17 +170,6 @@ static void pick_in_pool(struct scheduler *s, const struct queue *q, const struc
             pick_slot(&g, n);
         }
     }
-}
-
-/* Write one change for each pick, by one command. */
-static int write_all(struct scheduler *s, const char *coll, struct db_batch *changes,
-                     struct picks *picks, struct err *err)
-{
-    int rc = db_batch_write(changes, s->db, coll, err);
-    for (size_t i = 0; i < picks->n; i++) {
-        picks->at[i].won = rc == 0 && changes->items[i].won;
-    }
-    return rc;
 }
 
 /* Keep the picks that gave a slot to a task. */
@@ -198,8 +188,7 @@ static void drop_losers(struct scheduler *s, struct picks *picks)
     picks->n = kept;
 }
 
-/* model: admit, the first step */
-static int take_slots(struct scheduler *s, struct picks *picks, struct err *err)
+static int take_some(struct scheduler *s, struct picks *picks, bool left, struct err *err)
 {
     AUTO_BATCH changes = {0};
     for (size_t i = 0; i < picks->n; i++) {
@@ -209,16 +198,28 @@ static int take_slots(struct scheduler *s, struct picks *picks, struct err *err)
             to.task = p->t->id;
             to.fence = p->t->fence + 1;
         }
-        if (db_batch_add(&changes, slot_change(p->slot, p->name, to), err) != 0) {
+        if (p->left == left &&
+            db_batch_add(&changes, slot_change(p->slot, p->name, to), err) != 0) {
             return -1;
         }
     }
-    int rc = write_all(s, DB_SLOTS, &changes, picks, err);
-    for (size_t i = 0; i < picks->n && rc == 0; i++) {
+    int rc = db_batch_write(&changes, s->db, DB_SLOTS, err);
+    for (size_t i = 0, n = 0; i < picks->n && rc == 0; i++) {
         struct pick *p = &picks->at[i];
         int64_t fence = p->t != NULL ? p->t->fence + 1 : p->slot->fence;
-        rc = slot_changed(s, p->slot, p->t != NULL ? p->t->id : NULL, fence, p->won, err);
+        if (p->left == left) {
+            p->won = changes.items[n++].won;
+            rc = slot_changed(s, p->slot, p->t != NULL ? p->t->id : NULL, fence, p->won, err);
+        }
     }
+    return rc;
+}
+
+/* model: admit, the first step. Slots that were left in a command of their own before the free
+ * ones: MongoDB promises no order within one. */
+static int take_slots(struct scheduler *s, struct picks *picks, struct err *err)
+{
+    int rc = take_some(s, picks, true, err) != 0 ? -1 : take_some(s, picks, false, err);
     drop_losers(s, picks);
     return rc;
 }
@@ -242,7 +243,10 @@ static int name_slots(struct scheduler *s, struct picks *picks, struct err *err)
             return -1;
         }
     }
-    int rc = write_all(s, DB_TASKS, &changes, picks, err);
+    int rc = db_batch_write(&changes, s->db, DB_TASKS, err);
+    for (size_t i = 0; i < picks->n; i++) {
+        picks->at[i].won = rc == 0 && changes.items[i].won;
+    }
     drop_losers(s, picks);
     return rc;
 }

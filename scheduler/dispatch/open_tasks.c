@@ -94,10 +94,20 @@ static int add_matching(struct scheduler *s, const bson_t *filter, const char *i
     bson_t *opts =
         BCON_NEW("projection", "{", "input", BCON_INT32(0), "result", BCON_INT32(0), "kept",
                  BCON_INT32(0), "published", BCON_INT32(0), "error", BCON_INT32(0), "}");
-    if (index != NULL) {
-        BCON_APPEND(opts, "hint", "{", index, BCON_INT32(1), "}");
+    if (index == NULL) {
+        return db_each(s->db, DB_TASKS, filter, opts, add_open, s, err);
     }
-    return db_each(s->db, DB_TASKS, filter, opts, add_open, s, err);
+    struct err why = {0};
+    AUTO(bson_destroy) bson_t *hinted = bson_copy(opts);
+    BCON_APPEND(hinted, "hint", "{", index, BCON_INT32(1), "}");
+    if (db_each(s->db, DB_TASKS, filter, hinted, add_open, s, &why) == 0) {
+        return 0;
+    }
+    if (why.code == ERR_CODE_DATABASE_REFUSED) { /* the index is not built yet */
+        return db_each(s->db, DB_TASKS, filter, opts, add_open, s, err);
+    }
+    *err = why;
+    return -1;
 }
 
 static int by_id_latest_first(const void *a, const void *b)

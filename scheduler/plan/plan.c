@@ -86,10 +86,13 @@ static int load_tasks(struct docs *tasks, const struct docs *files, struct db *d
 static struct raw_file_plan facts_of(const struct plan *p, const bson_t *rf,
                                      const struct outcome *o, const bson_t *copy)
 {
+    /* Nothing new to say leaves what was said of the same status: by the watch, or by AlphaKraken.
+     */
+    bool says = o->details[0] != '\0' || o->status != raw_file_status(rf);
     return (struct raw_file_plan){
         .rf = rf,
         .status = o->status,
-        .details = o->details,
+        .details = says ? o->details : NULL,
         .backup_status = o->backup_status,
         .instrument_file_status = o->instrument_file_status,
         .retire = o->remark ? o->retire : NULL,
@@ -326,11 +329,14 @@ static int plan_all(struct plan *p, const bson_t *touched, struct err *err)
     if (load_files(p, touched, err) != 0 || (touched == NULL && unsettle_files(p, err) != 0)) {
         return -1;
     }
+    bool needs_book = p->files.n > 0 || touched == NULL; /* a full pass says that it is unusable */
+    if (needs_book && settings_book_load(&p->book, p->s->db, err) != 0) {
+        return -1;
+    }
     if (p->files.n == 0) {
         return 0;
     }
     if (load_tasks(&p->tasks, &p->files, p->s->db, err) != 0 ||
-        settings_book_load(&p->book, p->s->db, err) != 0 ||
         (touched == NULL && plan_collect_indexing(p, err) != 0)) {
         return -1;
     }

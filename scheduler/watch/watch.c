@@ -408,7 +408,7 @@ void watch_poll(struct watch *w)
     atomic_store(&w->progress_ms, 0);
     static struct log_gate gate; /* the database is away for all instruments at once */
     uint64_t missed = 0;
-    bool away = err.code == ERR_CODE_DATABASE;
+    bool away = err_is_of_database(&err);
     if (rc != 0 && was_well && (!away || log_gate_open(&gate, &missed))) {
         err_context(&err, "instrument %s", w->cfg->id);
         log_err("watch", &err);

@@ -69,7 +69,7 @@ static const char *status_of(const struct err *why, bool unproven)
 void watch_record_status(struct watch *w, const struct err *why, bool unproven)
 {
     static const struct err nothing = {0};
-    bool share = why->kind != ERR_NONE && why->code != ERR_CODE_DATABASE;
+    bool share = why->kind != ERR_NONE && !err_is_of_database(why);
     const char *status = status_of(share ? why : &nothing, share && unproven);
     bool was_hung = atomic_exchange(&w->hung, false);
     bool changed = was_hung || w->status == NULL || strcmp(w->status, status) != 0;

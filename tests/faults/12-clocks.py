@@ -64,4 +64,18 @@ def an_instrument_whose_clock_is_wrong_hides_and_ends_nothing():
         check(site, originals, copied=3)
 
 
+@test
+def a_file_that_is_too_old_is_set_aside_and_goes_on_saying_why():
+    with Site("old") as site, FaultFs(site.instruments) as share:
+        folder = site.instrument("thermo1", "thermo", skip_quanting="true", path=f"{share.path}/thermo1", ignore_older_than_h=24)
+        share.rules(f"date stat thermo1/old*.raw at={int(time.time()) - 10 * 86400}")
+        write_file(f"{folder}/old1.raw", 20000, 1)
+        site.start_scheduler()
+        site.start_worker("copy,index")
+        site.wait_status("old1.raw", "ignored", 20)
+        wait_until(lambda: site.raw("old1.raw")["settled"], 20, "the planner has looked at it")
+        equal(site.raw("old1.raw")["status_details"], "Older than ignore_older_than_h.", "its reason")
+        holds("Older than ignore_older_than_h" in site.trawl("why", "old1.raw").out, "why says it")
+
+
 run()

@@ -190,4 +190,21 @@ def a_rerun_is_a_new_run_behind_all_new_files_and_keeps_what_was():
         site.expect_nothing_left()
 
 
+@test
+def settings_whose_ids_are_no_texts_are_refused_and_the_leader_says_why_it_does_not_plan():
+    with Site("foreign") as site:
+        started(site)
+        site.db.insert("settings", {"_id": 5, "name": "theirs", "version": 1, "software_type": "msqc", "status": "active"})
+        name = site.acquire("generic", "gen1")[0]["name"]
+        trouble = wait_until(lambda: site.db.one("leases", "scheduler").get("trouble"), 20, "the leader notes its trouble")
+        holds("AlphaKraken made them" in trouble["why"], trouble["why"])
+        code(site, 1, "status", says="plans nothing for")
+        holds("AlphaKraken made them" in site.trawl("settings", "ls").err, "settings ls refuses them")
+        equal(site.db.find("tasks"), [], "nothing was quantified with settings of others")
+        site.db.command({"delete": "settings", "deletes": [{"q": {"_id": 5}, "limit": 1}]})
+        site.wait_status(name, "done", 60)
+        wait_until(lambda: "trouble" not in site.db.one("leases", "scheduler"), 10, "the trouble is over")
+        site.expect_nothing_left()
+
+
 run()

@@ -30,13 +30,16 @@ void store_put(const char *coll, bson_t *doc)
     assert_true(inserted);
 }
 
-static void drop_database(void)
+void store_command(const bson_t *cmd)
 {
+    bson_error_t e;
     mongoc_client_t *client = mongoc_client_new(cfg->mongo.uri);
-    mongoc_database_t *database = mongoc_client_get_database(client, cfg->mongo.database);
-    mongoc_database_drop(database, NULL);
-    mongoc_database_destroy(database);
+    bool ok = mongoc_client_command_simple(client, cfg->mongo.database, cmd, NULL, NULL, &e);
     mongoc_client_destroy(client);
+    if (!ok) {
+        print_error("%s\n", e.message);
+    }
+    assert_true(ok);
 }
 
 int store_main(const char *name, int (*run)(void))
@@ -61,7 +64,8 @@ int store_main(const char *name, int (*run)(void))
         return 1;
     }
     int failed = run();
-    drop_database();
+    AUTO(bson_destroy) bson_t *drop = BCON_NEW("dropDatabase", BCON_INT32(1));
+    store_command(drop);
     db_free(db);
     config_free(cfg);
     return failed;

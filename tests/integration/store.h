@@ -14,6 +14,8 @@ extern struct db *db;
 void must(int rc, const struct err *err);
 /* Insert a document that is not there yet; takes doc. */
 void store_put(const char *coll, bson_t *doc);
+/* What an administrator does beside us. */
+void store_command(const bson_t *cmd);
 /* A program's main: run() with cfg and db, then the end of the database; returns the exit code. */
 int store_main(const char *name, int (*run)(void));
 #endif

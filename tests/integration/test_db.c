@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/db/db_index.h"
 #include "common/task/task.h"
 #include "store.h"
 #include "test.h"
@@ -148,9 +149,93 @@ static void of_many_threads_that_claim_at_once_one_wins_each_task(void **state)
     }
 }
 
+struct reported {
+    int good, bad;
+    char why[600];
+};
+
+static void count_report(void *ctx, const char *name, const char *why)
+{
+    struct reported *r = ctx;
+    (void)name;
+    r->good += why == NULL;
+    r->bad += why != NULL;
+    size_t len = strlen(r->why);
+    snprintf(r->why + len, sizeof r->why - len, "%s; ", why != NULL ? why : "");
+}
+
+static void make_index(const char *coll, const char *keys, const char *name, bool sparse)
+{
+    bson_error_t e;
+    AUTO(bson_destroy) bson_t *key = bson_new_from_json((const uint8_t *)keys, -1, &e);
+    AUTO(bson_destroy)
+    bson_t *cmd =
+        BCON_NEW("createIndexes", BCON_UTF8(coll), "indexes", "[", "{", "key", BCON_DOCUMENT(key),
+                 "name", BCON_UTF8(name), "sparse", BCON_BOOL(sparse), "}", "]");
+    store_command(cmd);
+}
+
+static void
+indexes_that_an_administrator_made_differently_are_reported_and_stop_nothing(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct reported first = {0}, again = {0};
+    make_index(DB_AUDIT, "{\"at\": 1}", "trawl_newest", false);
+    make_index(DB_AUDIT, "{\"who\": 1, \"at\": -1, \"_id\": -1}", "whos", false); /* serves */
+    make_index(DB_METRICS, "{\"raw_file\": 1}", "some_raw_files", true);
+    must(db_indexes_ensure(db, count_report, &first, &err), &err);
+    assert_int_equal(first.bad, 2);
+    assert_non_null(strstr(first.why, "another key"));
+    assert_non_null(strstr(first.why, "some_raw_files"));
+    must(db_indexes_ensure(db, count_report, &again, &err), &err);
+    assert_int_equal(again.good, first.good);
+    assert_int_equal(again.bad, 2);
+}
+
+/* A database that is away in the middle of a step is no fault of the task. */
+static void trouble_of_the_database_holds_a_task_and_costs_no_attempt(void **state)
+{
+    (void)state;
+    static const struct {
+        int code;
+        enum err_kind kind;
+        const char *state, *stored;
+        int64_t attempt;
+    } cases[] = {
+        {ERR_CODE_DATABASE, ERR_TRANSIENT, "ready", "hold", 0},
+        {ERR_CODE_DATABASE, ERR_INVALID, "ready", "hold", 0}, /* a login refused for a while */
+        {ERR_CODE_DATABASE_REFUSED, ERR_INVALID, "failed", "permanent", 1},
+        {EIO, ERR_TRANSIENT, "ready", "transient", 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char id[32];
+        struct err err = {0}, why = {.kind = cases[i].kind, .code = cases[i].code, .where = "x"};
+        snprintf(id, sizeof id, "held%zu", i);
+        store_put(DB_TASKS,
+                  BCON_NEW("_id", BCON_UTF8(id), "state", "running", "kind", "index", "fence",
+                           BCON_INT64(3), "worker", "w", "attempt", BCON_INT64(1)));
+        const struct task_claim claim = {.task = id, .kind = "index", .worker = "w", .fence = 3};
+        AUTO(bson_destroy) bson_t *before = NULL;
+        AUTO(bson_destroy) bson_t *after = NULL;
+        enum task_state to;
+        bool won;
+        must(db_find_id(db, DB_TASKS, id, &before, &err), &err);
+        must(task_fail(db, &claim, before, &why, cfg, &to, &won, &err), &err);
+        must(db_find_id(db, DB_TASKS, id, &after, &err), &err);
+        assert_true(won);
+        assert_string_equal(doc_str(after, "state", ""), cases[i].state);
+        assert_string_equal(doc_str(after, "error.kind", ""), cases[i].stored);
+        assert_int_equal(doc_i64(after, "attempt", -1), cases[i].attempt);
+    }
+}
+
 static int run(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(
+            indexes_that_an_administrator_made_differently_are_reported_and_stop_nothing, fresh),
+        cmocka_unit_test_setup(trouble_of_the_database_holds_a_task_and_costs_no_attempt, fresh),
         cmocka_unit_test_setup(what_is_there_already_is_told_from_what_is_new, fresh),
         cmocka_unit_test_setup(each_change_knows_whether_it_won, fresh),
         cmocka_unit_test_setup(of_many_threads_that_claim_at_once_one_wins_each_task, fresh),

@@ -365,6 +365,19 @@ static void a_backup_that_is_found_damaged_while_reading_keeps_all_files(void **
     all_is_there();
 }
 
+static void what_a_majority_does_not_know_as_it_was_read_is_not_deleted_yet(void **state)
+{
+    (void)state;
+    one_folder();
+    w.moved_on = true;
+    struct outcome_seen s = remove_it();
+    assert_int_equal(s.rc, -1);
+    assert_int_equal(s.err.kind, ERR_HOLD);
+    assert_non_null(strstr(s.err.msg, "nothing is deleted yet"));
+    seen_free(&s);
+    all_is_there();
+}
+
 static void run_to_the_end(void)
 {
     struct outcome_seen s = remove_it();
@@ -444,6 +457,7 @@ int main(void)
         WORLD(a_cancelled_removal_stops_before_the_next_file),
         WORLD(a_file_that_changes_after_it_was_read_is_not_deleted),
         WORLD(a_backup_that_is_found_damaged_while_reading_keeps_all_files),
+        WORLD(what_a_majority_does_not_know_as_it_was_read_is_not_deleted_yet),
         WORLD(killed_before_any_change_the_next_attempt_ends_the_same),
         WORLD(a_read_only_method_folder_is_removed),
     };

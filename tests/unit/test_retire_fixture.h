@@ -41,13 +41,19 @@ struct world {
     int checks;              /* calls of run_check */
     void (*on_check)(int n); /* called by the n-th, or NULL */
     int finds, damaged_at;   /* calls of db_find_id; from which on the backup is marked damaged */
+    bool moved_on;           /* no guarded update of the raw file wins */
     int die_at;              /* SIGKILL before this change of the file system; 0: never */
     int changes;
     int refuse; /* the errno of every rename and unlink, as another's open handle gives; 0: none */
 };
 static struct world w;
 
-/* --- the runner's and the database's part --- */
+/* --- the runner's and the database's part: tests/CMakeLists.txt wraps the latter --- */
+
+int __wrap_db_find_id(struct db *db, const char *coll, const char *id, bson_t **out,
+                      struct err *err);
+int __wrap_db_update(struct db *db, const char *coll, const bson_t *filter, const bson_t *update,
+                     bool *won, struct err *err);
 
 int run_check(struct run *run, struct err *err)
 {
@@ -79,7 +85,8 @@ int run_keep(struct run *run, const bson_t *fields, struct err *err)
     return 0;
 }
 
-int db_find_id(struct db *db, const char *coll, const char *id, bson_t **out, struct err *err)
+int __wrap_db_find_id(struct db *db, const char *coll, const char *id, bson_t **out,
+                      struct err *err)
 {
     (void)db;
     (void)coll;
@@ -89,6 +96,17 @@ int db_find_id(struct db *db, const char *coll, const char *id, bson_t **out, st
     if (++w.finds == w.damaged_at) {
         BSON_APPEND_BOOL(*out, "backup_damaged", true);
     }
+    return 0;
+}
+
+int __wrap_db_update(struct db *db, const char *coll, const bson_t *filter, const bson_t *update,
+                     bool *won, struct err *err)
+{
+    (void)db;
+    (void)coll;
+    (void)update;
+    (void)err;
+    *won = !w.moved_on && doc_i64(filter, "rev", 0) == doc_i64(w.raw, "rev", 0);
     return 0;
 }
 

@@ -85,14 +85,17 @@ static int copy_step_verify(void *arg, struct err *err)
     return copy_verify(job->copy, err);
 }
 
-/* A proven copy is not thrown away because the database does not answer for a while. */
+/* A proven copy is not thrown away because the database does not answer for a while. What it
+ * refuses for good ends the task: a person must know. */
 static int write_down(struct copy_job *job, const bson_t *fields, struct err *err)
 {
     enum { AGAIN_MS = 500 };
     while (run_keep(job->base.run, fields, err) != 0) {
-        if (err->kind == ERR_FENCED || run_check(job->base.run, err) != 0) {
+        if (err->kind == ERR_FENCED || err->code == ERR_CODE_DATABASE_REFUSED ||
+            run_check(job->base.run, err) != 0) {
             return -1;
         }
+        log_err_rarely("copy_record", err);
         *err = (struct err){0};
         mono_sleep_ms(AGAIN_MS);
     }

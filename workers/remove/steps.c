@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/base/path.h"
+#include "common/raw/raw_file.h"
 #include "common/raw/retire.h"
 #include "workers/remove/job.h"
 
@@ -108,8 +109,17 @@ static int remove_step_erase(void *arg, struct err *err)
     if (job->skipped != NULL) {
         return 0;
     }
-    /* Reading may have taken hours: scrubbing may have found the backup damaged meanwhile. */
-    return load_raw(job, &raw, err) != 0 ? -1 : remove_erase(job, err);
+    /* Reading may have taken hours: scrubbing may have found the backup damaged meanwhile, and a
+     * server that answers may not have heard of it. */
+    bool won;
+    if (load_raw(job, &raw, err) != 0 ||
+        raw_file_make(job->base.db, raw_file_erasing(raw), &won, err) != 0) {
+        return -1;
+    }
+    return won ? remove_erase(job, err)
+               : ERR(err, ERR_HOLD, 0,
+                     "nothing is deleted yet: the raw file's document has changed since it was "
+                     "read; it is read and checked again");
 }
 
 const struct worker_step remove_steps[] = {
