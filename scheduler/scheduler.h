@@ -1,9 +1,10 @@
 /*
  * scheduler.h - the scheduler process without its main(). Private to scheduler/.
  *
- * brain thread leads or stands by (lead.c); while it leads it makes passes: plan, then dispatch; a
- * full pass recomputes everything from MongoDB instrument threads one for each share: a hung share
- * stops only itself (watch/) events thread librdkafka's; it only raises flags (wake.c)
+ *   brain thread        leads or stands by (lead.c); while it leads it makes passes: plan, then
+ *                       dispatch; a full pass recomputes everything from MongoDB
+ *   instrument threads  one for each share: a hung share stops only itself (watch/)
+ *   events thread       librdkafka's; only raises flags (wake.c)
  */
 #ifndef SCHEDULER_SCHEDULER_H
 #define SCHEDULER_SCHEDULER_H
