@@ -2,7 +2,7 @@
  * cmd_mount_init.c - trawl mount init: gives a share its identity, which every later use then
  * requires.
  *
- * Each location is looked at first, because a write to a hung share would never return; then
+ * Each location is checked first, because a write to a hung share would never return; then
  * common/mount/location.c writes or checks the identity, inside an entry of the audit. One that is
  * refused ends the command; those before it stay initialised.
  */

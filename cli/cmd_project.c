@@ -205,7 +205,7 @@ static enum cli_exit cmd_project_set(struct cli *c, const struct args *a, struct
 static const struct cli_option project_set_options[] = {
     {"name", "TEXT", "for people"},
     {"description", "TEXT", "for people"},
-    {"status", "STATUS", "active, or inactive: no longer listed"},
+    {"status", "STATUS", "active, or inactive: hidden from trawl project ls"},
     {"why", "TEXT", "the reason, kept in trawl log"},
     {0},
 };

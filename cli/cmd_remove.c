@@ -172,7 +172,8 @@ static int check_raw_file(struct dry_run *d, const struct instrument *i, const c
         return 0; /* its document is gone meanwhile */
     }
     struct err why = {0};
-    if (check_files(d, i, raw, &why) != 0) { /* an error of this file only: go on with the others */
+    if (check_files(d, i, raw, &why) !=
+        0) { /* an error of this file only: continue with the others */
         print_answer(
             d, &(struct answer){.raw = raw, .why = why.msg, .bytes = doc_i64(raw, "size", 0)});
     }
@@ -380,7 +381,7 @@ static const struct cli_option remove_options[] = {
 const struct command command_remove = {
     .name = "remove",
     .args = "[<file>]",
-    .brief = "what Trawl would remove from the instruments' Backup, and why the rest stays",
+    .brief = "what Trawl would remove from Backup, and why the rest stays",
     .help =
         "Decides as the scheduler does and reads as the worker does: every file on the instrument\n"
         "and its copy in the pool, which may take long (--quick reads none). With <file>: only "

@@ -20,7 +20,7 @@ struct steering {
     const struct steer *steer;
     const char *why;  /* "" for none */
     const char *root; /* the task at the root of the tree; NULL: no tree */
-    bool list;        /* a list of tasks: go on after one that refuses */
+    bool list;        /* a list of tasks: continue after one that refuses */
 };
 struct steered {
     const char *task;

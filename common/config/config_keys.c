@@ -20,7 +20,7 @@
 
 #define LOCATION(sec, what)                                                                        \
     {AT(sec, worker), TEXT(""), .flags = CONFIG_ABSOLUTE,                                          \
-     HELP(what ", as our processes see it.")},                                                     \
+     HELP(what ", as Trawl's processes see it.")},                                                 \
         {AT(sec, cluster), TEXT(""), .flags = CONFIG_ABSOLUTE,                                     \
          HELP("The same folder as the cluster's nodes see it. Empty: as worker.")},                \
     {                                                                                              \
@@ -36,7 +36,7 @@ static const struct config_key main_keys[] = {
      HELP("Name of this environment (a-z 0-9 _ -, at most 32): prefix of every Kafka topic. The "
           "variable ENV sets it too; <env>.ini is read after trawl.ini.")},
     {AT(log, level), TEXT("info"), ONE_OF("debug info warn error"),
-     HELP("Least important lines that are still logged.")},
+     HELP("The least important level that is logged.")},
     {AT(mongo, uri), TEXT("mongodb://127.0.0.1:27017"), .flags = CONFIG_SECRET | CONFIG_REQUIRED,
      HELP("MongoDB connection string. With a password in it, use uri_file or TRAWL_MONGO_URI.")},
     {AT(mongo, uri_file), TEXT(""), HELP("File that holds the connection string, instead of uri.")},
@@ -52,7 +52,8 @@ static const struct config_key main_keys[] = {
     {AT(kafka, redispatch_ms), INT("1000", 10, HOUR_MS),
      HELP("An admitted task that no worker has claimed after this time is sent again.")},
     {AT(scheduler, sweep_ms), INT("1000", 10, HOUR_MS),
-     HELP("A full pass over everything, beside the passes that events cause.")},
+     HELP("Time between two full passes over everything; events cause smaller passes in "
+          "between.")},
     {AT(scheduler, lease_ms), INT("8000", 100, HOUR_MS),
      HELP("A standby scheduler takes over when the leader has been silent for this time.")},
     {AT(scheduler, poll_s), INT("10", 1, DAY_S),
@@ -61,60 +62,66 @@ static const struct config_key main_keys[] = {
      HELP("Folder of the instruments' files; a relative path starts at the working directory. "
           "Not set: instruments.d in the folder of trawl.ini.")},
     {AT(worker, heartbeat_ms), INT("1000", 50, HOUR_MS),
-     HELP("Time between two signs of life; extends the lease of every task that the worker has.")},
+     HELP("Time between two signs of life; each extends the lease of every task that the worker "
+          "has.")},
     {AT(worker, lease_ms), INT("30000", 100, HOUR_MS),
      HELP("A worker that has been silent for this time counts as lost; at least 3 heartbeats.")},
     {AT(retry, max_attempts), INT("5", 1, 1000),
-     HELP("A task that failed so often for passing reasons is dead until somebody retries it.")},
+     HELP("After so many attempts that failed for temporary reasons, a task is dead until an "
+          "operator retries it.")},
     {AT(retry, base_ms), INT("1000", 1, HOUR_MS),
      HELP("Back-off before attempt n+1: random, below base_ms * 2^n and below max_ms.")},
     {AT(retry, max_ms), INT("300000", 1, 24 * HOUR_MS), HELP("The longest back-off.")},
     {AT(retry, max_lost), INT("10", 1, 1000),
-     HELP("A task whose workers died so often while they ran it is dead until somebody retries it: "
-          "it may be what kills them.")},
+     HELP("After so many of its workers died while they ran it, a task is dead until an "
+          "operator retries it, because it may be what kills them.")},
     {AT(retry, held_alert_s), INT("3600", 1, 30 * 24 * 3600),
      HELP("After this time an alert shows a task that waits because another program has its "
-          "original open, or because the share refuses it. The task goes on in any case.")},
+          "original open, or because the share refuses it. The task resumes without help in any "
+          "case.")},
     {AT(pool, file_copy), INT("3", 0, POOL_MAX_SLOTS),
-     HELP("Slots of copying. All sizes here are of pools that do not exist yet: afterwards "
+     HELP("Slots for copying. The sizes here apply only when a pool is first made; from then on "
           "MongoDB holds the size, and `trawl pool set` changes it.")},
-    {AT(pool, cluster_slots), INT("30", 0, POOL_MAX_SLOTS), HELP("Slots of cluster jobs.")},
-    {AT(pool, index), INT("4", 0, POOL_MAX_SLOTS), HELP("Slots of indexing.")},
-    {AT(pool, file_move), INT("2", 0, POOL_MAX_SLOTS), HELP("Slots of moving on instruments.")},
+    {AT(pool, cluster_slots), INT("30", 0, POOL_MAX_SLOTS), HELP("Slots for cluster jobs.")},
+    {AT(pool, index), INT("4", 0, POOL_MAX_SLOTS), HELP("Slots for indexing.")},
+    {AT(pool, file_move), INT("2", 0, POOL_MAX_SLOTS), HELP("Slots for moving on instruments.")},
     {AT(pool, file_remove), INT("1", 0, POOL_MAX_SLOTS),
-     HELP("Slots of removing from instruments.")},
-    {AT(pool, s3_upload), INT("2", 0, POOL_MAX_SLOTS), HELP("Slots of uploading.")},
+     HELP("Slots for removing from instruments.")},
+    {AT(pool, s3_upload), INT("2", 0, POOL_MAX_SLOTS), HELP("Slots for uploading.")},
     LOCATION(location.backup, "Folder of the raw files' copies"),
     {AT(location.backup, limit), TEXT(""),
-     HELP("How fast all copies of one worker process together may go: MiB/s, or by hours of the "
-          "local day, as in 08-18:50,18-08:0. 0, and hours that are not named: no limit. What is "
-          "read counts: a copy that goes on elsewhere reads at this rate what it has, too.")},
+     HELP("The most that all copies of one worker process read together: MiB/s, or by hours of "
+          "the local day, as in 08-18:50,18-08:0. 0, and hours that are not named: no limit. A "
+          "copy that resumes on another host reads what it has again, also at this rate.")},
     LOCATION(location.output, "Folder of the results"),
     LOCATION(location.settings, "Folder of the settings' files"),
     LOCATION(location.slurm, "Folder of the job scripts"),
     LOCATION(location.software, "Folder of the programs that jobs run"),
     {AT(mount, require), BOOL("false"),
-     HELP("Use no location before `trawl mount init` was run for it; production should. Once it "
-          "was, its identity is demanded in any case.")},
+     HELP("Refuse a location until `trawl mount init` was run for it; set this in production. "
+          "From then on its identity is required in any case.")},
     {AT(mount, check_s), INT("60", 1, DAY_S),
-     HELP("Time between two looks at every location, beside the look before each step of a task.")},
+     HELP("Time between two checks of every location, besides the check before each step of a "
+          "task.")},
     {AT(mount, deadline_ms), INT("5000", 50, 10 * MINUTE_MS),
-     HELP("A location that does not answer within this time hangs: its tasks wait, others go on.")},
+     HELP("A location that does not answer within this time hangs: its tasks wait, others "
+          "continue.")},
     {AT(mount, min_free_mib), INT("16", 0, 1000000000),
-     HELP("A location with less room counts as full for all that is written to it, MiB.")},
+     HELP("With less free space than this, a location counts as full for everything that writes "
+          "to it, MiB.")},
     {AT(copy, threads), INT("2", 1, 64),
      HELP("Raw files that one worker process copies at the same time.")},
     {AT(copy, digest), TEXT("none"), ONE_OF("none md5 sha256"),
      HELP("A second hash beside XXH3-128; md5 fills AlphaKraken's file_info.")},
     {AT(copy, s3_part_mib), INT("0", 0, 5120),
-     HELP("Work out the ETag that S3 gives to an upload in parts of so many MiB (AlphaKraken: "
-          "100), in the same pass; 0: none.")},
+     HELP("Also compute, in the same pass, the ETag that S3 gives to an upload in parts of so "
+          "many MiB (AlphaKraken: 100); 0: do not.")},
     {AT(copy, streams), INT("4", 1, 64), HELP("Parallel streams in one large file.")},
     {AT(copy, chunk_mib), INT("16", 1, 1024), HELP("Unit of a stream and of resumption, MiB.")},
     {AT(copy, file_threads), INT("8", 1, 256),
      HELP("Small files of one folder that are copied at the same time.")},
     {AT(copy, readback), BOOL("true"),
-     HELP("Read the copy again from the disk and compare before it gets its name.")},
+     HELP("Read the copy again from the disk and compare it before it gets its final name.")},
     {AT(scrub, limit_mib_per_s), INT("0", 0, 1000000),
      HELP("trawl verify reads backups no faster than this, MiB/s; 0: no limit.")},
     {AT(quant, threads), INT("16", 1, 256),
@@ -123,12 +130,12 @@ static const struct config_key main_keys[] = {
     {AT(quant, seed), BOOL("true"),
      HELP("Make the msqc settings when the database has no settings at all.")},
     {AT(quant, engine), TEXT("slurm"), ONE_OF("slurm local file"),
-     HELP("What runs jobs whose settings do not say: SLURM; processes on the worker's host, in "
-          "[location.slurm] worker; or the program that takes job files from job_queue in the "
-          "output.")},
+     HELP("What runs a job whose settings name no engine: slurm; local: a process on the "
+          "worker's host, in [location.slurm] worker; file: the program that takes job files "
+          "from job_queue in the output location.")},
     {AT(quant, error_codes), TEXT(""), .flags = CONFIG_ABSOLUTE,
-     HELP("File with lines 'software-type code text': a failed job whose log has the text gets the "
-          "code. Looked at before the table that is built in.")},
+     HELP("File with lines 'software-type code text': a failed job whose log contains the text "
+          "gets the code. It is searched before the built-in table.")},
     {AT(index, threads), INT("1", 1, 64),
      HELP("Raw files that one worker process indexes at the same time.")},
     {AT(index, linger_ms), INT("1000", 0, HOUR_MS),
@@ -138,7 +145,8 @@ static const struct config_key main_keys[] = {
     {AT(remove, threads), INT("1", 1, 64),
      HELP("Raw files that one worker process removes from Backup at the same time.")},
     {AT(ssh, hosts), TEXT(""),
-     HELP("host:port of the cluster's head nodes, separated by commas; the first that answers.")},
+     HELP("host:port of the cluster's head nodes, separated by commas; the first that answers "
+          "is used.")},
     {AT(ssh, user), TEXT(""), HELP("The cluster user.")},
     {AT(ssh, key_file), TEXT(""), HELP("Private key, Ed25519 or ECDSA.")},
     {AT(ssh, agent), BOOL("false"),
@@ -167,36 +175,38 @@ static const struct config_key one_instrument[] = {
      ONE_OF("thermo bruker sciex generic"),
      HELP("What kind of files it writes: .raw, .d, .wiff and what belongs to it, or by glob.")},
     {AT(path), TEXT(NULL), .flags = CONFIG_REQUIRED | CONFIG_ABSOLUTE,
-     HELP("The share's acquisition folder, as our processes see it.")},
+     HELP("The share's acquisition folder, as Trawl's processes see it.")},
     {AT(glob), TEXT(""), HELP("generic only, and needed there: names to take, e.g. *.mzML.")},
     {AT(main_file), TEXT(""),
      HELP("generic only, for folders: the file inside whose size is watched.")},
     {AT(poll_s), INT(NULL, 1, DAY_S),
      HELP("Time between two looks at the folder. Not set: [scheduler] poll_s.")},
     {AT(still_s), INT("10", 0, 7 * DAY_S),
-     HELP("No rule below says done before every size, time and name of what belongs to the raw "
-          "file has been unchanged for this time.")},
+     HELP("No acquisition ends before every size, time and name of what belongs to the raw file "
+          "has been unchanged for this time.")},
     {AT(quiet_s), INT(NULL, 0, 7 * DAY_S),
-     HELP("What has not changed for this time is done; 0: the rules below decide. Not set: 60 for "
-          "generic, "
-          "otherwise 0.")},
+     HELP("An acquisition that has not changed for this time is done; 0: the rules below decide. "
+          "Not set: 60 for generic, otherwise 0.")},
     {AT(size_check_s), INT("3600", 1, 7 * DAY_S),
-     HELP("Two equal sizes of the main file so far apart: done.")},
+     HELP("Time between two checks of the main file's size; two equal sizes: done.")},
     {AT(missing_main_s), INT("7200", 1, 7 * DAY_S),
-     HELP("Without a main file for this time the acquisition has failed.")},
+     HELP("An acquisition without a main file for this time has failed.")},
     {AT(old_file_s), INT("18000", 1, 3650LL * DAY_S),
-     HELP("So much older than the youngest: done, if old_files_done.")},
-    {AT(old_files_done), BOOL("false"), HELP("Whether old_file_s holds.")},
+     HELP("An acquisition that is this much older than the youngest in the folder is done, if "
+          "old_files_done.")},
+    {AT(old_files_done), BOOL("false"), HELP("Whether old_file_s applies.")},
     {AT(ignore_older_than_h), INT("-1", -1, 1000000),
-     HELP("Older files get the status ignored; -1: none does.")},
+     HELP("Raw files that are older than this when they are found get the status ignored; -1: "
+          "none.")},
     {AT(skip_processing), BOOL("false"), HELP("Copy only: no cluster job.")},
     {AT(skip_quanting), BOOL("false"), HELP("Go through processing, but submit no job.")},
     {AT(max_copies), INT("2", 1, 1000), HELP("Copies from this instrument at the same time.")},
     {AT(file_move_delay_m), INT("5", -1, 1000000),
      HELP("Minutes from the copy to the move into the instrument's Backup; negative: never.")},
     {AT(min_free_space_gb), INT("-1", -1, 10000000),
-     HELP("Remove moved files when less is free; 0 or less: never.")},
-    {AT(min_file_age_days), REAL("14", 0, 36500), HELP("No younger file is removed.")},
+     HELP("Remove raw files from Backup when less than this is free; 0 or less: never.")},
+    {AT(min_file_age_days), REAL("14", 0, 36500),
+     HELP("Remove no raw file that is younger than this.")},
 };
 static_assert(sizeof one_instrument / sizeof *one_instrument <= CONFIG_KEYS_MAX, "room for all");
 const struct config_keys instrument_keys = {one_instrument,

@@ -142,13 +142,13 @@ static size_t fit(const struct members_rule *r, const char *main, const char *na
     if (strcmp(main, name) == 0) {
         return SIZE_MAX;
     }
-    size_t told = members_own_stem(name);
+    size_t own = members_own_stem(name);
     if (members_is_raw_file(r->instrument, name) || members_place(r, main, name) != 0) {
         return 0;
     }
     const char *end = name;
     size_t stem = members_stem(r->instrument, main);
-    if (compare_beginning(r, name, main, stem, &end) != 0 || (told > 0 && end != name + told)) {
+    if (compare_beginning(r, name, main, stem, &end) != 0 || (own > 0 && end != name + own)) {
         return 0;
     }
     return 2 * (size_t)(end - name) + (strncmp(name, main, strlen(main)) == 0);

@@ -84,7 +84,7 @@ struct raw_original {
  */
 struct db_change raw_file_looking(const char *id, const bson_t *memory,
                                   const struct raw_original *original) __attribute__((nonnull(1)));
-/* Send it back to monitoring; rf: the whole document as just read. Removes whatever says that a
+/* Send it back to monitoring; rf: the whole document as just read. Removes what says that a
  * backup may replace the original, since until the next copy has ended there is none. why: for
  * status_details. */
 struct db_change raw_file_reopening(const bson_t *rf, const char *why) __attribute__((nonnull));

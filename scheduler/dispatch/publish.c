@@ -57,7 +57,7 @@ static void forget_claimed(struct scheduler *s)
 }
 
 struct address {
-    const char *worker; /* NULL: none owns a partition or has a free thread */
+    const char *worker; /* NULL: none has a partition and a free thread */
     int32_t partition;
 };
 

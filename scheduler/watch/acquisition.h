@@ -43,7 +43,7 @@ struct acquisition {
 struct sighting {
     int64_t since_ms; /* monotonic time since the last look, 0 for the first */
     bool main_present;
-    bool unreadable;            /* a part of it could not be looked at */
+    bool unreadable;            /* a part of it could not be read */
     int64_t size;               /* of the main file; of all of it when no file is the main one */
     struct signature sig;       /* of all of it */
     int64_t scan_size;          /* of <stem>.wiff.scan; -1 when missing; Sciex only */

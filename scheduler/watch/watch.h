@@ -163,8 +163,8 @@ void listing_clear(struct watch *w);
 void watch_forget(struct watch *w);
 /* watch_share.c: 0 when the folder is the instrument's share; else ERR_HOLD. */
 int watch_prove(struct watch *w, struct err *err) __attribute__((warn_unused_result));
-/* Record in "watches" how the poll ended; after a failure of the share, restart the clocks of its
- * entries. */
+/* Record in "watches" how the poll ended; while the share is away, the clocks of its entries stop.
+ */
 void watch_record_status(struct watch *w, const struct err *why, bool unproven);
 /* Brain thread: record in "watches" that a poll hangs. */
 void watch_report_hung(struct watch *w);

@@ -202,7 +202,7 @@ static int handle_unreadable(struct watch *w, struct entry *e, const struct look
     if (now - e->blind_ms < w->cfg->still_s * 1000) {
         return 0;
     }
-    snprintf(what, sizeof what, "a part of it cannot be looked at: %.150s", l->trouble);
+    snprintf(what, sizeof what, "a part of it cannot be read: %.150s", l->trouble);
     return put_in_doubt(w, e, l, what, err);
 }
 

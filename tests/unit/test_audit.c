@@ -123,7 +123,7 @@ static void an_action_that_may_have_been_made_stays_intended(void **state)
     world.update_fails = false;
     assert_true(won);
     assert_string_equal(world.state, AUDIT_INTENDED);
-    assert_non_null(strstr(err.msg, "it was made"));
+    assert_non_null(strstr(err.msg, "the change was made"));
 }
 
 int main(void)
