@@ -18,56 +18,54 @@
 struct index {
     const char *coll, *name, *keys; /* keys: JSON */
     const char *options;            /* JSON, or NULL */
+    bool replaced; /* made by an earlier version: dropped when it is exactly as that made it */
 };
 
-static const struct index wanted[] = {
-    {DB_RAW_FILES, "trawl_newest", "{\"created_at\": -1, \"_id\": -1}", NULL},
+/* Each collection's in a row. */
+static const struct index table[] = {
+    {DB_RAW_FILES, "trawl_newest", "{\"created_at\": -1, \"_id\": -1}", NULL, false},
     {DB_RAW_FILES, "trawl_by_instrument", "{\"instrument_id\": 1, \"created_at\": -1, \"_id\": -1}",
-     NULL},
-    {DB_RAW_FILES, "trawl_by_status", "{\"status\": 1, \"created_at\": -1, \"_id\": -1}", NULL},
-    {DB_RAW_FILES, "trawl_by_project", "{\"project_id\": 1, \"created_at\": -1, \"_id\": -1}",
-     NULL},
+     NULL, false},
+    {DB_RAW_FILES, "trawl_by_status", "{\"status\": 1, \"created_at\": -1, \"_id\": -1}", NULL,
+     false},
+    {DB_RAW_FILES, "trawl_by_project", "{\"project_id\": 1, \"created_at\": -1, \"_id\": -1}", NULL,
+     false},
     {DB_RAW_FILES, "trawl_on_instrument",
-     "{\"instrument_id\": 1, \"instrument_file_status\": 1, \"created_at\": 1}", NULL},
+     "{\"instrument_id\": 1, \"instrument_file_status\": 1, \"created_at\": 1}", NULL, false},
     {DB_RAW_FILES, "trawl_retire", "{\"retire\": 1, \"copied_at\": 1}",
-     "{\"partialFilterExpression\": {\"retire\": {\"$exists\": true}}}"},
+     "{\"partialFilterExpression\": {\"retire\": {\"$exists\": true}}}", false},
     {DB_RAW_FILES, "trawl_unsettled", "{\"settled\": 1}",
-     "{\"partialFilterExpression\": {\"settled\": false}}"},
+     "{\"partialFilterExpression\": {\"settled\": false}}", false},
     {DB_RAW_FILES, "trawl_to_verify",
-     "{\"backup_status\": 1, \"verified_at\": 1, \"size\": 1, \"_id\": 1}", NULL},
-    {DB_RAW_FILES, "original_name_1", "{\"original_name\": 1}", NULL},
-    {DB_TASKS, "state_1_ready_at_1", "{\"state\": 1, \"ready_at\": 1}", NULL},
-    {DB_TASKS, "state_1_ended_at_1", "{\"state\": 1, \"ended_at\": 1}", NULL},
-    {DB_TASKS, "raw_file_1", "{\"raw_file\": 1}", NULL},
-    {DB_TASKS, "trawl_newest", "{\"created_at\": -1, \"_id\": -1}", NULL},
-    {DB_TASKS, "trawl_by_kind", "{\"kind\": 1, \"created_at\": -1, \"_id\": -1}", NULL},
-    {DB_TASKS, "trawl_untold", "{\"untold\": 1}", "{\"sparse\": true}"},
-    {DB_TASKS, "trawl_unplanned", "{\"unplanned\": 1}", "{\"sparse\": true}"},
-    {DB_TASKS, "trawl_job_name", "{\"kept.job_name\": 1}", "{\"sparse\": true}"},
-    {DB_METRICS, "raw_file_1", "{\"raw_file\": 1}", NULL},
-    {DB_AUDIT, "trawl_newest", "{\"at\": -1, \"_id\": -1}", NULL},
-    {DB_AUDIT, "trawl_by_who", "{\"who\": 1, \"at\": -1, \"_id\": -1}", NULL},
-    {DB_AUDIT, "trawl_by_target", "{\"target\": 1, \"at\": -1, \"_id\": -1}", NULL},
-    {DB_ALERTS, "trawl_open", "{\"open\": 1, \"at\": -1, \"_id\": 1}", NULL},
-    {DB_CONTRIBUTIONS, "entity_1", "{\"entity\": 1}", NULL},
+     "{\"backup_status\": 1, \"verified_at\": 1, \"size\": 1, \"_id\": 1}", NULL, false},
+    {DB_RAW_FILES, "original_name_1", "{\"original_name\": 1}", NULL, false},
+    {DB_RAW_FILES, "created_at_1", "{\"created_at\": 1}", NULL, true},
+    {DB_RAW_FILES, "instrument_id_1", "{\"instrument_id\": 1}", NULL, true},
+    {DB_RAW_FILES, "status_1", "{\"status\": 1}", NULL, true},
+    {DB_RAW_FILES, "retire_1", "{\"retire\": 1}", NULL, true},
+    {DB_RAW_FILES, "settled_1", "{\"settled\": 1}", NULL, true},
+    {DB_RAW_FILES, "dirty_1", "{\"dirty\": 1}", NULL, true},
+    {DB_TASKS, "state_1_ready_at_1", "{\"state\": 1, \"ready_at\": 1}", NULL, false},
+    {DB_TASKS, "state_1_ended_at_1", "{\"state\": 1, \"ended_at\": 1}", NULL, false},
+    {DB_TASKS, "raw_file_1", "{\"raw_file\": 1}", NULL, false},
+    {DB_TASKS, "trawl_newest", "{\"created_at\": -1, \"_id\": -1}", NULL, false},
+    {DB_TASKS, "trawl_by_kind", "{\"kind\": 1, \"created_at\": -1, \"_id\": -1}", NULL, false},
+    {DB_TASKS, "trawl_untold", "{\"untold\": 1}", "{\"sparse\": true}", false},
+    {DB_TASKS, "trawl_unplanned", "{\"unplanned\": 1}", "{\"sparse\": true}", false},
+    {DB_TASKS, "trawl_job_name", "{\"kept.job_name\": 1}", "{\"sparse\": true}", false},
+    {DB_TASKS, "untold_1", "{\"untold\": 1}", NULL, true},
+    {DB_TASKS, "unplanned_1", "{\"unplanned\": 1}", NULL, true},
+    {DB_METRICS, "raw_file_1", "{\"raw_file\": 1}", NULL, false},
+    {DB_AUDIT, "trawl_newest", "{\"at\": -1, \"_id\": -1}", NULL, false},
+    {DB_AUDIT, "trawl_by_who", "{\"who\": 1, \"at\": -1, \"_id\": -1}", NULL, false},
+    {DB_AUDIT, "trawl_by_target", "{\"target\": 1, \"at\": -1, \"_id\": -1}", NULL, false},
+    {DB_AUDIT, "at_1", "{\"at\": 1}", NULL, true},
+    {DB_AUDIT, "who_1_at_1", "{\"who\": 1, \"at\": 1}", NULL, true},
+    {DB_AUDIT, "target_1_at_1", "{\"target\": 1, \"at\": 1}", NULL, true},
+    {DB_ALERTS, "trawl_open", "{\"open\": 1, \"at\": -1, \"_id\": 1}", NULL, false},
+    {DB_CONTRIBUTIONS, "entity_1", "{\"entity\": 1}", NULL, false},
 };
-#define N_WANTED (sizeof wanted / sizeof *wanted)
-
-/* Made by earlier versions, and replaced. Dropped when they are exactly as those made them. */
-static const struct index replaced[] = {
-    {DB_RAW_FILES, "created_at_1", "{\"created_at\": 1}", NULL},
-    {DB_RAW_FILES, "instrument_id_1", "{\"instrument_id\": 1}", NULL},
-    {DB_RAW_FILES, "status_1", "{\"status\": 1}", NULL},
-    {DB_RAW_FILES, "retire_1", "{\"retire\": 1}", NULL},
-    {DB_RAW_FILES, "settled_1", "{\"settled\": 1}", NULL},
-    {DB_RAW_FILES, "dirty_1", "{\"dirty\": 1}", NULL},
-    {DB_TASKS, "untold_1", "{\"untold\": 1}", NULL},
-    {DB_TASKS, "unplanned_1", "{\"unplanned\": 1}", NULL},
-    {DB_AUDIT, "at_1", "{\"at\": 1}", NULL},
-    {DB_AUDIT, "who_1_at_1", "{\"who\": 1, \"at\": 1}", NULL},
-    {DB_AUDIT, "target_1_at_1", "{\"target\": 1, \"at\": 1}", NULL},
-};
-#define N_REPLACED (sizeof replaced / sizeof *replaced)
+#define N_INDEXES (sizeof table / sizeof *table)
 
 static bson_t *parse(const char *json)
 {
@@ -113,14 +111,15 @@ static const bson_t *find_by_name(const struct docs *there, const char *name)
     return NULL;
 }
 
-/* No collection: no index. */
-static int list_indexes(struct db *db, const char *coll, struct docs *out, struct err *err)
+/* No collection: no index. NULL with *err set; docs_free. */
+static struct docs *list_indexes(struct db *db, const char *coll, struct err *err)
 {
     enum { NAMESPACE_NOT_FOUND = 26 };
     LEASE(l, db, coll);
+    AUTO(docs_free) struct docs *out = docs_new(err);
     mongoc_cursor_t *cur = mongoc_collection_find_indexes_with_opts(l.coll, NULL);
     const bson_t *doc;
-    int rc = 0;
+    int rc = out != NULL ? 0 : -1;
     while (rc == 0 && mongoc_cursor_next(cur, &doc)) {
         rc = docs_add(out, doc, err);
     }
@@ -129,7 +128,7 @@ static int list_indexes(struct db *db, const char *coll, struct docs *out, struc
         rc = db_error(db, &e, err);
     }
     mongoc_cursor_destroy(cur);
-    return rc;
+    return rc == 0 ? TAKE(out) : NULL;
 }
 
 /* --- making --- */
@@ -220,17 +219,23 @@ static int create_alone(struct db *db, const struct index *i, db_index_fn *repor
     return 0;
 }
 
-static int create_missing(struct db *db, const char *coll, const struct docs *there,
-                          db_index_fn *report, void *ctx, struct err *err)
+static int create_missing(struct db *db, const char *coll, db_index_fn *report, void *ctx,
+                          struct err *err)
 {
-    const struct index *missing[N_WANTED];
+    AUTO(docs_free) struct docs *there = list_indexes(db, coll, err);
+    if (there == NULL) {
+        return -1;
+    }
+    const struct index *missing[N_INDEXES];
     size_t n = 0;
     bson_t all = BSON_INITIALIZER;
     struct err why = {0};
-    for (size_t i = 0; i < N_WANTED; i++) {
-        if (strcmp(wanted[i].coll, coll) == 0 && is_missing(&wanted[i], there, report, ctx)) {
-            append_index(&all, &wanted[i]);
-            missing[n++] = &wanted[i];
+    for (size_t i = 0; i < N_INDEXES; i++) {
+        const struct index *index = &table[i];
+        if (strcmp(index->coll, coll) == 0 && !index->replaced &&
+            is_missing(index, there, report, ctx)) {
+            append_index(&all, index);
+            missing[n++] = index;
         }
     }
     int rc = n > 0 ? create(db, coll, &all, &why) : 0;
@@ -249,6 +254,17 @@ static int create_missing(struct db *db, const char *coll, const struct docs *th
 
 /* --- dropping --- */
 
+static bool is_plain(const bson_iter_t *at)
+{
+    static const char *const plain[] = {"v", "key", "name", "ns", NULL};
+    for (const char *const *field = plain; *field != NULL; field++) {
+        if (strcmp(bson_iter_key(at), *field) == 0) {
+            return true;
+        }
+    }
+    return BSON_ITER_HOLDS_BOOL(at) && !bson_iter_bool(at); /* "sparse": false */
+}
+
 /* With other options it is an administrator's own. */
 static bool is_as_we_made_it(const bson_t *index, const struct index *i)
 {
@@ -257,48 +273,56 @@ static bool is_as_we_made_it(const bson_t *index, const struct index *i)
     bson_iter_t at;
     for (bool more = bson_iter_init(&at, index) && bson_iter_next(&at); more;
          more = bson_iter_next(&at)) {
-        const char *field = bson_iter_key(&at);
-        if (strcmp(field, "v") != 0 && strcmp(field, "key") != 0 && strcmp(field, "name") != 0 &&
-            strcmp(field, "ns") != 0) {
+        if (!is_plain(&at)) {
             return false;
         }
     }
     return doc_sub(index, "key", &keys) && same_keys(ours, &keys);
 }
 
-static int drop_replaced(struct db *db, const char *coll, const struct docs *there, struct err *err)
+/* Whether a wanted index has the same key: servers before MongoDB 5 allow one index for a key. */
+static bool is_in_the_way(const struct index *old)
 {
-    for (size_t i = 0; i < N_REPLACED; i++) {
-        const bson_t *old =
-            strcmp(replaced[i].coll, coll) == 0 ? find_by_name(there, replaced[i].name) : NULL;
-        if (old == NULL || !is_as_we_made_it(old, &replaced[i])) {
+    AUTO(bson_destroy) bson_t *keys = parse(old->keys);
+    for (size_t i = 0; i < N_INDEXES; i++) {
+        AUTO(bson_destroy) bson_t *other = parse(table[i].keys);
+        bool wanted = !table[i].replaced && strcmp(table[i].coll, old->coll) == 0;
+        if (wanted && same_keys(keys, other)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* first: only those that are in the way of a new one. */
+static int drop_replaced(struct db *db, const char *coll, bool first, struct err *err)
+{
+    AUTO(docs_free) struct docs *there = list_indexes(db, coll, err);
+    for (size_t i = 0; there != NULL && i < N_INDEXES; i++) {
+        const struct index *index = &table[i];
+        bool replaced = index->replaced && strcmp(index->coll, coll) == 0;
+        const bson_t *old = replaced ? find_by_name(there, index->name) : NULL;
+        if (old == NULL || !is_as_we_made_it(old, index) || (first && !is_in_the_way(index))) {
             continue;
         }
         LEASE(l, db, coll);
         bson_error_t e;
-        if (!mongoc_collection_drop_index_with_opts(l.coll, replaced[i].name, NULL, &e)) {
+        if (!mongoc_collection_drop_index_with_opts(l.coll, index->name, NULL, &e)) {
             return db_error(db, &e, err);
         }
-        log_info("index_dropped", KV("collection", coll), KV("index", replaced[i].name));
+        log_info("index_dropped", KV("collection", coll), KV("index", index->name));
     }
-    return 0;
+    return there != NULL ? 0 : -1;
 }
 
 int db_indexes_ensure(struct db *db, db_index_fn *report, void *ctx, struct err *err)
 {
-    for (size_t i = 0; i < N_WANTED; i++) {
-        const char *coll = wanted[i].coll;
-        if (i > 0 && strcmp(wanted[i - 1].coll, coll) == 0) {
-            continue; /* the table has each collection's in a row */
-        }
-        struct docs there = {0};
-        int rc = list_indexes(db, coll, &there, err) != 0 ||
-                         create_missing(db, coll, &there, report, ctx, err) != 0 ||
-                         drop_replaced(db, coll, &there, err) != 0
-                     ? -1
-                     : 0;
-        docs_clear(&there);
-        if (rc != 0) {
+    for (size_t i = 0; i < N_INDEXES; i++) {
+        const char *coll = table[i].coll;
+        bool again = i > 0 && strcmp(table[i - 1].coll, coll) == 0;
+        if (!again && (drop_replaced(db, coll, true, err) != 0 ||
+                       create_missing(db, coll, report, ctx, err) != 0 ||
+                       drop_replaced(db, coll, false, err) != 0)) {
             return -1;
         }
     }

@@ -16,6 +16,8 @@ void must(int rc, const struct err *err);
 void store_put(const char *coll, bson_t *doc);
 /* What an administrator does beside us. */
 void store_command(const bson_t *cmd);
+/* The same; false when the store refuses. */
+bool store_try(const bson_t *cmd);
 /* A program's main: run() with cfg and db, then the end of the database; returns the exit code. */
 int store_main(const char *name, int (*run)(void));
 #endif

@@ -193,6 +193,28 @@ indexes_that_an_administrator_made_differently_are_reported_and_stop_nothing(voi
     assert_int_equal(again.bad, 2);
 }
 
+static void count_index(void *ctx, const char *name, const char *why)
+{
+    int *bad = ctx;
+    (void)name;
+    *bad += why != NULL;
+}
+
+static void indexes_of_an_earlier_version_make_room_for_their_successors(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    int bad = 0;
+    AUTO(bson_destroy) bson_t *drop = BCON_NEW("drop", DB_TASKS);
+    store_command(drop);
+    make_index(DB_TASKS, "{\"untold\": 1}", "untold_1", false);
+    must(db_indexes_ensure(db, count_index, &bad, &err), &err);
+    AUTO(bson_destroy) bson_t *old = BCON_NEW("dropIndexes", DB_TASKS, "index", "untold_1");
+    AUTO(bson_destroy) bson_t *new = BCON_NEW("dropIndexes", DB_TASKS, "index", "trawl_untold");
+    assert_false(store_try(old));
+    assert_true(store_try(new));
+}
+
 /* A database that is away in the middle of a step is no fault of the task. */
 static void trouble_of_the_database_holds_a_task_and_costs_no_attempt(void **state)
 {
@@ -235,6 +257,7 @@ static int run(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(
             indexes_that_an_administrator_made_differently_are_reported_and_stop_nothing, fresh),
+        cmocka_unit_test_setup(indexes_of_an_earlier_version_make_room_for_their_successors, fresh),
         cmocka_unit_test_setup(trouble_of_the_database_holds_a_task_and_costs_no_attempt, fresh),
         cmocka_unit_test_setup(what_is_there_already_is_told_from_what_is_new, fresh),
         cmocka_unit_test_setup(each_change_knows_whether_it_won, fresh),
