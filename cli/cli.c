@@ -43,7 +43,7 @@ enum cli_exit cli_exit_of(const struct err *err)
 {
     switch (err->kind) {
     case ERR_INVALID:
-        return CLI_USAGE;
+        return err->code == ERR_CODE_DATABASE_REFUSED ? CLI_AWAY : CLI_USAGE;
     case ERR_MISSING:
         return CLI_MISSING;
     case ERR_REFUSED:

@@ -40,7 +40,7 @@ const struct command command_status = {
     .name = "status",
     .args = "",
     .brief = "servers, scheduler, workers, instruments, pools, counts",
-    .help =
-        "Exit 4 when MongoDB or Kafka is away, 1 when no scheduler leads or no worker is alive.",
+    .help = "Exit 4 when MongoDB or Kafka is away, 1 when no scheduler leads, the leader cannot\n"
+            "plan, or no worker is alive.",
     .need = NEED_DB,
     .run = cmd_status};

@@ -98,14 +98,23 @@ bool why_no_worker(const struct why_facts *f, const char *kind, struct why *out)
     return true;
 }
 
+/* Whether the leader does not do what it should: "all" of it, or only "quant". */
+static bool has_trouble(const struct why_facts *f, const char *what, struct why *out)
+{
+    char since[TEXT_SHORT];
+    if (f->leader == NULL || strcmp(doc_str(f->leader, "trouble.what", ""), what) != 0) {
+        return false;
+    }
+    why_set(out, WHY_LEADER_STUCK, "the scheduler leads, and has failed to plan for %s: %s",
+            text_duration(f->now_ms - doc_i64(f->leader, "trouble.since", f->now_ms), since),
+            doc_str(f->leader, "trouble.why", "?"));
+    why_set_next(out, "fix that; the scheduler tries again within seconds");
+    return true;
+}
+
 bool why_no_leader(const struct why_facts *f, struct why *out)
 {
-    if (f->leader != NULL && doc_has(f->leader, "trouble")) {
-        char since[TEXT_SHORT];
-        why_set(out, WHY_LEADER_STUCK, "the scheduler leads, and has failed to plan for %s: %s",
-                text_duration(f->now_ms - doc_i64(f->leader, "trouble.since", f->now_ms), since),
-                doc_str(f->leader, "trouble.why", "?"));
-        why_set_next(out, "put that right; the scheduler tries again every second");
+    if (has_trouble(f, "all", out)) {
         return true;
     }
     if (f->led) {
@@ -402,7 +411,8 @@ void why_raw_file(const struct why_facts *f, const bson_t *raw, const struct doc
                 open > 1 ? "s are" : " is");
     } else if (done || raw_status_is_error(s)) {
         why_ended_raw_file(raw, tasks, out);
-    } else if (!why_no_leader(f, out)) {
+    } else if (!why_no_leader(f, out) &&
+               !(s == RAW_QUEUED_FOR_QUANTING && has_trouble(f, "quant", out))) {
         why_set(out, WHY_PLANNING, "%s: the scheduler has not planned what comes next", status);
         why_set_next(out, "no action needed: that takes seconds");
     }

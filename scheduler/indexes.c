@@ -1,7 +1,7 @@
 /*
  * indexes.c - indexes are made beside the work: a build over a million documents takes minutes, and
  * planning needs none of them but for its speed. A build that takes longer than a command's
- * deadline goes on in the server; the next round finds it.
+ * deadline continues in the server; the next round waits for it again.
  */
 #include "scheduler/indexes.h"
 
@@ -25,32 +25,21 @@ struct indexes {
 
 static void report(void *ctx, const char *name, const char *why)
 {
+    static struct log_gate gate;
+    uint64_t missed = 0;
     struct scheduler *s = ctx;
     struct err err = {0};
     const struct alert alert = {.kind = "index_differs",
                                 .raw_file = name, /* the field of what an alert is about */
                                 .text = why != NULL ? why : "",
                                 .by = "trawl-scheduler"};
-    if (why != NULL) {
-        log_warn("index_differs", KV("index", name), KV("why", why));
+    if (why != NULL && log_gate_open(&gate, &missed)) {
+        log_warn("index_differs", KV("index", name), KV("why", why), KV("missed", missed));
     }
     int rc = why != NULL ? alert_open(s->db, &alert, &err) : alert_close(s->db, &alert, &err);
     if (rc != 0) {
         log_err_rarely("index_alert", &err);
     }
-}
-
-/* How long to wait for the next round. */
-static int64_t make_round(struct scheduler *s)
-{
-    struct err err = {0};
-    int64_t began = mono_ms();
-    if (db_indexes_ensure(s->db, report, s, &err) != 0) {
-        log_err_rarely("indexes", &err);
-        return AGAIN_MS;
-    }
-    log_debug("indexes_checked", KV("ms", mono_ms() - began));
-    return REST_MS;
 }
 
 static bool pause_until(struct indexes *i, int64_t until_ms)
@@ -63,6 +52,23 @@ static bool pause_until(struct indexes *i, int64_t until_ms)
     return !stop;
 }
 
+/* How long to wait for the next round; ends early when another scheduler leads, or this one stops.
+ */
+static int64_t make_round(struct indexes *i)
+{
+    for (const char *const *coll = db_indexed_collections; *coll != NULL; coll++) {
+        struct err err = {0};
+        if (!pause_until(i, 0) || !atomic_load(&i->s->leading)) {
+            return 0;
+        }
+        if (db_indexes_ensure(i->s->db, *coll, report, i->s, &err) != 0) {
+            log_err_rarely("indexes", &err);
+            return AGAIN_MS;
+        }
+    }
+    return REST_MS;
+}
+
 static void *indexes_main(void *arg)
 {
     struct indexes *i = arg;
@@ -71,7 +77,7 @@ static void *indexes_main(void *arg)
         if (!atomic_load(&i->s->leading)) {
             next = 0;
         } else if (mono_ms() >= next) {
-            next = mono_ms() + make_round(i->s);
+            next = mono_ms() + make_round(i);
         }
     }
     return NULL;

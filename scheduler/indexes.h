@@ -10,8 +10,8 @@
 struct scheduler;
 struct indexes;
 
-/* Starts the thread. NULL with *err set. Freed with indexes_free, which waits for the command that
- * is under way, at most the database's deadline. */
+/* Starts the thread. NULL with *err set. Freed with indexes_free, which waits for the collection
+ * that is under way: at most some of the database's deadlines. */
 struct indexes *indexes_new(struct scheduler *s, struct err *err) OWNED __attribute__((nonnull));
 void indexes_free(struct indexes *i);
 #endif

@@ -148,14 +148,18 @@ static int64_t lead_once(struct scheduler *s, const bson_t *touched, bool full)
 {
     struct err err = {0};
     if (make_pass(s, touched, full, &err) == 0) {
-        lease_note_trouble(s->lease, NULL);
+        bool quantifies = s->plan_trouble.kind == ERR_NONE;
+        lease_note_trouble(s->lease, "quant", quantifies ? NULL : s->plan_trouble.msg);
+        s->failed_passes = 0;
         return 0;
     }
     s->dispatch.cache_valid = false;
     s->prepared = false; /* the database may have been restored without our pools */
-    if (err.kind != ERR_CANCELLED && lease_held(s->lease)) {
-        lease_note_trouble(s->lease, err.msg);
+    if (err.kind != ERR_CANCELLED) {
         log_err_rarely("pass", &err);
+    }
+    if (err.kind != ERR_CANCELLED && lease_held(s->lease) && ++s->failed_passes > 1) {
+        lease_note_trouble(s->lease, "all", err.msg);
     }
     return RETRY_MS;
 }

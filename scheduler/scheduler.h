@@ -41,9 +41,11 @@ struct scheduler {
     bool brain_started;
 
     /* brain thread only */
-    int64_t epoch;       /* of the lease under which everything here was read */
-    int64_t renew_at_ms; /* monotonic: when the lease is renewed */
-    bool prepared;       /* pools and default settings are there */
+    int64_t epoch;           /* of the lease under which everything here was read */
+    int64_t renew_at_ms;     /* monotonic: when the lease is renewed */
+    int failed_passes;       /* in a row */
+    struct err plan_trouble; /* why nothing can be quantified; ERR_NONE: it can */
+    bool prepared;           /* pools and default settings are there */
     bool has_topics;
     int64_t topics_seen_ms; /* monotonic: when they were last looked for */
     struct dispatch dispatch;

@@ -164,7 +164,8 @@ static void settle(struct run *run, struct settlement *s)
             }
             break;
         }
-        if (err.code == ERR_CODE_DATABASE_REFUSED && s->outcome != OUTCOME_FAILED) {
+        if (err.code == ERR_CODE_DATABASE_REFUSED && err.kind == ERR_INVALID &&
+            s->outcome != OUTCOME_FAILED) {
             s->outcome = OUTCOME_FAILED; /* its result cannot be stored: a person must know */
             s->why = err;
             err = (struct err){0};

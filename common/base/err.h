@@ -30,7 +30,7 @@ enum err_kind {
     (-1003)                               /* what is in the instrument's Backup is not what is in  \
                                              the pool: a person decides */
 #define ERR_CODE_DATABASE         (-1004) /* MongoDB does not answer, or refuses; the kind says which */
-#define ERR_CODE_DATABASE_REFUSED (-1005) /* MongoDB never accepts this document or command */
+#define ERR_CODE_DATABASE_REFUSED (-1005) /* MongoDB answers that it does not do this */
 #define ERR_CODE_LOCATION         (-1100) /* less an enum mount_status: what is wrong with a location */
 
 struct err {

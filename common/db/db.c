@@ -50,6 +50,16 @@ static bool is_refusal(const bson_error_t *e)
     return e->domain == MONGOC_ERROR_SERVER && (e->code == 13 || e->code == 18);
 }
 
+static bool is_one_of(uint32_t code, const uint32_t *codes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (code == codes[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What a server answers to the same command for ever, and what never leaves the driver. */
 static bool is_permanent(const bson_error_t *e)
 {
@@ -73,15 +83,36 @@ static bool is_permanent(const bson_error_t *e)
         17419, /* a document that an update makes too large */
         17420, /* the same, by a replacement */
     };
-    if (e->domain == MONGOC_ERROR_BSON) {
-        return true;
-    }
-    for (size_t i = 0; e->domain == MONGOC_ERROR_SERVER && i < sizeof codes / sizeof *codes; i++) {
-        if (e->code == codes[i]) {
-            return true;
-        }
-    }
-    return false;
+    return e->domain == MONGOC_ERROR_BSON ||
+           (e->domain == MONGOC_ERROR_SERVER &&
+            is_one_of(e->code, codes, sizeof codes / sizeof *codes));
+}
+
+/* What passes without our doing: elections, overload, waits for replication. */
+static bool passes(const bson_error_t *e)
+{
+    static const uint32_t codes[] = {
+        6,     /* HostUnreachable */
+        7,     /* HostNotFound */
+        43,    /* CursorNotFound */
+        50,    /* MaxTimeMSExpired */
+        64,    /* WriteConcernFailed */
+        89,    /* NetworkTimeout */
+        91,    /* ShutdownInProgress */
+        134,   /* ReadConcernMajorityNotAvailableYet */
+        189,   /* PrimarySteppedDown */
+        202,   /* NetworkInterfaceExceededTimeLimit */
+        262,   /* ExceededTimeLimit */
+        9001,  /* SocketException */
+        10058, /* LegacyNotPrimary */
+        10107, /* NotWritablePrimary */
+        11600, /* InterruptedAtShutdown */
+        11602, /* InterruptedDueToReplStateChange */
+        13435, /* NotPrimaryNoSecondaryOk */
+        13436, /* NotPrimaryOrSecondary */
+    };
+    return e->domain != MONGOC_ERROR_SERVER ||
+           is_one_of(e->code, codes, sizeof codes / sizeof *codes);
 }
 
 int db_error(const struct db *db, const bson_error_t *e, struct err *err)
@@ -101,7 +132,8 @@ int db_error(const struct db *db, const bson_error_t *e, struct err *err)
         return ERR(err, ERR_TRANSIENT, ERR_CODE_DATABASE, "MongoDB at %s does not answer: %s",
                    db->hosts, e->message);
     }
-    return ERR(err, ERR_TRANSIENT, ERR_CODE_DATABASE, "MongoDB at %s: %s", db->hosts, e->message);
+    return ERR(err, ERR_TRANSIENT, passes(e) ? ERR_CODE_DATABASE : ERR_CODE_DATABASE_REFUSED,
+               "MongoDB at %s: %s", db->hosts, e->message);
 }
 
 static void log_mongoc(mongoc_log_level_t level, const char *domain, const char *msg, void *ctx)
@@ -143,19 +175,17 @@ static void remember_hosts(struct db *db, const mongoc_uri_t *uri)
     }
 }
 
-static bool reads_primary(const mongoc_uri_t *uri, struct err *err)
+static int check_read_preference(const mongoc_uri_t *uri, struct err *err)
 {
     const mongoc_read_prefs_t *prefs = mongoc_uri_get_read_prefs_t(uri);
-    if (mongoc_read_prefs_get_mode(prefs) == MONGOC_READ_PRIMARY) {
-        return true;
-    }
-    ERR(err, ERR_INVALID, 0,
-        "[mongo] uri asks for a readPreference that is not primary: take it out, decisions must "
-        "not be made by what a secondary has not heard of");
-    return false;
+    return mongoc_read_prefs_get_mode(prefs) == MONGOC_READ_PRIMARY
+               ? 0
+               : ERR(err, ERR_INVALID, 0,
+                     "[mongo] uri asks for a readPreference that is not primary: take it out, "
+                     "decisions must not be made by what a secondary has not heard of");
 }
 
-static int set_options(mongoc_uri_t *uri, const struct config *c)
+static int set_options(mongoc_uri_t *uri, const struct config *c, struct err *err)
 {
     int32_t ms = (int32_t)c->mongo.timeout_ms;
     mongoc_write_concern_t *wc = mongoc_write_concern_new();
@@ -173,7 +203,7 @@ static int set_options(mongoc_uri_t *uri, const struct config *c)
                    mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYWRITES, false) &&
                    mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false)
                ? 0
-               : -1;
+               : ERR(err, ERR_INVALID, 0, "[mongo] uri takes no timeouts");
 }
 
 struct db *db_new(const struct config *c, const char *appname, struct err *err)
@@ -196,14 +226,12 @@ struct db *db_new(const struct config *c, const char *appname, struct err *err)
         return NULL;
     }
     remember_hosts(db, uri);
-    bool primary = reads_primary(uri, err);
-    if (primary && set_options(uri, c) == 0) {
-        db->pool = mongoc_client_pool_new_with_error(uri, &e);
-    }
-    mongoc_uri_destroy(uri);
-    if (!primary) {
+    if (check_read_preference(uri, err) != 0 || set_options(uri, c, err) != 0) {
+        mongoc_uri_destroy(uri);
         return NULL;
     }
+    db->pool = mongoc_client_pool_new_with_error(uri, &e);
+    mongoc_uri_destroy(uri);
     if (db->pool == NULL) {
         ERR(err, ERR_INVALID, 0, "[mongo] uri cannot be used: %s", e.message);
         return NULL;
@@ -286,7 +314,8 @@ int db_aggregate(struct db *db, const char *coll, const bson_t *pipeline, db_doc
                  struct err *err)
 {
     LEASE(l, db, coll);
-    return drain(db, mongoc_collection_aggregate(l.coll, MONGOC_QUERY_NONE, pipeline, NULL, NULL),
+    AUTO(bson_destroy) bson_t *opts = BCON_NEW("allowDiskUse", BCON_BOOL(true));
+    return drain(db, mongoc_collection_aggregate(l.coll, MONGOC_QUERY_NONE, pipeline, opts, NULL),
                  fn, ctx, err);
 }
 

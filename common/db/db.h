@@ -5,8 +5,8 @@
  * or pipeline updates. Every write is acknowledged by a majority. A call takes a client from the
  * pool for its own duration: any thread may call. Every call has a deadline ([mongo] timeout_ms);
  * a server that is away is TRANSIENT, a refused login is INVALID (both ERR_CODE_DATABASE), and what
- * a server refuses whenever it is asked is INVALID (ERR_CODE_DATABASE_REFUSED); none ends the
- * process.
+ * a server refuses whenever it is asked is INVALID (ERR_CODE_DATABASE_REFUSED, which an error that
+ * is not known has with TRANSIENT); none ends the process.
  */
 #ifndef COMMON_DB_DB_H
 #define COMMON_DB_DB_H

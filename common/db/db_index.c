@@ -1,10 +1,14 @@
 /*
  * db_index.c - the table of wanted indexes, compared with what listIndexes says.
  *
- * An index with the same key serves, whatever its name: MongoDB would refuse a second one (85). One
- * that has our name and another key is an administrator's: it stays, ours is not made (86). Names
- * begin with "trawl_", so that neither happens by chance. On a replica set the build commits when a
- * majority has it; the default waits for every voting member, also for one that is down.
+ * An index with the same key serves, whatever its name, unless it leaves documents out: MongoDB may
+ * refuse a second one (85). One that has our name and another key is an administrator's: it stays,
+ * and ours is not made (86). New names begin with "trawl_", so that neither happens by chance.
+ *
+ * listIndexes also returns indexes that are still being built, so all that are ours are asked for
+ * each time: the command answers once they are built. Only then, and when no index was refused,
+ * are those of earlier versions dropped. On a replica set a build commits when a majority has it;
+ * the default waits for every voting member, also for one that is down.
  */
 #include "common/db/db_index.h"
 
@@ -21,7 +25,6 @@ struct index {
     bool replaced; /* made by an earlier version: dropped when it is exactly as that made it */
 };
 
-/* Each collection's in a row. */
 static const struct index table[] = {
     {DB_RAW_FILES, "trawl_newest", "{\"created_at\": -1, \"_id\": -1}", NULL, false},
     {DB_RAW_FILES, "trawl_by_instrument", "{\"instrument_id\": 1, \"created_at\": -1, \"_id\": -1}",
@@ -43,7 +46,6 @@ static const struct index table[] = {
     {DB_RAW_FILES, "instrument_id_1", "{\"instrument_id\": 1}", NULL, true},
     {DB_RAW_FILES, "status_1", "{\"status\": 1}", NULL, true},
     {DB_RAW_FILES, "retire_1", "{\"retire\": 1}", NULL, true},
-    {DB_RAW_FILES, "settled_1", "{\"settled\": 1}", NULL, true},
     {DB_RAW_FILES, "dirty_1", "{\"dirty\": 1}", NULL, true},
     {DB_TASKS, "state_1_ready_at_1", "{\"state\": 1, \"ready_at\": 1}", NULL, false},
     {DB_TASKS, "state_1_ended_at_1", "{\"state\": 1, \"ended_at\": 1}", NULL, false},
@@ -53,8 +55,6 @@ static const struct index table[] = {
     {DB_TASKS, "trawl_untold", "{\"untold\": 1}", "{\"sparse\": true}", false},
     {DB_TASKS, "trawl_unplanned", "{\"unplanned\": 1}", "{\"sparse\": true}", false},
     {DB_TASKS, "trawl_job_name", "{\"kept.job_name\": 1}", "{\"sparse\": true}", false},
-    {DB_TASKS, "untold_1", "{\"untold\": 1}", NULL, true},
-    {DB_TASKS, "unplanned_1", "{\"unplanned\": 1}", NULL, true},
     {DB_METRICS, "raw_file_1", "{\"raw_file\": 1}", NULL, false},
     {DB_AUDIT, "trawl_newest", "{\"at\": -1, \"_id\": -1}", NULL, false},
     {DB_AUDIT, "trawl_by_who", "{\"who\": 1, \"at\": -1, \"_id\": -1}", NULL, false},
@@ -66,6 +66,9 @@ static const struct index table[] = {
     {DB_CONTRIBUTIONS, "entity_1", "{\"entity\": 1}", NULL, false},
 };
 #define N_INDEXES (sizeof table / sizeof *table)
+
+const char *const db_indexed_collections[] = {DB_RAW_FILES, DB_TASKS,         DB_METRICS, DB_AUDIT,
+                                              DB_ALERTS,    DB_CONTRIBUTIONS, NULL};
 
 static bson_t *parse(const char *json)
 {
@@ -89,12 +92,17 @@ static bool same_keys(const bson_t *a, const bson_t *b)
     return !more_x && !more_y;
 }
 
+static bool has_keys(const bson_t *index, const struct index *i)
+{
+    bson_t keys;
+    AUTO(bson_destroy) bson_t *ours = parse(i->keys);
+    return doc_sub(index, "key", &keys) && same_keys(ours, &keys);
+}
+
 static const bson_t *find_by_keys(const struct docs *there, const struct index *i)
 {
-    AUTO(bson_destroy) bson_t *keys = parse(i->keys);
     for (size_t k = 0; k < there->n; k++) {
-        bson_t other;
-        if (doc_sub(there->items[k], "key", &other) && same_keys(keys, &other)) {
+        if (has_keys(there->items[k], i)) {
             return there->items[k];
         }
     }
@@ -133,31 +141,47 @@ static struct docs *list_indexes(struct db *db, const char *coll, struct err *er
 
 /* --- making --- */
 
-/* An index that may leave out documents does not serve what ours serves. */
+struct making {
+    struct db *db;
+    db_index_fn *report;
+    void *ctx;
+    bool good; /* nothing was reported bad */
+};
+
+static void report(struct making *m, const struct index *i, const char *why)
+{
+    char name[120];
+    snprintf(name, sizeof name, "%s.%s", i->coll, i->name);
+    m->good &= why == NULL;
+    m->report(m->ctx, name, why);
+}
+
+/* Such an index does not serve what ours serves. */
 static bool leaves_out(const bson_t *index)
 {
     return doc_has(index, "partialFilterExpression") || doc_bool(index, "sparse", false) ||
-           doc_has(index, "collation");
+           doc_has(index, "collation") || doc_bool(index, "hidden", false);
 }
 
-/* Whether it has to be made; reports it when not. */
-static bool is_missing(const struct index *i, const struct docs *there, db_index_fn *report,
-                       void *ctx)
+/* Whether to ask for it; reports it when not. */
+static bool is_ours_to_make(struct making *m, const struct index *i, const struct docs *there)
 {
-    char name[120], why[300];
-    const bson_t *same = find_by_keys(there, i), *other = find_by_name(there, i->name);
-    snprintf(name, sizeof name, "%s.%s", i->coll, i->name);
-    if (same != NULL && leaves_out(same) && i->options == NULL) {
+    char why[300];
+    const bson_t *same = find_by_keys(there, i), *named = find_by_name(there, i->name);
+    if (named != NULL && has_keys(named, i)) {
+        return true;
+    }
+    if (same != NULL && leaves_out(same)) {
         snprintf(why, sizeof why,
                  "the index %s of %s has its key and leaves documents out: drop that one",
                  doc_str(same, "name", "?"), i->coll);
-        report(ctx, name, why);
+        report(m, i, why);
     } else if (same != NULL) {
-        report(ctx, name, NULL);
-    } else if (other != NULL) {
-        report(ctx, name, "an index of this name has another key: drop or rename that one");
+        report(m, i, NULL);
+    } else if (named != NULL) {
+        report(m, i, "an index of this name has another key: drop or rename that one");
     }
-    return same == NULL && other == NULL;
+    return same == NULL && named == NULL;
 }
 
 static bool is_replica_set(struct db *db)
@@ -200,54 +224,49 @@ static void append_index(bson_t *indexes, const struct index *i)
     bson_destroy(&one);
 }
 
-/* What a server refuses for good is complained of; the others are made all the same. */
-static int create_alone(struct db *db, const struct index *i, db_index_fn *report, void *ctx,
-                        struct err *err)
+/* What a server refuses is reported; the others are made all the same. */
+static int create_each(struct making *m, const struct index *const *ours, size_t n, struct err *err)
 {
-    char name[120];
-    struct err why = {0};
-    bson_t one = BSON_INITIALIZER;
-    append_index(&one, i);
-    int rc = create(db, i->coll, &one, &why);
-    bson_destroy(&one);
-    if (rc != 0 && why.kind == ERR_TRANSIENT) {
-        *err = why;
-        return -1;
+    for (size_t i = 0; i < n; i++) {
+        struct err why = {0};
+        bson_t one = BSON_INITIALIZER;
+        append_index(&one, ours[i]);
+        int rc = create(m->db, ours[i]->coll, &one, &why);
+        bson_destroy(&one);
+        if (rc != 0 && why.kind == ERR_TRANSIENT) {
+            *err = why;
+            return -1;
+        }
+        report(m, ours[i], rc != 0 ? why.msg : NULL);
     }
-    snprintf(name, sizeof name, "%s.%s", i->coll, i->name);
-    report(ctx, name, rc != 0 ? why.msg : NULL);
     return 0;
 }
 
-static int create_missing(struct db *db, const char *coll, db_index_fn *report, void *ctx,
-                          struct err *err)
+static int create_ours(struct making *m, const char *coll, const struct docs *there,
+                       struct err *err)
 {
-    AUTO(docs_free) struct docs *there = list_indexes(db, coll, err);
-    if (there == NULL) {
-        return -1;
-    }
-    const struct index *missing[N_INDEXES];
+    const struct index *ours[N_INDEXES];
     size_t n = 0;
     bson_t all = BSON_INITIALIZER;
     struct err why = {0};
     for (size_t i = 0; i < N_INDEXES; i++) {
-        const struct index *index = &table[i];
-        if (strcmp(index->coll, coll) == 0 && !index->replaced &&
-            is_missing(index, there, report, ctx)) {
-            append_index(&all, index);
-            missing[n++] = index;
+        bool wanted = strcmp(table[i].coll, coll) == 0 && !table[i].replaced;
+        if (wanted && is_ours_to_make(m, &table[i], there)) {
+            append_index(&all, &table[i]);
+            ours[n++] = &table[i];
         }
     }
-    int rc = n > 0 ? create(db, coll, &all, &why) : 0;
+    int rc = n > 0 ? create(m->db, coll, &all, &why) : 0;
     bson_destroy(&all);
     if (rc != 0 && why.kind == ERR_TRANSIENT) {
         *err = why;
         return -1;
     }
+    if (rc != 0) {
+        return create_each(m, ours, n, err);
+    }
     for (size_t i = 0; i < n; i++) {
-        if (create_alone(db, missing[i], report, ctx, err) != 0) {
-            return -1;
-        }
+        report(m, ours[i], NULL);
     }
     return 0;
 }
@@ -268,8 +287,6 @@ static bool is_plain(const bson_iter_t *at)
 /* With other options it is an administrator's own. */
 static bool is_as_we_made_it(const bson_t *index, const struct index *i)
 {
-    bson_t keys;
-    AUTO(bson_destroy) bson_t *ours = parse(i->keys);
     bson_iter_t at;
     for (bool more = bson_iter_init(&at, index) && bson_iter_next(&at); more;
          more = bson_iter_next(&at)) {
@@ -277,54 +294,39 @@ static bool is_as_we_made_it(const bson_t *index, const struct index *i)
             return false;
         }
     }
-    return doc_sub(index, "key", &keys) && same_keys(ours, &keys);
+    return has_keys(index, i);
 }
 
-/* Whether a wanted index has the same key: servers before MongoDB 5 allow one index for a key. */
-static bool is_in_the_way(const struct index *old)
+/* They cost writes and nothing else: one that cannot be dropped stays. */
+static void drop_replaced(struct db *db, const char *coll, const struct docs *there)
 {
-    AUTO(bson_destroy) bson_t *keys = parse(old->keys);
     for (size_t i = 0; i < N_INDEXES; i++) {
-        AUTO(bson_destroy) bson_t *other = parse(table[i].keys);
-        bool wanted = !table[i].replaced && strcmp(table[i].coll, old->coll) == 0;
-        if (wanted && same_keys(keys, other)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* first: only those that are in the way of a new one. */
-static int drop_replaced(struct db *db, const char *coll, bool first, struct err *err)
-{
-    AUTO(docs_free) struct docs *there = list_indexes(db, coll, err);
-    for (size_t i = 0; there != NULL && i < N_INDEXES; i++) {
-        const struct index *index = &table[i];
-        bool replaced = index->replaced && strcmp(index->coll, coll) == 0;
-        const bson_t *old = replaced ? find_by_name(there, index->name) : NULL;
-        if (old == NULL || !is_as_we_made_it(old, index) || (first && !is_in_the_way(index))) {
+        bool replaced = table[i].replaced && strcmp(table[i].coll, coll) == 0;
+        const bson_t *old = replaced ? find_by_name(there, table[i].name) : NULL;
+        if (old == NULL || !is_as_we_made_it(old, &table[i])) {
             continue;
         }
         LEASE(l, db, coll);
         bson_error_t e;
-        if (!mongoc_collection_drop_index_with_opts(l.coll, index->name, NULL, &e)) {
-            return db_error(db, &e, err);
+        if (mongoc_collection_drop_index_with_opts(l.coll, table[i].name, NULL, &e)) {
+            log_info("index_dropped", KV("collection", coll), KV("index", table[i].name));
+        } else {
+            log_warn("index_not_dropped", KV("collection", coll), KV("index", table[i].name),
+                     KV("why", e.message));
         }
-        log_info("index_dropped", KV("collection", coll), KV("index", index->name));
     }
-    return there != NULL ? 0 : -1;
 }
 
-int db_indexes_ensure(struct db *db, db_index_fn *report, void *ctx, struct err *err)
+int db_indexes_ensure(struct db *db, const char *coll, db_index_fn *report_to, void *ctx,
+                      struct err *err)
 {
-    for (size_t i = 0; i < N_INDEXES; i++) {
-        const char *coll = table[i].coll;
-        bool again = i > 0 && strcmp(table[i - 1].coll, coll) == 0;
-        if (!again && (drop_replaced(db, coll, true, err) != 0 ||
-                       create_missing(db, coll, report, ctx, err) != 0 ||
-                       drop_replaced(db, coll, false, err) != 0)) {
-            return -1;
-        }
+    struct making m = {.db = db, .report = report_to, .ctx = ctx, .good = true};
+    AUTO(docs_free) struct docs *there = list_indexes(db, coll, err);
+    if (there == NULL || create_ours(&m, coll, there, err) != 0) {
+        return -1;
+    }
+    if (m.good) {
+        drop_replaced(db, coll, there);
     }
     return 0;
 }

@@ -1,6 +1,7 @@
 #include "common/db/lease.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/clock.h"
@@ -15,8 +16,9 @@ struct lease {
     int64_t seen_epoch, seen_beat, seen_ms; /* of another holder, on our clock */
     _Atomic int64_t epoch;
     _Atomic int64_t renewed_ms; /* 0: not held */
-    int64_t trouble_since_ms;   /* wall: what the document says; 0: no trouble */
-    int64_t trouble_epoch;      /* under which it was written */
+    char trouble[320];          /* what the document says; "": none */
+    int64_t trouble_since_ms;   /* wall */
+    int64_t trouble_epoch;      /* under which it was written; 0: never */
 };
 
 struct lease *lease_new(struct db *db, const char *id, const char *holder, int64_t ttl_ms,
@@ -136,25 +138,26 @@ static bson_t *ours(const struct lease *l)
                     BCON_INT64(lease_epoch(l)));
 }
 
-void lease_note_trouble(struct lease *l, const char *why)
+void lease_note_trouble(struct lease *l, const char *what, const char *why)
 {
-    bool known = l->trouble_epoch == lease_epoch(l);
-    if (why == NULL && known && l->trouble_since_ms == 0) {
+    bool mine = l->trouble_epoch == lease_epoch(l);
+    if (mine && strcmp(l->trouble, why != NULL ? why : "") == 0) {
         return;
     }
-    int64_t since = why == NULL                         ? 0
-                    : known && l->trouble_since_ms != 0 ? l->trouble_since_ms
-                                                        : wall_ms();
+    bool lasts = mine && l->trouble[0] != '\0';
+    int64_t since = lasts ? l->trouble_since_ms : wall_ms();
     AUTO(bson_destroy) bson_t *filter = ours(l);
     AUTO(bson_destroy)
-    bson_t *update = why != NULL ? BCON_NEW("$set", "{", "trouble", "{", "since",
-                                            BCON_DATE_TIME(since), "why", BCON_UTF8(why), "}", "}")
-                                 : BCON_NEW("$unset", "{", "trouble", BCON_BOOL(true), "}");
+    bson_t *update = why != NULL
+                         ? BCON_NEW("$set", "{", "trouble", "{", "what", BCON_UTF8(what), "since",
+                                    BCON_DATE_TIME(since), "why", BCON_UTF8(why), "}", "}")
+                         : BCON_NEW("$unset", "{", "trouble", BCON_BOOL(true), "}");
     struct err err = {0};
     bool won;
     if (db_update(l->db, DB_LEASES, filter, update, &won, &err) != 0) {
         log_err_rarely("lease_trouble", &err);
     } else if (won) {
+        snprintf(l->trouble, sizeof l->trouble, "%s", why != NULL ? why : "");
         l->trouble_since_ms = since;
         l->trouble_epoch = lease_epoch(l);
     }

@@ -28,9 +28,11 @@ int lease_tick(struct lease *l, struct err *err) __attribute__((nonnull, warn_un
 /* Whether we hold it, by a renewal that is younger than three quarters of the time to live. */
 bool lease_held(const struct lease *l) __attribute__((nonnull));
 int64_t lease_epoch(const struct lease *l) __attribute__((nonnull));
-/* Say in the lease's document why the duty is not done, or (NULL) that it is again: "trouble" is
- * {since, why}. Best effort; nothing happens when it says so already or another holds it. */
-void lease_note_trouble(struct lease *l, const char *why) __attribute__((nonnull(1)));
+/* Say in the lease's document what of the duty is not done, and why, or (why NULL) that all is:
+ * "trouble" is {what, since, why}. Best effort; nothing happens when it says so already, or when
+ * another holds it. */
+void lease_note_trouble(struct lease *l, const char *what, const char *why)
+    __attribute__((nonnull(1, 2)));
 /* Give it back so that another takes over at once. Best effort. */
 void lease_release(struct lease *l) __attribute__((nonnull));
 #endif

@@ -25,15 +25,20 @@ static int add_project(void *ctx, const bson_t *doc, struct err *err)
     return 0;
 }
 
-int settings_book_load(struct settings_book *b, struct db *db, struct err *err)
+int settings_book_load_projects(struct settings_book *b, struct db *db, struct err *err)
 {
     bson_t all = BSON_INITIALIZER;
     settings_book_clear(b);
     b->projects = calloc(1, sizeof(char *));
-    if (b->projects == NULL) {
-        return err_no_memory(err);
-    }
-    return db_each(db, DB_SETTINGS, &all, NULL, settings_add, &b->settings, err) != 0 ||
+    return b->projects == NULL ? err_no_memory(err)
+                               : db_each(db, DB_PROJECTS, &all, NULL, add_project, b, err);
+}
+
+int settings_book_load(struct settings_book *b, struct db *db, struct err *err)
+{
+    bson_t all = BSON_INITIALIZER;
+    return settings_book_load_projects(b, db, err) != 0 ||
+                   db_each(db, DB_SETTINGS, &all, NULL, settings_add, &b->settings, err) != 0 ||
                    db_each(db, DB_ASSIGNMENTS, &all, NULL, settings_add, &b->assignments, err) !=
                        0 ||
                    db_each(db, DB_PROJECTS, &all, NULL, add_project, b, err) != 0

@@ -22,7 +22,11 @@ struct settings_book { /* zeroed is empty */
     char **projects; /* NULL-terminated */
     size_t n_projects;
 };
+/* INVALID: settings or assignments have ids that are no texts (settings_add). */
 int settings_book_load(struct settings_book *b, struct db *db, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+/* Only the projects: a new file's is found by its name. */
+int settings_book_load_projects(struct settings_book *b, struct db *db, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 void settings_book_clear(struct settings_book *b) __attribute__((nonnull));
 

@@ -43,28 +43,28 @@ static_assert(sizeof raw_status_names / sizeof *raw_status_names == RAW_STATUS_C
 #define QUANTIFIED                                                                                 \
     (BIT(RAW_QUEUED_FOR_QUANTING) | BIT(RAW_QUANTING) | BIT(RAW_DONE) |                            \
      BIT(RAW_DONE_NOT_QUANTED) | BIT(RAW_ERROR) | BIT(RAW_QUANTING_FAILED) | AGAIN)
-/* While it is copied, and after that. */
+/* While it is copied, and however that ends; trawl rerun may have added a task meanwhile. */
 #define COPIED                                                                                     \
-    (BIT(RAW_MONITORING_DONE) | BIT(RAW_COPYING) | BIT(RAW_QUEUED_FOR_QUANTING) |                  \
-     BIT(RAW_DONE_NOT_QUANTED) | BIT(RAW_ERROR) | BIT(RAW_ACQUISITION_FAILED) | BIT(RAW_IGNORED))
+    (QUANTIFIED | BIT(RAW_MONITORING_DONE) | BIT(RAW_COPYING) | BIT(RAW_ACQUISITION_FAILED) |      \
+     BIT(RAW_IGNORED))
 
 /* from -> the statuses that may follow. The planner may see several steps as one. */
 static const unsigned allowed[] = {
     [RAW_QUEUED_FOR_MONITORING] = AGAIN | BIT(RAW_MONITORING_DONE),
     [RAW_MONITORING_ACQUISITION] = BIT(RAW_MONITORING_DONE),
-    [RAW_MONITORING_DONE] = COPIED | AGAIN,
+    [RAW_MONITORING_DONE] = COPIED,
     [RAW_CHECKSUMMING] = AGAIN,
     [RAW_CHECKSUMMING_DONE] = AGAIN,
-    [RAW_COPYING] = COPIED | AGAIN,
+    [RAW_COPYING] = COPIED,
     [RAW_COPYING_DONE] = AGAIN,
     [RAW_QUEUED_FOR_QUANTING] = QUANTIFIED,
     [RAW_QUANTING] = QUANTIFIED,
     [RAW_DONE] = QUANTIFIED,
     [RAW_DONE_NOT_QUANTED] = QUANTIFIED | BIT(RAW_ACQUISITION_FAILED),
-    [RAW_ERROR] = COPIED | QUANTIFIED,
+    [RAW_ERROR] = COPIED,
     [RAW_QUANTING_FAILED] = QUANTIFIED,
     [RAW_ACQUISITION_FAILED] = QUANTIFIED,
-    [RAW_IGNORED] = COPIED | AGAIN,
+    [RAW_IGNORED] = COPIED,
 };
 static_assert(sizeof allowed / sizeof *allowed == RAW_STATUS_COUNT, "a row for each");
 
@@ -221,6 +221,36 @@ struct db_change raw_file_reopening(const bson_t *rf, const char *why)
             BCON_NEW("_id", BCON_UTF8(doc_str(rf, "_id", "")), "rev",
                      BCON_INT64(doc_i64(rf, "rev", 0) + 1), "updated_at_", BCON_DATE_TIME(now)),
     };
+}
+
+/* --- the operator's and the workers' --- */
+
+struct db_change raw_file_adding_task(const char *id, const char *task)
+{
+    return (struct db_change){.filter = BCON_NEW("_id", BCON_UTF8(id)),
+                              .update = BCON_NEW("$addToSet", "{", "tasks", BCON_UTF8(task), "}",
+                                                 "$set", "{", "settled", BCON_BOOL(false), "}")};
+}
+
+struct db_change raw_file_erasing(const bson_t *rf)
+{
+    return (struct db_change){
+        .filter = raw_guard(rf),
+        .update = BCON_NEW("$set", "{", "erase_at", BCON_DATE_TIME(wall_ms()), "}")};
+}
+
+struct db_change raw_file_indexing(const char *id, int64_t rev)
+{
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(id));
+    if (rev >= 0) {
+        BSON_APPEND_INT64(filter, "rev", rev);
+    } else {
+        BSON_APPEND_NULL(filter, "rev"); /* matches a missing field */
+    }
+    return (struct db_change){.filter = filter,
+                              .update = BCON_NEW("$set", "{", "indexed_rev",
+                                                 BCON_INT64(rev >= 0 ? rev : 0), "dirty",
+                                                 BCON_BOOL(false), "}")};
 }
 
 /* --- what a verification found --- */

@@ -105,24 +105,26 @@ struct raw_file_plan {
     const char *backup;  /* where copies are, cluster view; with copy */
     bool ended;          /* nothing is under way or to be planned */
 };
-/* The fields that change; empty: the document has all of it already. bson_destroy. */
-bson_t *raw_file_news(const struct raw_file_plan *p) OWNED
-    __attribute__((nonnull, returns_nonnull));
+/* The fields that change; empty: the document has all of it already. bson_destroy. NULL, INVALID:
+ * the status must not follow the present one. */
+bson_t *raw_file_news(const struct raw_file_plan *p, struct err *err) OWNED
+    __attribute__((nonnull));
 /* The change that writes the news and the ids of new tasks; without a filter when there is nothing
- * to write. -1, INVALID: the status must not follow the present one. */
-int raw_file_planning(const struct raw_file_plan *p, const bson_t *news, const bson_t *new_tasks,
-                      struct db_change *out, struct err *err)
-    __attribute__((nonnull, warn_unused_result));
+ * to write. */
+struct db_change raw_file_planning(const struct raw_file_plan *p, const bson_t *news,
+                                   const bson_t *new_tasks) __attribute__((nonnull));
 /* Have the planner decide about it again. foreign: also when it has no "settled": another program
  * added it, and only its move and removal are ours. */
 struct db_change raw_file_unsettling(const char *id, bool foreign) __attribute__((nonnull));
-/* Add a task that the planner did not make, and have the planner decide about it. */
-struct db_change raw_file_adding_task(const char *id, const char *task) __attribute__((nonnull));
 /* Its move or removal is planned: "retire" goes from before ("": none) to mark. */
 struct raw_retiring {
     const char *id, *before, *mark, *task;
 };
 struct db_change raw_file_retiring(const struct raw_retiring *r) __attribute__((nonnull));
+/* --- the operator's and the workers' --- */
+
+/* Add a task that the planner did not make, and have the planner decide about it. */
+struct db_change raw_file_adding_task(const char *id, const char *task) __attribute__((nonnull));
 /* Right before its original is deleted: "erase_at". Won only when a majority of the servers has the
  * document as rf, just read, says: one that was cut off cannot acknowledge it. */
 struct db_change raw_file_erasing(const bson_t *rf) __attribute__((nonnull));

@@ -1,6 +1,6 @@
 /*
- * raw_file_plan.c - the planner's writes to a raw file's document: its status, new tasks, the marks
- * of its move and removal, and which rev the index has.
+ * raw_file_plan.c - the planner's writes to a raw file's document: its status, new tasks, and the
+ * marks of its move and removal.
  */
 #include <stdio.h>
 #include <string.h>
@@ -69,8 +69,14 @@ static void append_text(bson_t *set, const bson_t *rf, const char *field, const 
     }
 }
 
-bson_t *raw_file_news(const struct raw_file_plan *p)
+bson_t *raw_file_news(const struct raw_file_plan *p, struct err *err)
 {
+    enum raw_status from = raw_file_status(p->rf);
+    if (from != p->status && p->status != RAW_UNKNOWN && !raw_status_may(from, p->status)) {
+        ERR(err, ERR_INVALID, 0, "a bug in Trawl: a raw file that is %s cannot become %s",
+            raw_status_names[from], raw_status_names[p->status]);
+        return NULL;
+    }
     bson_t *set = bson_new();
     append_text(set, p->rf, "status", raw_status_names[p->status]);
     append_text(set, p->rf, "status_details", p->details);
@@ -131,27 +137,21 @@ static bson_t *make_update(const struct raw_file_plan *p, const bson_t *news,
     return update;
 }
 
-int raw_file_planning(const struct raw_file_plan *p, const bson_t *news, const bson_t *new_tasks,
-                      struct db_change *out, struct err *err)
+struct db_change raw_file_planning(const struct raw_file_plan *p, const bson_t *news,
+                                   const bson_t *new_tasks)
 {
     bool changed = !bson_empty(news);
     bool settled = p->ended && !changed && !doc_bool(p->rf, "dirty", false);
-    enum raw_status from = raw_file_status(p->rf);
-    *out = (struct db_change){0};
-    if (doc_has(news, "status") && !raw_status_may(from, p->status)) {
-        return ERR(err, ERR_INVALID, 0, "a bug in Trawl: a raw file that is %s cannot become %s",
-                   raw_status_names[from], raw_status_names[p->status]);
-    }
     if (!changed && bson_empty(new_tasks) && p->retire == NULL &&
         settled == doc_bool(p->rf, "settled", false)) {
-        return 0;
+        return (struct db_change){0};
     }
-    out->filter = raw_guard(p->rf);
-    out->update = make_update(p, news, new_tasks, settled);
-    out->proof = BCON_NEW("_id", BCON_UTF8(doc_str(p->rf, "_id", "")), "rev",
-                          BCON_INT64(doc_i64(p->rf, "rev", 0) + changed), "updated_at_",
-                          BCON_DATE_TIME(doc_i64(out->update, "$set.updated_at_", 0)));
-    return 0;
+    struct db_change c = {.filter = raw_guard(p->rf),
+                          .update = make_update(p, news, new_tasks, settled)};
+    c.proof = BCON_NEW("_id", BCON_UTF8(doc_str(p->rf, "_id", "")), "rev",
+                       BCON_INT64(doc_i64(p->rf, "rev", 0) + changed), "updated_at_",
+                       BCON_DATE_TIME(doc_i64(c.update, "$set.updated_at_", 0)));
+    return c;
 }
 
 struct db_change raw_file_unsettling(const char *id, bool foreign)
@@ -166,13 +166,6 @@ struct db_change raw_file_unsettling(const char *id, bool foreign)
                               .update = BCON_NEW("$set", "{", "settled", BCON_BOOL(false), "}")};
 }
 
-struct db_change raw_file_adding_task(const char *id, const char *task)
-{
-    return (struct db_change){.filter = BCON_NEW("_id", BCON_UTF8(id)),
-                              .update = BCON_NEW("$addToSet", "{", "tasks", BCON_UTF8(task), "}",
-                                                 "$set", "{", "settled", BCON_BOOL(false), "}")};
-}
-
 struct db_change raw_file_retiring(const struct raw_retiring *r)
 {
     bson_t *filter = BCON_NEW("_id", BCON_UTF8(r->id));
@@ -185,25 +178,4 @@ struct db_change raw_file_retiring(const struct raw_retiring *r)
                               .update =
                                   BCON_NEW("$set", "{", "retire", BCON_UTF8(r->mark), "}",
                                            "$addToSet", "{", "tasks", BCON_UTF8(r->task), "}")};
-}
-
-struct db_change raw_file_erasing(const bson_t *rf)
-{
-    return (struct db_change){
-        .filter = raw_guard(rf),
-        .update = BCON_NEW("$set", "{", "erase_at", BCON_DATE_TIME(wall_ms()), "}")};
-}
-
-struct db_change raw_file_indexing(const char *id, int64_t rev)
-{
-    bson_t *filter = BCON_NEW("_id", BCON_UTF8(id));
-    if (rev >= 0) {
-        BSON_APPEND_INT64(filter, "rev", rev);
-    } else {
-        BSON_APPEND_NULL(filter, "rev"); /* matches a missing field */
-    }
-    return (struct db_change){.filter = filter,
-                              .update = BCON_NEW("$set", "{", "indexed_rev",
-                                                 BCON_INT64(rev >= 0 ? rev : 0), "dirty",
-                                                 BCON_BOOL(false), "}")};
 }

@@ -18,9 +18,6 @@ static bson_t *guard(const struct task_claim *c, enum task_state from)
 /* model: claim */
 int task_claim(struct db *db, const struct task_claim *c, bson_t **out, struct err *err)
 {
-    if (task_check(c->task, TASK_ADMITTED, TASK_RUNNING, err) != 0) {
-        return -1;
-    }
     AUTO(bson_destroy) bson_t *filter = guard(c, TASK_ADMITTED);
     BCON_APPEND(filter, "cancel", "{", "$exists", BCON_BOOL(false), "}");
     AUTO(bson_destroy)

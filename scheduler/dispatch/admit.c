@@ -233,7 +233,7 @@ static int name_slots(struct scheduler *s, struct picks *picks, struct err *err)
     bson_t *unset = BCON_NEW("not_before", BCON_BOOL(true), "wait_ms", BCON_BOOL(true));
     for (size_t i = 0; i < picks->n; i++) {
         struct pick *p = &picks->at[i];
-        struct db_change change;
+        struct db_change change = {0};
         AUTO(bson_destroy)
         bson_t *set =
             BCON_NEW("fence", BCON_INT64(p->t->fence + 1), "attempt", BCON_INT64(p->t->attempt + 1),
@@ -345,7 +345,7 @@ static int date_waits(struct scheduler *s, struct err *err)
 {
     AUTO_BATCH changes = {0};
     for (size_t i = 0; i < s->dispatch.n_open; i++) {
-        struct db_change change;
+        struct db_change change = {0};
         if (needs_date(&s->dispatch.open[i]) &&
             (date_task(s, &s->dispatch.open[i], &change, err) != 0 ||
              db_batch_add(&changes, change, err) != 0)) {

@@ -104,6 +104,7 @@ static int add_matching(struct scheduler *s, const bson_t *filter, const char *i
         return 0;
     }
     if (why.code == ERR_CODE_DATABASE_REFUSED) { /* the index is not built yet */
+        s->dispatch.open_complete = false; /* read by state, one that moves may slip through */
         return db_each(s->db, DB_TASKS, filter, opts, add_open, s, err);
     }
     *err = why;

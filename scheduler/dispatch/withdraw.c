@@ -48,7 +48,7 @@ static int go_back_all(struct scheduler *s, struct open_task **tasks, size_t n, 
 {
     AUTO_BATCH changes = {0};
     for (size_t i = 0; i < n; i++) {
-        struct db_change change;
+        struct db_change change = {0};
         if (go_back(s, tasks[i], &change, err) != 0 || db_batch_add(&changes, change, err) != 0) {
             return -1;
         }

@@ -86,9 +86,8 @@ static int load_tasks(struct docs *tasks, const struct docs *files, struct db *d
 static struct raw_file_plan facts_of(const struct plan *p, const bson_t *rf,
                                      const struct outcome *o, const bson_t *copy)
 {
-    /* Nothing new to say leaves what was said of the same status: by the watch, or by AlphaKraken.
-     */
-    bool says = o->details[0] != '\0' || o->status != raw_file_status(rf);
+    /* What was said of a status that stays, by the watch or by AlphaKraken, stays with it. */
+    bool says = o->details[0] != '\0' || o->status != raw_file_status(rf) || !o->ended;
     return (struct raw_file_plan){
         .rf = rf,
         .status = o->status,
@@ -104,24 +103,16 @@ static struct raw_file_plan facts_of(const struct plan *p, const bson_t *rf,
     };
 }
 
-/* A status that must not follow the present one is a bug of ours: the raw file keeps what it has.
- */
 static int write_outcome(struct plan *p, const struct raw_file_plan *facts, const bson_t *news,
                          const bson_t *new_ids, struct err *err)
 {
-    struct err why = {0};
-    struct ledger_update u = {.details = facts->details};
-    if (raw_file_planning(facts, news, new_ids, &u.change, &why) != 0) {
-        err_context(&why, "plan %s", doc_str(facts->rf, "_id", ""));
-        log_err_rarely("plan", &why);
-        return 0;
-    }
-    if (u.change.filter == NULL) {
-        return 0;
-    }
     bool says = !bson_empty(news) && doc_has(facts->rf, "status");
-    u.status = says ? doc_str(news, "status", doc_str(facts->rf, "status", "")) : NULL;
-    return ledger_raw_file(&p->ledger, &u, err);
+    const struct ledger_update u = {
+        .change = raw_file_planning(facts, news, new_ids),
+        .status = says ? doc_str(news, "status", doc_str(facts->rf, "status", "")) : NULL,
+        .details = facts->details,
+    };
+    return u.change.filter == NULL ? 0 : ledger_raw_file(&p->ledger, &u, err);
 }
 
 /* Reads the whole document, because its files become what the next copy may replace. */
@@ -154,7 +145,7 @@ static int plan_tasks(struct plan *p, const bson_t *rf, const struct outcome *o,
     if (o->next == NEXT_COPY) {
         return plan_copy(p, rf, new_ids, err);
     }
-    if (o->next == NEXT_QUANT) {
+    if (o->next == NEXT_QUANT && p->s->plan_trouble.kind == ERR_NONE) {
         const bson_t *settings[RESOLVE_MAX];
         size_t n = plan_resolve(p, rf, settings);
         for (size_t i = 0; i < n; i++) {
@@ -248,7 +239,8 @@ static int plan_one(struct plan *p, const bson_t *rf, struct err *err)
     struct instrument i = {
         .type = f.type, .skip_processing = f.skip_processing, .skip_quanting = f.skip_quanting};
     struct outcome o;
-    bool resolves = plan_resolve(p, rf, settings) > 0;
+    bool usable = p->s->plan_trouble.kind == ERR_NONE;
+    bool resolves = !usable || plan_resolve(p, rf, settings) > 0;
     outcome_of(rf, &tasks, f.known ? &i : NULL, resolves, &o);
     if (o.next == NEXT_MONITOR_AGAIN && find_replaced(p, rf, &tasks.replaced, err) != 0) {
         return -1;
@@ -260,7 +252,13 @@ static int plan_one(struct plan *p, const bson_t *rf, struct err *err)
         return send_back(p, rf, &o, err);
     }
     const struct raw_file_plan facts = facts_of(p, rf, &o, tasks.copy);
-    AUTO(bson_destroy) bson_t *news = raw_file_news(&facts);
+    struct err bug = {0};
+    AUTO(bson_destroy) bson_t *news = raw_file_news(&facts, &bug);
+    if (news == NULL) { /* the raw file keeps its status, and nothing is planned for it */
+        err_context(&bug, "plan %s", doc_str(rf, "_id", ""));
+        log_err_rarely("plan", &bug);
+        return 0;
+    }
     bson_t new_ids = BSON_INITIALIZER;
     int rc = alert_of_difference(p, rf, &o, err) != 0
                  ? -1
@@ -324,13 +322,25 @@ static int write_and_serve(struct plan *p, struct err *err)
     return 0;
 }
 
+/* Settings that are refused, as AlphaKraken's are, hold back what would be quantified. */
+static int load_book(struct plan *p, struct err *err)
+{
+    struct err why = {0};
+    int rc = settings_book_load(&p->book, p->s->db, &why);
+    if (rc != 0 && (why.kind != ERR_INVALID || err_is_of_database(&why))) {
+        *err = why;
+        return -1;
+    }
+    p->s->plan_trouble = why;
+    return 0;
+}
+
 static int plan_all(struct plan *p, const bson_t *touched, struct err *err)
 {
     if (load_files(p, touched, err) != 0 || (touched == NULL && unsettle_files(p, err) != 0)) {
         return -1;
     }
-    bool needs_book = p->files.n > 0 || touched == NULL; /* a full pass says that it is unusable */
-    if (needs_book && settings_book_load(&p->book, p->s->db, err) != 0) {
+    if ((p->files.n > 0 || touched == NULL) && load_book(p, err) != 0) {
         return -1;
     }
     if (p->files.n == 0) {

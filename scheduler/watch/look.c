@@ -51,7 +51,7 @@ static void note_trouble(struct looking *k, const char *why)
 
 /* --- one name --- */
 
-static int64_t add_capped(int64_t a, uint64_t b)
+static int64_t add_wrapping(int64_t a, uint64_t b)
 {
     return (int64_t)((uint64_t)a + b);
 }
@@ -64,9 +64,9 @@ static void add_to_signature(struct looking *k, const struct statx *st)
     const int64_t facts[] = {st->stx_mode & S_IFMT, file ? (int64_t)st->stx_size : 0, mtime, ctime};
     uint64_t name = XXH3_64bits(k->path, strlen(k->path));
     sig->n++;
-    sig->shape = add_capped(sig->shape, XXH3_64bits_withSeed(facts, 2 * sizeof *facts, name));
+    sig->shape = add_wrapping(sig->shape, XXH3_64bits_withSeed(facts, 2 * sizeof *facts, name));
     sig->stamp =
-        add_capped(sig->stamp, XXH3_64bits_withSeed(facts, (file ? 4 : 2) * sizeof *facts, name));
+        add_wrapping(sig->stamp, XXH3_64bits_withSeed(facts, (file ? 4 : 2) * sizeof *facts, name));
     if (!file) {
         return;
     }

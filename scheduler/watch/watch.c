@@ -43,7 +43,7 @@ static int make_document(struct watch *w, struct entry *e, const struct look *l,
     AUTO(free) char *original = path_escape(e->name);
     int64_t limit = w->cfg->ignore_older_than_h;
     bool ignored = limit >= 0 && wall_ms() - l->born_ns / 1000000 > limit * 3600000;
-    if (w->book.projects == NULL && settings_book_load(&w->book, w->s->db, err) != 0) {
+    if (w->book.projects == NULL && settings_book_load_projects(&w->book, w->s->db, err) != 0) {
         return -1;
     }
     const struct raw_file_found found = {
@@ -86,7 +86,11 @@ static int is_known(struct watch *w, const char *id, const struct look *l, bool 
     if (db_find_id(w->s->db, DB_RAW_FILES, id, &rf, err) != 0) {
         return -1;
     }
-    bool born = rf != NULL && (doc_i64(rf, "watch.born_ns", 0) == l->born_ns || !l->birth_known);
+    if (rf == NULL) { /* and must not be made under another id */
+        return ERR(err, ERR_TRANSIENT, ERR_CODE_DATABASE,
+                   "%s is there, but a majority of MongoDB's servers does not have it yet", id);
+    }
+    bool born = doc_i64(rf, "watch.born_ns", 0) == l->born_ns || !l->birth_known;
     *known = born && strcmp(doc_str(rf, "instrument_id", ""), w->cfg->id) == 0 &&
              (uint64_t)doc_i64(rf, "watch.ino", 0) == l->ino;
     return 0;

@@ -198,9 +198,11 @@ def settings_whose_ids_are_no_texts_are_refused_and_the_leader_says_why_it_does_
         name = site.acquire("generic", "gen1")[0]["name"]
         trouble = wait_until(lambda: site.db.one("leases", "scheduler").get("trouble"), 20, "the leader notes its trouble")
         holds("AlphaKraken made them" in trouble["why"], trouble["why"])
-        code(site, 1, "status", says="plans nothing for")
+        code(site, 1, "status", says="cannot quantify for")
         holds("AlphaKraken made them" in site.trawl("settings", "ls").err, "settings ls refuses them")
-        equal(site.db.find("tasks"), [], "nothing was quantified with settings of others")
+        site.wait_status(name, "queued_for_quanting", 40)
+        equal(site.db.find("tasks", {"kind": "quant"}), [], "nothing was quantified with settings of others")
+        code(site, OK, "why", name, says="failed to plan for")
         site.db.command({"delete": "settings", "deletes": [{"q": {"_id": 5}, "limit": 1}]})
         site.wait_status(name, "done", 60)
         wait_until(lambda: "trouble" not in site.db.one("leases", "scheduler"), 10, "the trouble is over")

@@ -17,6 +17,10 @@ class MongoError(Exception):
     pass
 
 
+class Int32(int):
+    """What was read as 32 bits is written as such; a plain int is 64."""
+
+
 def encode(doc) -> bytes:
     body = b"".join(encode_field(str(key), value) for key, value in doc.items())
     return struct.pack("<i", len(body) + 5) + body + b"\0"
@@ -26,6 +30,8 @@ def encode_field(key: str, value) -> bytes:
     name = key.encode() + b"\0"
     if isinstance(value, bool):
         return b"\x08" + name + (b"\1" if value else b"\0")
+    if isinstance(value, Int32):
+        return b"\x10" + name + struct.pack("<i", value)
     if isinstance(value, int):
         return b"\x12" + name + struct.pack("<q", value)
     if isinstance(value, float):
@@ -73,7 +79,7 @@ def decode_value(kind: int, data: bytes, at: int):
     if kind == 0x0A:
         return None, at
     if kind == 0x10:
-        return struct.unpack_from("<i", data, at)[0], at + 4
+        return Int32(struct.unpack_from("<i", data, at)[0]), at + 4
     if kind in (0x11, 0x12):
         return struct.unpack_from("<q", data, at)[0], at + 8
     raise MongoError(f"BSON type {kind:#x} is unknown to the tests' client")

@@ -392,13 +392,13 @@ static void raw_files_say_what_none_of_their_tasks_says(void **state)
     out = explain_raw(&f, RAW("copying_done"), NULL);
     expect(&out, WHY_NO_LEADER, "no scheduler leads", "trawl-scheduler");
     AUTO(bson_destroy)
-    bson_t *stuck = BCON_NEW("trouble", "{", "since", BCON_DATE_TIME(f.now_ms - 60000), "why",
-                             "an id that is no text", "}");
+    bson_t *stuck = BCON_NEW("trouble", "{", "what", "all", "since",
+                             BCON_DATE_TIME(f.now_ms - 60000), "why", "an id that is no text", "}");
     f.led = true;
     f.leader = stuck;
     out = explain_raw(&f, RAW("copying_done"), NULL);
     expect(&out, WHY_LEADER_STUCK, "failed to plan for 1 min: an id that is no text",
-           "every second");
+           "within seconds");
 #undef RAW
 }
 

@@ -91,7 +91,7 @@ static int write_down(struct copy_job *job, const bson_t *fields, struct err *er
 {
     enum { AGAIN_MS = 500 };
     while (run_keep(job->base.run, fields, err) != 0) {
-        if (err->kind == ERR_FENCED || err->code == ERR_CODE_DATABASE_REFUSED ||
+        if (err->kind == ERR_FENCED || err->kind == ERR_INVALID ||
             run_check(job->base.run, err) != 0) {
             return -1;
         }
