@@ -90,6 +90,6 @@ int metric_how_parse(const char *word, enum metric_how *out) __attribute__((nonn
 /* "62G" in MiB (without a unit: MiB, as sbatch reads it); -1 for anything else. */
 int64_t settings_mib(const char *mem) __attribute__((nonnull));
 /* Keep a document of settings or of project_settings: docs_add for ids that are texts. INVALID for
- * one that AlphaKraken made (an ObjectId): which settings belong to what could not be told. */
+ * one that AlphaKraken made (an ObjectId): which settings apply to what would not be known. */
 db_doc_fn settings_add;
 #endif

@@ -31,7 +31,7 @@ static const char *const backups[] = {"", "copying_in_progress", "copying_done",
 #define N_BACKUPS (sizeof backups / sizeof *backups)
 
 struct walk {
-    struct world *todo;
+    struct world *ahead;
     size_t n, room;
     bool *visited;
     bool seen[RAW_STATUS_COUNT][RAW_STATUS_COUNT];
@@ -60,10 +60,10 @@ static void visit(struct walk *k, struct world w)
     k->visited[n] = true;
     if (k->n == k->room) {
         k->room = k->room * 2 + 1024;
-        k->todo = realloc(k->todo, k->room * sizeof *k->todo);
-        assert_non_null(k->todo);
+        k->ahead = realloc(k->ahead, k->room * sizeof *k->ahead);
+        assert_non_null(k->ahead);
     }
-    k->todo[k->n++] = w;
+    k->ahead[k->n++] = w;
 }
 
 static void go(struct walk *k, const struct world *from, struct world to)
@@ -237,7 +237,7 @@ static void the_table_of_statuses_allows_exactly_what_can_happen(void **state)
     begin(&k);
     size_t stops = 0;
     for (; k.n > 0; stops++) {
-        struct world w = k.todo[--k.n];
+        struct world w = k.ahead[--k.n];
         its_watch_writes(&k, &w);
         its_tasks_move(&k, &w);
         people_act(&k, &w);
@@ -256,7 +256,7 @@ static void the_table_of_statuses_allows_exactly_what_can_happen(void **state)
     }
     assert_true(stops > 1000);
     assert_int_equal(wrong, 0);
-    free(k.todo);
+    free(k.ahead);
     free(k.visited);
 }
 
