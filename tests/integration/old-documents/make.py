@@ -7,12 +7,20 @@ what was running was killed at a chosen write (gate.py). Nothing is written into
 """
 
 import os
+import re
+import signal
+import socket
+import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE), HERE]
 
-from old_world import *  # noqa: E402, F403
+import dump  # noqa: E402
+from gate import Gate  # noqa: E402
+from harness import BIN, Failed, Process, Servers, equal, flip, wait_until  # noqa: E402
+from old_world import MIB, MONTH, ONE, TASKS, World  # noqa: E402
 
 
 def settle_projects(w: World) -> None:

@@ -1,23 +1,14 @@
 """The site in which make.py brings a version into every state: instruments, files, processes, and the gates to its store."""
 
 import os
-import re
-import sys
+import struct
+import time
+import traceback
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.dirname(HERE), HERE]
-
-import signal  # noqa: E402
-import socket  # noqa: E402
-import struct  # noqa: E402
-import subprocess  # noqa: E402
-import time  # noqa: E402
-import traceback  # noqa: E402
-
-import checks  # noqa: E402
-import dump  # noqa: E402
-from gate import Gate  # noqa: E402
-from harness import BIN, Failed, Process, Servers, Site, equal, flip, holds, wait_until  # noqa: E402
+import checks
+import dump
+from gate import Gate
+from harness import Failed, Process, Site, equal, wait_until
 
 # Nobody is taken for lost and no wait ends while the world is made.
 SETTINGS = {
