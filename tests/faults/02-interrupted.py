@@ -6,12 +6,24 @@ SIZE = 6 * MIB
 BIG = 24 * MIB  # for the engine alone
 
 
+def wait_still(folder):
+    """Until no file of the folder has changed for a moment, however busy the machine is."""
+    def state():
+        return sorted((path, os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in files_below(folder))
+
+    seen, since = state(), time.monotonic()
+    while time.monotonic() - since < 0.5:
+        time.sleep(0.05)
+        if state() != seen:
+            seen, since = state(), time.monotonic()
+
+
 def kill_at(f, source, percent, fence):
     """Kill the engine when so much is written; how many bytes of the part were written."""
     f.fs.rules(f"hang write *.part after={BIG * percent // 100}")
     bench = Bench(source, f.pool, "--streams", "2", "--fence", str(fence))
     f.fs.wait_hit("hang write")
-    time.sleep(0.3)  # what is in flight ends or hangs
+    wait_still(f.back)  # what is in flight ends or hangs
     bench.kill()
     f.fs.rules()
     bench.end()

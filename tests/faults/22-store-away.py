@@ -68,7 +68,7 @@ def an_outage_as_long_as_a_workers_lease_loses_no_task():
             time.sleep(share * LEASE_MS / 1000)
             SERVERS.up("store")
             time.sleep(1)
-        equal(site.task("long.raw/copy")["state"], "running", "the task after the last outage")
+        site.wait_task("long.raw/copy", "running", 20)  # not done before the last outage
         site.wait_status("long.raw", "done_not_quanted", 60)
         equal((site.logs("task_lost"), site.logs("worker_lost")), ([], []), "lost workers and tasks")
         site.expect_nothing_left()

@@ -100,7 +100,7 @@ def where_case_counts_why_names_the_file_that_is_waited_for_and_status_the_one_o
         wait_until(lambda: site.raw("Enolase_A.wiff").get("watch", {}).get("waits_for", "").endswith("written"), 20, "it waits")
         answer = site.trawl("why", "Enolase_A.wiff")
         holds("Enolase_A.wiff.scan" in answer.out, f"why says which file is missing: {answer}")
-        wait_until(lambda: "enolase_a.wiff.scan: its .wiff is not there" in site.trawl("status").out, 40, "status names the stray file")
+        wait_until(lambda: "enolase_a.wiff.scan: not acquired, because its .wiff is missing" in site.trawl("status").out, 40, "status names the stray file")
 
 
 run()
