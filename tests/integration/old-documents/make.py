@@ -376,8 +376,13 @@ def save(w: World, folder: str) -> None:
         dump.write_lines(f"{folder}/{collection}.jsonl", docs, words)
     files = [{"path": path, **dump.describe(path, w.contents)}
              for place in ("instruments", "backup", "output", "settings", "slurm") for path in dump.tree(getattr(w, place))
-             if f"{w.slurm}/scripts" not in path and not dump.is_plain(path)]  # scripts: every version brings its own
+             if not dump.is_plain(path) and not is_left_out(w, path)]
     dump.write_lines(f"{folder}/files.jsonl", files, words)
+
+
+def is_left_out(w: World, path: str) -> bool:
+    """The scripts, of which every version brings its own, and what another cluster's next job of that number writes to."""
+    return f"{w.slurm}/scripts" in path or re.search(r"/slurm-\d+\.out$", path) is not None
 
 
 def main() -> None:
