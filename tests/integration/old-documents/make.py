@@ -101,7 +101,8 @@ def make_retired(w: World) -> None:
              ("rm3", "d4.mzML"))
     for instrument, name in (*moved, ("mv4", "m_refused.mzML")):
         w.copied(instrument, name)
-    flip(f"{w.instruments}/mv4/m_refused.mzML")
+    os.makedirs(f"{w.instruments}/mv4/Backup")  # two files want one name: no version moves that
+    w.contents.write(f"{w.instruments}/mv4/Backup/m_refused.mzML", "other m_refused.mzML", 3000)
     for instrument in ("mv4", "rm1", "rm2", "rm3", "rm4"):
         w.configure(instrument, file_move_delay_m=0)
     w.wait_task("m_refused.mzML/move", "failed", 60)

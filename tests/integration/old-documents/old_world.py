@@ -8,7 +8,7 @@ import traceback
 import checks
 import dump
 from gate import Gate
-from harness import Failed, Process, Site, equal, wait_until
+from harness import BIN, Failed, Process, Site, equal, wait_until
 
 # Nobody is taken for lost and no wait ends while the world is made.
 SETTINGS = {
@@ -23,6 +23,8 @@ SETTINGS = {
 }
 ONE = {f"TRAWL_{kind}_THREADS": "1" for kind in ("COPY", "QUANT", "INDEX", "MOVE", "REMOVE")}
 checks.PATIENCE = 1  # what does not come soon does not come
+with open(f"{BIN}/scheduler/trawl-scheduler", "rb") as program:
+    KNOWS_STILL = b"still_s" in program.read()
 TASKS = b"\x06\0\0\0tasks\0"  # the name of the collection in a command
 MIB = 1 << 20
 MONTH = time.strftime("%Y_%m", time.gmtime())
@@ -62,12 +64,12 @@ class World(Site):
     # -- instruments and files --
 
     def configure(self, name: str, **keys) -> str:
-        """Like instrument(), with only the keys that every version knows."""
+        """Like instrument(), with only the keys that this version knows."""
         path = f"{self.instruments}/{name}"
         os.makedirs(path, exist_ok=True)
         known = self.keys.setdefault(name, {"type": "generic", "path": path, "file_move_delay_m": -1, "poll_s": 1,
                                             "size_check_s": 1})
-        known.update(keys)
+        known.update({"still_s": 1} if KNOWS_STILL else {}, **keys)
         if known["type"] == "generic":
             known.setdefault("glob", "*.mzML")
             known.setdefault("quiet_s", 1)
