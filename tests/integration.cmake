@@ -33,8 +33,6 @@ foreach(script ${scripts})
   get_filename_component(topic ${script} NAME_WE)
   add_world_test(${topic} /usr/bin/python3 ${script})
 endforeach()
-# Its leases and waits are those of a database of days ago: on a busy machine others would change what is seen.
-set_tests_properties(integration/0420-old-documents PROPERTIES RUN_SERIAL ON)
 foreach(long 0200-servers-away 0300-copy-faults)
   if(TEST integration/${long})
     set_tests_properties(integration/${long} PROPERTIES COST 100)

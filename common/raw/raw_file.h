@@ -104,6 +104,7 @@ struct raw_file_plan {
     const bson_t *copy;  /* the task whose result is stored */
     const char *backup;  /* where copies are, cluster view; with copy */
     bool ended;          /* nothing is under way or to be planned */
+    bool purged;         /* the original is deleted at the instrument */
 };
 /* The fields that change; empty: the document has all of it already. bson_destroy. NULL, INVALID:
  * the status must not follow the present one. */

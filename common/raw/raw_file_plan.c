@@ -97,15 +97,13 @@ bson_t *raw_file_news(const struct raw_file_plan *p, struct err *err)
 static void append_unset(const struct raw_file_plan *p, bson_t *update)
 {
     bson_t unset = BSON_INITIALIZER;
-    const char *file = p->instrument_file_status;
-    bool purged = file != NULL && strcmp(file, "purged") == 0;
     if (p->retire != NULL && p->retire[0] == '\0') {
         BSON_APPEND_BOOL(&unset, "retire", true);
     }
-    if (purged && doc_has(p->rf, "remove_refused")) {
+    if (p->purged && doc_has(p->rf, "remove_refused")) {
         BSON_APPEND_BOOL(&unset, "remove_refused", true);
     }
-    if (purged && doc_has(p->rf, "original")) { /* there is no original left to compare */
+    if (p->purged && doc_has(p->rf, "original")) { /* there is no original left to compare */
         BSON_APPEND_BOOL(&unset, "original", true);
     }
     if (!bson_empty(&unset)) {

@@ -231,8 +231,8 @@ static void decide_retirement(const bson_t *rf, const struct outcome_tasks *task
 {
     const char *mark = doc_str(rf, "retire", "");
     const char *status = doc_str(rf, "instrument_file_status", "");
-    bool purged = has_done(tasks->remove, "result.purged") || strcmp(status, "purged") == 0;
-    if (purged) {
+    out->purged = has_done(tasks->remove, "result.purged") || strcmp(status, "purged") == 0;
+    if (out->purged) {
         out->instrument_file_status = "purged";
     } else if (strcmp(status, "initial") == 0 && has_done(tasks->move, "result.moved")) {
         out->instrument_file_status = "moved";
@@ -243,7 +243,7 @@ static void decide_retirement(const bson_t *rf, const struct outcome_tasks *task
         snprintf(out->retire, sizeof out->retire, "move %s", doc_str(rf, "instrument_id", ""));
     } else if (strcmp(mark, MOVING) != 0 && strcmp(mark, REMOVING) != 0) {
         snprintf(out->retire, sizeof out->retire, "%s", mark);
-    } else if (strcmp(mark, REMOVING) == 0 && !purged) {
+    } else if (strcmp(mark, REMOVING) == 0 && !out->purged) {
         out->kept = why_kept(tasks->remove);
         out->differs = why_differs(tasks->remove);
     }

@@ -100,6 +100,7 @@ static struct raw_file_plan facts_of(const struct plan *p, const bson_t *rf,
         .copy = o->copied ? copy : NULL,
         .backup = config_cluster_path(&p->s->cfg->location.backup),
         .ended = o->ended,
+        .purged = o->purged,
     };
 }
 
@@ -210,9 +211,7 @@ static int alert_of_difference(struct plan *p, const bson_t *rf, const struct ou
     if (o->differs != NULL) {
         return alert_open(p->s->db, &alert, err);
     }
-    bool purged =
-        o->instrument_file_status != NULL && strcmp(o->instrument_file_status, "purged") == 0;
-    return purged && doc_has(rf, "original") ? alert_close(p->s->db, &alert, err) : 0;
+    return o->purged && doc_has(rf, "original") ? alert_close(p->s->db, &alert, err) : 0;
 }
 
 /* Its name at the instrument may be another raw file's by now: the watch follows that one only. */

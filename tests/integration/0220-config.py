@@ -46,6 +46,21 @@ def an_unknown_key_stops_the_start_with_file_line_and_suggestion():
 
 
 @test
+def a_read_preference_that_is_not_primary_stops_the_start():
+    with Site("secondary") as site:
+        uri = site.env["TRAWL_MONGO_URI"].rstrip("/")
+        site.env["TRAWL_MONGO_URI"] = f"{uri}/?readPreference=secondaryPreferred"
+        for name in ("scheduler/trawl-scheduler", "workers/trawl-worker"):
+            done = program(site, name)
+            equal(done.returncode, 2, f"exit code of {name}: {done.stderr}")
+            holds("readPreference that is not primary: take it out" in done.stderr, f"{name}: {done.stderr}")
+        answer = site.trawl("status")
+        holds(answer.code == 2 and "readPreference" in answer.err, f"trawl status: {answer}")
+        site.env["TRAWL_MONGO_URI"] = uri
+        equal(site.db.find("leases"), [], "what a refused start wrote")
+
+
+@test
 def a_broken_instrument_file_stops_no_other_and_acts_when_it_is_mended():
     with Site("badfile") as site:
         quick = {"skip_quanting": "true"}

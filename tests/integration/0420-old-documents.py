@@ -233,7 +233,7 @@ def take_up(folder: str) -> None:
             expect_files(site)
             expect_index(site)
             equal(site.dead(), [task for task in dead if task != "c_changed.mzML/copy"], "dead letters")
-            equal(site.db.find("tasks", {"untold": True}), [], "dead letters that nobody was told of")
+            equal(site.db.find("tasks", {"untold": True}), [], "dead letters that were not sent")
             equal([a["_id"] for a in site.db.find("alerts", {"open": True})], ["backup_damaged/damaged.mzML"], "open alerts")
             equal([w["_id"] for w in site.db.find("workers", {"host": "oldhost"})], [], "workers of the earlier version")
             equal(site.db.one("leases", "scheduler")["epoch"], lease["epoch"] + 1, "leaders, one more than before")

@@ -217,10 +217,29 @@ static void indexes_of_an_earlier_version_go_when_their_successors_are_there(voi
     make_index(DB_AUDIT, "{\"who\": 1}", "trawl_by_who", false); /* in the way */
     ensure_all(count_report, &r);
     assert_int_equal(r.bad, 2); /* and the one of metrics, above */
+    assert_true(try_drop("who_1_at_1")); /* it stayed, for its successor is not there */
+    make_index(DB_AUDIT, "{\"who\": 1, \"at\": 1}", "who_1_at_1", false);
     assert_true(try_drop("trawl_by_who"));
     ensure_all(count_report, &r);
     assert_false(try_drop("who_1_at_1"));
     assert_true(try_drop("trawl_by_who"));
+}
+
+static void a_document_that_is_too_large_is_refused_for_good(void **state)
+{
+    (void)state;
+    enum { TOO_LARGE = 17 << 20 };
+    struct err err = {0};
+    bool inserted = true;
+    AUTO(free) char *text = malloc(TOO_LARGE);
+    assert_non_null(text);
+    memset(text, 'x', TOO_LARGE);
+    AUTO(bson_destroy) bson_t *doc = BCON_NEW("_id", "large");
+    assert_true(bson_append_utf8(doc, "text", -1, text, TOO_LARGE));
+    assert_int_equal(db_insert(db, DB_TASKS, doc, &inserted, &err), -1);
+    assert_false(inserted);
+    assert_int_equal(err.kind, ERR_INVALID);
+    assert_int_equal(err.code, ERR_CODE_DATABASE_REFUSED);
 }
 
 /* A database that is away in the middle of a step is no fault of the task. */
@@ -267,6 +286,7 @@ static int run(void)
             indexes_that_an_administrator_made_differently_are_reported_and_stop_nothing, fresh),
         cmocka_unit_test_setup(indexes_of_an_earlier_version_go_when_their_successors_are_there,
                                fresh),
+        cmocka_unit_test_setup(a_document_that_is_too_large_is_refused_for_good, fresh),
         cmocka_unit_test_setup(trouble_of_the_database_holds_a_task_and_costs_no_attempt, fresh),
         cmocka_unit_test_setup(what_is_there_already_is_told_from_what_is_new, fresh),
         cmocka_unit_test_setup(each_change_knows_whether_it_won, fresh),

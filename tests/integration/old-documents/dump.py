@@ -168,11 +168,11 @@ def bytes_of(entry: dict) -> bytes:
 
 
 def born_ns(path: str) -> int:
-    """When it was made, or, where the file system does not know that, changed last."""
-    told = subprocess.run(["stat", "--format=%w", path], capture_output=True, text=True, check=True).stdout.split()
-    if told == ["-"]:
+    """When it was made; where the file system does not know that, when it was changed last."""
+    birth = subprocess.run(["stat", "--format=%w", path], capture_output=True, text=True, check=True).stdout.split()
+    if birth == ["-"]:
         return os.stat(path).st_ctime_ns
-    day, clock, zone = told
+    day, clock, zone = birth
     second, part = clock.split(".")
     at = datetime.datetime.strptime(f"{day} {second} {zone}", "%Y-%m-%d %H:%M:%S %z")
     return int(at.timestamp()) * 1_000_000_000 + int(part)

@@ -155,7 +155,7 @@ LAST_JOBS = (("PSLU_q_held.mzML", "slurm"), ("PLOC_q_woken.mzML", "local"), ("PL
 
 
 def hold(w: World, task: str, least_ms: int, **env) -> None:
-    """A worker gives it back because of what is away, for so long."""
+    """A worker gives the task back, held by what is away, with a wait of more than least_ms."""
     for _ in range(20):
         w.admitted(task)
         w.run_until(w.task(task)["kind"], task, b"hold", b"setbacks", TRAWL_RETRY_BASE_MS="60000", TRAWL_RETRY_MAX_MS="60000",
@@ -195,7 +195,7 @@ def leave_removals(w: World) -> None:
 
 
 def leave_copies(w: World) -> list:
-    """Returns the workers that stand in the middle of their copies, and their gates."""
+    """Returns the workers that are in the middle of their copies, and their gates."""
     def copy(name, size=3000):
         w.put("keep1", name, size)
         return w.admitted(f"{name}/copy")
