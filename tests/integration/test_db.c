@@ -216,7 +216,7 @@ static void indexes_of_an_earlier_version_go_when_their_successors_are_there(voi
     make_index(DB_AUDIT, "{\"who\": 1, \"at\": 1}", "who_1_at_1", false);
     make_index(DB_AUDIT, "{\"who\": 1}", "trawl_by_who", false); /* in the way */
     ensure_all(count_report, &r);
-    assert_int_equal(r.bad, 2); /* and the one of metrics, above */
+    assert_int_equal(r.bad, 2);          /* and the one of metrics, above */
     assert_true(try_drop("who_1_at_1")); /* it stayed, for its successor is not there */
     make_index(DB_AUDIT, "{\"who\": 1, \"at\": 1}", "who_1_at_1", false);
     assert_true(try_drop("trawl_by_who"));
