@@ -360,10 +360,16 @@ class Site:
 
     def retry(self, task: str) -> None:
         """trawl task retry; comes back when the scheduler has taken up the raw file again."""
+        raw_file = self.task(task)["raw_file"]
+        before = self.raw(raw_file)["rev"]
         answer = self.trawl("task", "retry", task)
         equal(answer.code, 0, f"trawl task retry {task}: {answer}")
-        raw_file = self.task(task)["raw_file"]
-        wait_until(lambda: not self.raw(raw_file)["settled"], 10, f"{raw_file} is taken up again")
+
+        def is_taken_up():
+            raw = self.raw(raw_file)
+            return not raw["settled"] or raw["rev"] > before  # it may have ended between two looks
+
+        wait_until(is_taken_up, 10, f"{raw_file} is taken up again")
 
     def wait_task(self, name: str, state: str, seconds: float = 20) -> dict:
         def look():
