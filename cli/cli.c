@@ -70,7 +70,7 @@ int cli_why(const struct args *a, bool needed, const char **out, struct err *err
 enum cli_exit cli_done(struct cli *c, const char *what, const bson_t *doc, struct err *err)
 {
     if (c->json) {
-        json_t *answer = doc != NULL ? json_of_doc(doc) : json_pack("{s:s}", "done", what);
+        json_t *answer = doc != NULL ? json_of_named(doc) : json_pack("{s:s}", "done", what);
         return json_print(answer, c->out, err) == 0 ? CLI_OK : cli_exit_of(err);
     }
     if (!c->quiet) {

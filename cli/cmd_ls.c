@@ -13,6 +13,7 @@
 #include "common/base/human.h"
 #include "common/base/suggest.h"
 #include "common/db/doc_json.h"
+#include "common/db/named.h"
 #include "common/raw/original.h"
 #include "common/raw/raw_file.h"
 #include "ops/facts.h"
@@ -134,6 +135,7 @@ static int read_all(struct cli *c, const struct args *a, struct listing *l, stru
     if (l->raws == NULL || l->tasks == NULL || l->metrics == NULL || read_joined(c, l, err) != 0) {
         return -1;
     }
+    named_drop_twins(l->metrics);
     l->workers = docs_read(c->ops.db, &(struct docs_query){.coll = DB_WORKERS}, err);
     return l->workers != NULL ? 0 : -1;
 }
@@ -345,7 +347,7 @@ static json_t *json_of_row(const struct row *r)
         "details", json_text(doc_str(d, "status_details", "")), "original",
         json_text(doc_str(d, "original.state", "")), "size", (json_int_t)doc_i64(d, "size", -1),
         "progress", progress, "job_id", json_text(job), "metrics",
-        r->metrics != NULL ? json_of_doc(r->metrics) : json_null(), "created_at",
+        r->metrics != NULL ? json_of_named(r->metrics) : json_null(), "created_at",
         json_date(doc_i64(d, "created_at", 0)), "updated_at",
         json_date(doc_i64(d, "updated_at_", 0)));
 }

@@ -12,18 +12,32 @@
 #include "common/base/clock.h"
 #include "common/base/human.h"
 #include "common/db/doc_json.h"
-#include "common/quant/settings.h"
 #include "ops/act.h"
 #include "ops/settings.h"
 
 #define NAME_MAX_BYTES        64
 #define DESCRIPTION_MAX_BYTES 512
 
-static struct docs *read_all_of(struct cli *c, const char *coll, struct err *err)
+static struct docs *read_projects(struct cli *c, struct err *err)
 {
-    db_doc_fn *add = strcmp(coll, DB_ASSIGNMENTS) == 0 ? settings_add : docs_add;
     AUTO(bson_destroy) bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}");
-    return docs_read_by(c->ops.db, &(struct docs_query){.coll = coll, .opts = opts}, add, err);
+    return docs_read(c->ops.db, &(struct docs_query){.coll = DB_PROJECTS, .opts = opts}, err);
+}
+
+/* The settings that are assigned to a project, "human-v2, msqc-v1". */
+static void list_settings(const struct settings_book *b, const char *project, char *out,
+                          size_t room)
+{
+    char id[SETTINGS_ID_MAX];
+    out[0] = '\0';
+    for (size_t i = 0, used = 0; i < b->assignments.n && used < room; i++) {
+        const bson_t *a = b->assignments.items[i];
+        if (doc_says(a, "project", project)) {
+            int n = snprintf(out + used, room - used, "%s%s", used > 0 ? ", " : "",
+                             settings_of_name(b, a, id));
+            used += n > 0 ? (size_t)n : 0;
+        }
+    }
 }
 
 static bool is_active(const bson_t *p)
@@ -41,18 +55,13 @@ static int print_projects(struct cli *c, const struct docs *d, bool all, struct 
         {.title = "DESCRIPTION", .min = 10, .rank = 1},
         {0},
     };
-    AUTO(docs_free) struct docs *uses = read_all_of(c, DB_ASSIGNMENTS, err);
-    AUTO(table_free) struct table *t = uses != NULL ? table_new(columns, err) : NULL;
+    AUTO(settings_book_clear) struct settings_book b = {0};
+    AUTO(table_free)
+    struct table *t = settings_book_load(&b, c->ops.db, err) == 0 ? table_new(columns, err) : NULL;
     for (size_t i = 0; t != NULL && i < d->n; i++) {
         const bson_t *p = d->items[i];
-        char list[300] = "";
-        for (size_t k = 0, used = 0; k < uses->n && used < sizeof list; k++) {
-            if (strcmp(doc_str(uses->items[k], "project", ""), doc_str(p, "_id", "")) == 0) {
-                int n = snprintf(list + used, sizeof list - used, "%s%s", used > 0 ? ", " : "",
-                                 doc_str(uses->items[k], "settings", "?"));
-                used += n > 0 ? (size_t)n : 0;
-            }
-        }
+        char list[300];
+        list_settings(&b, doc_str(p, "_id", ""), list, sizeof list);
         if (!is_active(p) && !all) {
             continue;
         }
@@ -67,7 +76,7 @@ static int print_projects(struct cli *c, const struct docs *d, bool all, struct 
 
 static enum cli_exit cmd_project_ls(struct cli *c, const struct args *a, struct err *err)
 {
-    AUTO(docs_free) struct docs *d = read_all_of(c, DB_PROJECTS, err);
+    AUTO(docs_free) struct docs *d = read_projects(c, err);
     if (d == NULL) {
         return cli_exit_of(err);
     }

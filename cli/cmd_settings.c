@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "cli/args.h"
+#include "cli/settings_json.h"
 #include "cli/table.h"
 #include "common/base/human.h"
-#include "common/db/doc_json.h"
-#include "common/quant/settings.h"
+#include "common/db/named.h"
 #include "ops/act.h"
 #include "ops/settings.h"
 
@@ -21,13 +21,26 @@ static bool is_archived(const bson_t *doc)
     return strcmp(doc_str(doc, "status", "active"), "active") != 0;
 }
 
-static int64_t count_assigned(const struct docs *assignments, const char *id)
+static int64_t count_assigned(const struct settings_book *b, const bson_t *settings)
 {
     int64_t n = 0;
-    for (size_t i = 0; i < assignments->n; i++) {
-        n += strcmp(doc_str(assignments->items[i], "settings", ""), id) == 0;
+    for (size_t i = 0; i < b->assignments.n; i++) {
+        n += named_is_meant(settings, b->assignments.items[i], "settings");
     }
     return n;
+}
+
+static void report_missing(const struct cli *c, const struct settings_book *b)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < b->assignments.n; i++) {
+        n += settings_of(b, b->assignments.items[i]) == NULL;
+    }
+    if (n > 0 && !c->quiet) {
+        fprintf(stderr,
+                "assignments of settings that are not there: %zu; trawl project ls names them\n",
+                n);
+    }
 }
 
 static int print_versions(struct cli *c, const struct docs *d, bool all, struct err *err)
@@ -46,10 +59,9 @@ static int print_versions(struct cli *c, const struct docs *d, bool all, struct 
         {.title = "DESCRIPTION", .min = 12, .rank = 1},
         {0},
     };
-    AUTO(docs_free)
-    struct docs *assignments =
-        docs_read_by(c->ops.db, &(struct docs_query){.coll = DB_ASSIGNMENTS}, settings_add, err);
-    AUTO(table_free) struct table *t = assignments != NULL ? table_new(columns, err) : NULL;
+    AUTO(settings_book_clear) struct settings_book b = {0};
+    AUTO(table_free)
+    struct table *t = settings_book_load(&b, c->ops.db, err) == 0 ? table_new(columns, err) : NULL;
     for (size_t i = 0; t != NULL && i < d->n; i++) {
         const bson_t *s = d->items[i];
         char id[SETTINGS_ID_MAX], buf[TEXT_SHORT];
@@ -58,17 +70,18 @@ static int print_versions(struct cli *c, const struct docs *d, bool all, struct 
             continue;
         }
         table_cell(t, style, settings_id(s, id));
-        table_cell(t, style, doc_str(s, "software_type", "?"));
+        table_cell(t, style, settings_type(s));
         table_cell(t, style, doc_str(s, "software", ""));
         table_cell(t, style, doc_str(s, "job_engine", ""));
         table_cellf(t, style, "%" PRId64, doc_i64(s, "slurm_cpus_per_task", 1));
         table_cell(t, style, doc_str(s, "slurm_mem", ""));
         table_cell(t, style, doc_str(s, "slurm_time", ""));
-        table_cellf(t, style, "%" PRId64, count_assigned(assignments, doc_str(s, "_id", "")));
+        table_cellf(t, style, "%" PRId64, count_assigned(&b, s));
         table_cell(t, style, is_archived(s) ? "archived" : "active");
         table_cell(t, style, text_time(doc_i64(s, "created_at_", 0), buf));
         table_cell(t, style, doc_str(s, "description", ""));
     }
+    report_missing(c, &b);
     return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
 }
 
@@ -85,7 +98,7 @@ static enum cli_exit cmd_settings_ls(struct cli *c, const struct args *a, struct
     AUTO(json_decref) json_t *list = json_array();
     for (size_t i = 0; i < d->n; i++) {
         if ((all || !is_archived(d->items[i])) &&
-            json_array_append_new(list, json_of_doc(d->items[i])) != 0) {
+            json_array_append_new(list, settings_json(d->items[i])) != 0) {
             return cli_fail(err, CLI_AWAY, "out of memory");
         }
     }
@@ -150,14 +163,19 @@ static void print_files(struct cli *c, const bson_t *doc)
     }
 }
 
-static struct docs *assignments_of(struct cli *c, const char *id, struct err *err)
+static void print_use(struct cli *c, const bson_t *assignment)
 {
-    AUTO(bson_destroy) bson_t *filter = BCON_NEW("settings", BCON_UTF8(id));
-    return docs_read_by(c->ops.db, &(struct docs_query){.coll = DB_ASSIGNMENTS, .filter = filter},
-                        settings_add, err);
+    const char *filter = doc_str(assignment, "raw_file_id_filter", "");
+    fprintf(c->out, "%-12s ", "project");
+    text_put(c->out, doc_str(assignment, "project", "?"));
+    fputs(", scope ", c->out);
+    text_put(c->out, doc_str(assignment, "scope", "*"));
+    fputs(*filter != '\0' ? ", names with " : "", c->out);
+    text_put(c->out, filter);
+    fputc('\n', c->out);
 }
 
-static void print_settings(struct cli *c, const bson_t *s, const struct docs *uses)
+static void print_settings(struct cli *c, const bson_t *s, const struct settings_book *b)
 {
     static const struct {
         const char *key, *field;
@@ -184,17 +202,22 @@ static void print_settings(struct cli *c, const bson_t *s, const struct docs *us
     print_number(c, "cpus", doc_i64(s, "slurm_cpus_per_task", 1));
     print_number(c, "threads", doc_i64(s, "num_threads", 1));
     print_files(c, s);
-    for (size_t i = 0; i < uses->n; i++) {
-        const bson_t *u = uses->items[i];
-        fprintf(c->out, "%-12s ", "project");
-        text_put(c->out, doc_str(u, "project", "?"));
-        fputs(", scope ", c->out);
-        text_put(c->out, doc_str(u, "scope", "*"));
-        const char *filter = doc_str(u, "raw_file_id_filter", "");
-        fputs(*filter != '\0' ? ", names with " : "", c->out);
-        text_put(c->out, filter);
-        fputc('\n', c->out);
+    for (size_t i = 0; i < b->assignments.n; i++) {
+        if (named_is_meant(s, b->assignments.items[i], "settings")) {
+            print_use(c, b->assignments.items[i]);
+        }
     }
+}
+
+static json_t *uses_json(const bson_t *s, const struct settings_book *b)
+{
+    json_t *uses = json_array();
+    for (size_t i = 0; i < b->assignments.n; i++) {
+        if (named_is_meant(s, b->assignments.items[i], "settings")) {
+            json_array_append_new(uses, assignment_json(b, b->assignments.items[i]));
+        }
+    }
+    return uses;
 }
 
 static enum cli_exit cmd_settings_show(struct cli *c, const struct args *a, struct err *err)
@@ -203,16 +226,16 @@ static enum cli_exit cmd_settings_show(struct cli *c, const struct args *a, stru
     if (settings_find(&c->ops, a->words[0], &doc, err) != 0) {
         return cli_exit_of(err);
     }
-    AUTO(docs_free) struct docs *uses = assignments_of(c, doc_str(doc, "_id", ""), err);
-    if (uses == NULL) {
+    AUTO(settings_book_clear) struct settings_book b = {0};
+    if (settings_book_load(&b, c->ops.db, err) != 0) {
         return cli_exit_of(err);
     }
     if (!c->json) {
-        print_settings(c, doc, uses);
+        print_settings(c, doc, &b);
         return CLI_OK;
     }
     json_t *answer =
-        json_pack("{s:o, s:o}", "settings", json_of_doc(doc), "assignments", json_of_docs(uses));
+        json_pack("{s:o, s:o}", "settings", settings_json(doc), "assignments", uses_json(doc, &b));
     return json_print(answer, c->out, err) == 0 ? CLI_OK : cli_exit_of(err);
 }
 
@@ -231,16 +254,20 @@ const struct command command_settings_show = {
 static enum cli_exit set_status(struct cli *c, const bson_t *doc, const char *status,
                                 struct err *err)
 {
+    char id[SETTINGS_ID_MAX];
     bool won = false;
-    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(doc_str(doc, "_id", "")));
+    AUTO(bson_destroy) bson_t *filter = named_filter(doc);
     AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", "{", "status", BCON_UTF8(status), "}");
     AUTO(bson_destroy)
     bson_t *before = BCON_NEW("status", BCON_UTF8(doc_str(doc, "status", "active")));
-    const struct act act = {&c->ops, "settings archive", doc_str(doc, "_id", ""), before};
+    const struct act act = {&c->ops, "settings archive", settings_id(doc, id), before};
     if (act_update(&act, DB_SETTINGS, filter, update, &won, err) != 0) {
         return cli_exit_of(err);
     }
-    return won ? CLI_OK : cli_fail(err, CLI_MISSING, "they were deleted meanwhile");
+    return won ? CLI_OK
+               : cli_fail(err, CLI_MISSING,
+                          "they were deleted meanwhile, or a migration holds them (trawl "
+                          "status): check with trawl settings ls, then try again");
 }
 
 static enum cli_exit cmd_settings_archive(struct cli *c, const struct args *a, struct err *err)
@@ -255,17 +282,19 @@ static enum cli_exit cmd_settings_archive(struct cli *c, const struct args *a, s
     if (e != CLI_OK) {
         return e;
     }
-    AUTO(docs_free) struct docs *uses = assignments_of(c, doc_str(doc, "_id", ""), err);
-    if (uses == NULL) {
+    AUTO(settings_book_clear) struct settings_book b = {0};
+    if (settings_book_load(&b, c->ops.db, err) != 0) {
         return cli_exit_of(err);
     }
+    int64_t uses = count_assigned(&b, doc);
     int n = snprintf(said, sizeof said, "%s is %s", settings_id(doc, id),
                      undo ? "active again" : "archived");
-    if (!undo && uses->n > 0) {
+    if (!undo && uses > 0) {
         snprintf(said + n, sizeof said - (size_t)n,
-                 "; it still quantifies what it is assigned to (%zu): trawl settings unassign %s "
-                 "<project>",
-                 uses->n, id);
+                 "; it still quantifies what it is assigned to (%" PRId64
+                 "): trawl settings unassign "
+                 "%s <project>",
+                 uses, id);
     }
     return cli_done(c, said, NULL, err);
 }

@@ -2,8 +2,8 @@
  * cmd_settings_assign.c - trawl settings assign|unassign|resolve: which settings apply to which
  * files.
  *
- * An assignment's _id is "<project>/<scope>/<software type>/<filter>", so that the database itself
- * prevents two for the same place.
+ * An assignment's name is "<project>/<scope>/<software type>/<filter>", and its _id is made of it
+ * (common/db/named.h), so that the database itself prevents two for the same place.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/human.h"
 #include "common/db/doc_json.h"
-#include "common/quant/settings.h"
+#include "common/db/named.h"
 #include "ops/act.h"
 #include "ops/find.h"
 #include "ops/settings.h"
@@ -73,55 +73,51 @@ static enum cli_exit read_excluded(struct cli *c, const char *text, bson_t *list
 }
 
 struct slot {
-    const char *project, *scope, *type, *filter, *settings;
+    const char *project, *scope, *type, *filter;
+    const char *settings; /* "<name>-v<version>" */
+    const bson_t *doc;    /* of the settings */
 };
 
-/* The assignment that already holds this place, whatever its _id; NULL: none. */
-static int find_present(struct cli *c, const struct slot *s, bson_t **out, struct err *err)
+/* The assignment that already holds this place, whatever its _id; borrowed; NULL: none. */
+static const bson_t *find_present(const struct settings_book *b, const struct slot *s)
 {
-    AUTO(bson_destroy)
-    bson_t *filter = BCON_NEW("project", BCON_UTF8(s->project), "scope", BCON_UTF8(s->scope),
-                              "raw_file_id_filter", BCON_UTF8(s->filter));
-    AUTO(docs_free)
-    struct docs *d =
-        docs_read_by(c->ops.db, &(struct docs_query){.coll = DB_ASSIGNMENTS, .filter = filter},
-                     settings_add, err);
-    *out = NULL;
-    for (size_t i = 0; d != NULL && i < d->n && *out == NULL; i++) {
-        AUTO(bson_destroy) bson_t *settings = NULL;
-        const char *id = doc_str(d->items[i], "settings", "");
-        if (db_find_id(c->ops.db, DB_SETTINGS, id, &settings, err) != 0) {
-            return -1;
-        }
-        if (settings != NULL && strcmp(doc_str(settings, "software_type", ""), s->type) == 0) {
-            *out = bson_copy(d->items[i]);
+    for (size_t i = 0; i < b->assignments.n; i++) {
+        const bson_t *a = b->assignments.items[i], *settings = settings_of(b, a);
+        if (settings != NULL && strcmp(settings_type(settings), s->type) == 0 &&
+            doc_says(a, "project", s->project) && strcmp(doc_str(a, "scope", "*"), s->scope) == 0 &&
+            strcmp(doc_str(a, "raw_file_id_filter", ""), s->filter) == 0) {
+            return a;
         }
     }
-    return d != NULL ? 0 : -1;
+    return NULL;
 }
 
-static int delete_assignment(struct cli *c, const bson_t *assignment, struct err *err)
+static enum cli_exit delete_assignment(struct cli *c, const struct settings_book *b,
+                                       const bson_t *assignment, struct err *err)
 {
+    char id[SETTINGS_ID_MAX];
     bool won = false;
-    bson_iter_t at;
-    bson_t filter = BSON_INITIALIZER;
-    if (bson_iter_init_find(&at, assignment, "_id")) { /* AlphaKraken's are object ids */
-        bson_append_iter(&filter, "_id", -1, &at);
-    }
-    const struct act act = {&c->ops, "settings unassign", doc_str(assignment, "settings", ""),
+    AUTO(bson_destroy) bson_t *filter = named_filter(assignment);
+    const struct act act = {&c->ops, "settings unassign", settings_of_name(b, assignment, id),
                             assignment};
-    int rc = act_delete(&act, DB_ASSIGNMENTS, &filter, &won, err);
-    bson_destroy(&filter);
-    return rc;
+    if (act_delete(&act, DB_ASSIGNMENTS, filter, &won, err) != 0) {
+        return cli_exit_of(err);
+    }
+    return won ? CLI_OK
+               : cli_fail(err, CLI_REFUSED,
+                          "it was removed meanwhile, or a migration holds it (trawl status): check "
+                          "with trawl project ls, then try again");
 }
 
 static enum cli_exit replace_present(struct cli *c, const struct args *a, const struct slot *s,
                                      struct err *err)
 {
-    AUTO(bson_destroy) bson_t *taken = NULL;
-    if (find_present(c, s, &taken, err) != 0) {
+    char id[SETTINGS_ID_MAX];
+    AUTO(settings_book_clear) struct settings_book b = {0};
+    if (settings_book_load(&b, c->ops.db, err) != 0) {
         return cli_exit_of(err);
     }
+    const bson_t *taken = find_present(&b, s);
     if (taken == NULL) {
         return CLI_OK;
     }
@@ -129,26 +125,24 @@ static enum cli_exit replace_present(struct cli *c, const struct args *a, const 
         return cli_fail(err, CLI_REFUSED,
                         "%s quantifies this already (%s, scope %s, %s): --replace puts %s in its "
                         "place",
-                        doc_str(taken, "settings", "?"), s->project, s->scope, s->type,
+                        settings_of_name(&b, taken, id), s->project, s->scope, s->type,
                         s->settings);
     }
-    return delete_assignment(c, taken, err) == 0 ? CLI_OK : cli_exit_of(err);
+    return delete_assignment(c, &b, taken, err);
 }
 
 static enum cli_exit insert_assignment(struct cli *c, const struct slot *s, const bson_t *excluded,
                                        struct err *err)
 {
-    char id[ID_MAX], said[ID_MAX];
-    const char *settings = s->settings;
+    char place[ID_MAX], said[ID_MAX];
     bool won = false;
-    snprintf(id, sizeof id, "%s/%s/%s/%s", s->project, s->scope, s->type, s->filter);
-    AUTO(bson_destroy)
-    bson_t *doc =
-        BCON_NEW("_id", BCON_UTF8(id), "project", BCON_UTF8(s->project), "settings",
-                 BCON_UTF8(settings), "scope", BCON_UTF8(s->scope), "excluded",
-                 BCON_ARRAY(excluded), "raw_file_id_filter", BCON_UTF8(s->filter), "created_by",
-                 BCON_UTF8(c->ops.by), "created_at_", BCON_DATE_TIME(wall_ms()));
-    const struct act act = {&c->ops, "settings assign", settings, NULL};
+    snprintf(place, sizeof place, "%s/%s/%s/%s", s->project, s->scope, s->type, s->filter);
+    AUTO(bson_destroy) bson_t *doc = named_new(place);
+    BCON_APPEND(doc, "project", BCON_UTF8(s->project), "scope", BCON_UTF8(s->scope), "excluded",
+                BCON_ARRAY(excluded), "raw_file_id_filter", BCON_UTF8(s->filter), "created_by",
+                BCON_UTF8(c->ops.by), "created_at_", BCON_DATE_TIME(wall_ms()));
+    named_append_ref(doc, "settings", s->doc);
+    const struct act act = {&c->ops, "settings assign", s->settings, NULL};
     if (act_insert(&act, DB_ASSIGNMENTS, doc, &won, err) != 0) {
         return cli_exit_of(err);
     }
@@ -156,8 +150,12 @@ static enum cli_exit insert_assignment(struct cli *c, const struct slot *s, cons
         return cli_fail(err, CLI_REFUSED,
                         "somebody else assigned it meanwhile: check with trawl settings ls");
     }
-    snprintf(said, sizeof said, "%s now quantifies %s, scope %s", settings, s->project, s->scope);
-    return cli_done(c, said, doc, err);
+    snprintf(said, sizeof said, "%s now quantifies %s, scope %s", s->settings, s->project,
+             s->scope);
+    AUTO(bson_destroy) bson_t *shown = bson_new();
+    bson_copy_to_excluding_noinit(doc, shown, "settings", NULL);
+    BSON_APPEND_UTF8(shown, "settings", s->settings);
+    return cli_done(c, said, shown, err);
 }
 
 static enum cli_exit assign_settings(struct cli *c, const struct args *a, const bson_t *settings,
@@ -165,9 +163,12 @@ static enum cli_exit assign_settings(struct cli *c, const struct args *a, const 
 {
     char id[SETTINGS_ID_MAX];
     const char *scope = args_get(a, "scope"), *filter = args_get(a, "filter");
-    struct slot s = {a->words[1], scope != NULL ? scope : "*",
-                     doc_str(settings, "software_type", ""), filter != NULL ? filter : "",
-                     doc_str(settings, "_id", "")};
+    struct slot s = {a->words[1],
+                     scope != NULL ? scope : "*",
+                     settings_type(settings),
+                     filter != NULL ? filter : "",
+                     settings_id(settings, id),
+                     settings};
     if (strlen(s.filter) > FILTER_MAX || !bson_utf8_validate(s.filter, strlen(s.filter), false)) {
         return cli_fail(err, CLI_USAGE, "--filter is at most %d bytes of UTF-8", FILTER_MAX);
     }
@@ -223,51 +224,51 @@ const struct command command_settings_assign = {
     .need = NEED_DB,
     .run = cmd_settings_assign};
 
-static struct docs *find_matching(struct cli *c, const struct args *a, const char *settings,
-                                  struct err *err)
+/* The one assignment of these settings that the words mean; borrowed. */
+static enum cli_exit find_matching(const struct settings_book *b, const bson_t *settings,
+                                   const struct args *a, const bson_t **out, struct err *err)
 {
-    AUTO(bson_destroy)
-    bson_t *filter = BCON_NEW("settings", BCON_UTF8(settings), "project", BCON_UTF8(a->words[1]));
-    const char *scope = args_get(a, "scope"), *name = args_get(a, "filter");
-    if (scope != NULL) {
-        BSON_APPEND_UTF8(filter, "scope", scope);
+    char id[SETTINGS_ID_MAX];
+    const char *scope = args_get(a, "scope"), *filter = args_get(a, "filter");
+    size_t n = 0;
+    for (size_t i = 0; i < b->assignments.n; i++) {
+        const bson_t *one = b->assignments.items[i];
+        if (named_is_meant(settings, one, "settings") && doc_says(one, "project", a->words[1]) &&
+            (scope == NULL || strcmp(doc_str(one, "scope", "*"), scope) == 0) &&
+            (filter == NULL || strcmp(doc_str(one, "raw_file_id_filter", ""), filter) == 0)) {
+            *out = one;
+            n++;
+        }
     }
-    if (name != NULL) {
-        BSON_APPEND_UTF8(filter, "raw_file_id_filter", name);
+    if (n == 0) {
+        return cli_fail(err, CLI_MISSING, "%s is not assigned to %s with this scope and filter",
+                        settings_id(settings, id), a->words[1]);
     }
-    return docs_read_by(c->ops.db, &(struct docs_query){.coll = DB_ASSIGNMENTS, .filter = filter},
-                        settings_add, err);
+    return n == 1 ? CLI_OK
+                  : cli_fail(err, CLI_REFUSED,
+                             "%s is assigned to %s in %zu ways: name one with --scope and --filter",
+                             settings_id(settings, id), a->words[1], n);
 }
 
 static enum cli_exit cmd_settings_unassign(struct cli *c, const struct args *a, struct err *err)
 {
-    char said[ID_MAX];
+    char said[ID_MAX], id[SETTINGS_ID_MAX];
+    const bson_t *found = NULL;
     AUTO(bson_destroy) bson_t *settings = NULL;
     AUTO(bson_destroy) bson_t *project = NULL;
+    AUTO(settings_book_clear) struct settings_book b = {0};
     if (settings_find(&c->ops, a->words[0], &settings, err) != 0 ||
-        project_find(&c->ops, a->words[1], &project, err) != 0) {
+        project_find(&c->ops, a->words[1], &project, err) != 0 ||
+        settings_book_load(&b, c->ops.db, err) != 0) {
         return cli_exit_of(err);
     }
-    const char *which = doc_str(settings, "_id", "");
-    AUTO(docs_free) struct docs *d = find_matching(c, a, which, err);
-    if (d == NULL) {
-        return cli_exit_of(err);
+    enum cli_exit e = find_matching(&b, settings, a, &found, err);
+    e = e == CLI_OK ? delete_assignment(c, &b, found, err) : e;
+    if (e != CLI_OK) {
+        return e;
     }
-    if (d->n != 1) {
-        return d->n == 0
-                   ? cli_fail(err, CLI_MISSING,
-                              "%s is not assigned to %s with this scope and filter", which,
-                              a->words[1])
-                   : cli_fail(
-                         err, CLI_REFUSED,
-                         "%s is assigned to %s in %zu ways: name one with --scope and --filter",
-                         which, a->words[1], d->n);
-    }
-    if (delete_assignment(c, d->items[0], err) != 0) {
-        return cli_exit_of(err);
-    }
-    snprintf(said, sizeof said, "%s no longer quantifies %s, scope %s", which, a->words[1],
-             doc_str(d->items[0], "scope", "*"));
+    snprintf(said, sizeof said, "%s no longer quantifies %s, scope %s", settings_id(settings, id),
+             a->words[1], doc_str(found, "scope", "*"));
     return cli_done(c, said, NULL, err);
 }
 
@@ -304,6 +305,7 @@ static const char *fit_name(enum resolve_fit fit)
 }
 
 struct resolved {
+    const struct settings_book *b;
     const bson_t *out[RESOLVE_MAX];
     size_t n;
     struct resolve_for f;
@@ -313,28 +315,32 @@ static const char *verdict_name(const struct resolved *r, const bson_t *a, int64
 {
     *score = -1;
     enum resolve_fit fit = resolve_fit(a, &r->f, score);
+    const bson_t *settings = settings_of(r->b, a);
     for (size_t i = 0; fit == RESOLVE_FITS && i < r->n; i++) {
-        if (strcmp(doc_str(r->out[i], "_id", ""), doc_str(a, "settings", "")) == 0) {
+        if (r->out[i] == settings) {
             return "runs";
         }
+    }
+    if (fit == RESOLVE_FITS && settings == NULL) {
+        return "missing";
     }
     return fit == RESOLVE_FITS ? "less specific" : fit_name(fit);
 }
 
-static json_t *assignment_json(const struct resolved *r, const bson_t *a)
+static json_t *verdict_json(const struct resolved *r, const bson_t *a)
 {
+    char id[SETTINGS_ID_MAX];
     int64_t score;
     const char *said = verdict_name(r, a, &score);
     return json_pack("{s:o, s:o, s:o, s:o, s:s, s:I}", "settings",
-                     json_text(doc_str(a, "settings", "")), "project",
+                     json_text(settings_of_name(r->b, a, id)), "project",
                      json_text(doc_str(a, "project", "")), "scope",
                      json_text(doc_str(a, "scope", "*")), "filter",
                      json_text(doc_str(a, "raw_file_id_filter", "")), "verdict", said, "score",
                      (json_int_t)score);
 }
 
-static int print_resolved(struct cli *c, const struct settings_book *b, const struct resolved *r,
-                          struct err *err)
+static int print_resolved(struct cli *c, const struct resolved *r, struct err *err)
 {
     static const struct column columns[] = {
         {.title = "SETTINGS"},
@@ -346,14 +352,15 @@ static int print_resolved(struct cli *c, const struct settings_book *b, const st
         {0},
     };
     AUTO(table_free) struct table *t = table_new(columns, err);
-    for (size_t i = 0; t != NULL && i < b->assignments.n; i++) {
-        const bson_t *a = b->assignments.items[i];
+    for (size_t i = 0; t != NULL && i < r->b->assignments.n; i++) {
+        const bson_t *a = r->b->assignments.items[i];
+        char id[SETTINGS_ID_MAX];
         int64_t score;
         const char *said = verdict_name(r, a, &score);
         if (strcmp(said, fit_name(RESOLVE_OTHER_PROJECT)) == 0) {
             continue;
         }
-        table_cell(t, STYLE_PLAIN, doc_str(a, "settings", "?"));
+        table_cell(t, STYLE_PLAIN, settings_of_name(r->b, a, id));
         table_cell(t, STYLE_PLAIN, doc_str(a, "project", "?"));
         table_cell(t, STYLE_PLAIN, doc_str(a, "scope", "*"));
         table_cell(t, STYLE_PLAIN, doc_str(a, "raw_file_id_filter", ""));
@@ -363,16 +370,16 @@ static int print_resolved(struct cli *c, const struct settings_book *b, const st
     return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
 }
 
-static int resolve_json(struct cli *c, const struct settings_book *b, const struct resolved *r,
-                        struct err *err)
+static int resolve_json(struct cli *c, const struct resolved *r, struct err *err)
 {
+    char id[SETTINGS_ID_MAX];
     AUTO(json_decref) json_t *runs = json_array();
     AUTO(json_decref) json_t *all = json_array();
     for (size_t i = 0; i < r->n; i++) {
-        json_array_append_new(runs, json_text(doc_str(r->out[i], "_id", "")));
+        json_array_append_new(runs, json_text(settings_id(r->out[i], id)));
     }
-    for (size_t i = 0; i < b->assignments.n; i++) {
-        json_array_append_new(all, assignment_json(r, b->assignments.items[i]));
+    for (size_t i = 0; i < r->b->assignments.n; i++) {
+        json_array_append_new(all, verdict_json(r, r->b->assignments.items[i]));
     }
     return json_print(json_pack("{s:o, s:o, s:o}", "project", json_text(r->f.project), "runs",
                                 TAKE(runs), "assignments", TAKE(all)),
@@ -382,23 +389,19 @@ static int resolve_json(struct cli *c, const struct settings_book *b, const stru
 static enum cli_exit cmd_settings_resolve(struct cli *c, const struct args *a, struct err *err)
 {
     char vendor[16];
-    struct resolved r = {.n = 0};
-    struct settings_book b = {0};
+    AUTO(settings_book_clear) struct settings_book b = {0};
+    struct resolved r = {.b = &b};
     AUTO(bson_destroy) bson_t *raw = NULL;
-    if (find_raw_file(&c->ops, a->words[0], &raw, err) != 0) {
-        return cli_exit_of(err);
-    }
-    if (instrument_vendor(&c->ops, doc_str(raw, "instrument_id", ""), vendor, err) != 0 ||
+    if (find_raw_file(&c->ops, a->words[0], &raw, err) != 0 ||
+        instrument_vendor(&c->ops, doc_str(raw, "instrument_id", ""), vendor, err) != 0 ||
         settings_book_load(&b, c->ops.db, err) != 0) {
-        settings_book_clear(&b);
         return cli_exit_of(err);
     }
     r.n = resolve_raw_file(&b, raw, vendor, &r.f, r.out);
-    int rc = c->json ? resolve_json(c, &b, &r, err) : print_resolved(c, &b, &r, err);
+    int rc = c->json ? resolve_json(c, &r, err) : print_resolved(c, &r, err);
     if (rc == 0 && r.n == 0 && !c->quiet) {
         fputs("no settings apply to it; to assign some: trawl settings assign\n", stderr);
     }
-    settings_book_clear(&b);
     return rc == 0 ? CLI_OK : cli_exit_of(err);
 }
 

@@ -13,6 +13,7 @@
 #include "common/base/human.h"
 #include "common/base/path.h"
 #include "common/base/shell.h"
+#include "common/db/named.h"
 #include "common/quant/settings.h"
 #include "common/quant/settings_files.h"
 #include "ops/act.h"
@@ -263,9 +264,8 @@ static int insert_version(struct cli *c, const struct args *a, int64_t version,
         char id[SETTINGS_ID_MAX];
         bool won = false;
         snprintf(id, sizeof id, "%s-v%" PRId64, name, version);
-        AUTO(bson_destroy)
-        bson_t *doc =
-            BCON_NEW("_id", BCON_UTF8(id), "name", BCON_UTF8(name), "version", BCON_INT64(version));
+        AUTO(bson_destroy) bson_t *doc = named_new(id);
+        BCON_APPEND(doc, "name", BCON_UTF8(name), "version", BCON_INT64(version));
         bson_concat(doc, fields);
         const struct act act = {&c->ops, "settings new", id, NULL};
         if (act_insert(&act, DB_SETTINGS, doc, &won, err) != 0) {
@@ -282,7 +282,7 @@ static int insert_version(struct cli *c, const struct args *a, int64_t version,
 static enum cli_exit cmd_settings_new(struct cli *c, const struct args *a, struct err *err)
 {
     const char *name = a->words[0];
-    char said[SETTINGS_ID_MAX + 16];
+    char said[SETTINGS_ID_MAX + 16], id[SETTINGS_ID_MAX];
     AUTO(bson_destroy) bson_t *doc = bson_new();
     AUTO(bson_destroy) bson_t *made = NULL;
     bson_t none = BSON_INITIALIZER;
@@ -298,7 +298,7 @@ static enum cli_exit cmd_settings_new(struct cli *c, const struct args *a, struc
         insert_version(c, a, doc_i64(last, "version", 0) + 1, doc, &made, err) != 0) {
         return cli_exit_of(err);
     }
-    snprintf(said, sizeof said, "made %s", doc_str(made, "_id", ""));
+    snprintf(said, sizeof said, "made %s", settings_id(made, id));
     return cli_done(c, said, made, err);
 }
 

@@ -12,6 +12,7 @@
 #include "cli/table.h"
 #include "common/base/human.h"
 #include "common/db/doc_json.h"
+#include "common/db/named.h"
 #include "common/raw/original.h"
 #include "ops/facts.h"
 #include "ops/find.h"
@@ -172,9 +173,9 @@ static int print_files(struct cli *c, const bson_t *files, struct err *err)
 
 static bool is_metric(const char *key)
 {
-    static const char *const no_metrics[] = {
-        "_id",         "raw_file",    "type", "settings_name", "settings_version",
-        "output_path", "created_at_", NULL};
+    static const char *const no_metrics[] = {"_id",           "raw_file",         "type",
+                                             "settings_name", "settings_version", "output_path",
+                                             "created_at_",   NAMED_FIELD,        NULL};
     for (size_t i = 0; no_metrics[i] != NULL; i++) {
         if (strcmp(key, no_metrics[i]) == 0) {
             return false;
@@ -265,7 +266,7 @@ static enum cli_exit cmd_show(struct cli *c, const struct args *a, struct err *e
     rc = rc == 0 ? read_all(c, &s, err) : rc;
     if (rc == 0 && c->json) {
         rc = json_print(json_pack("{s:o, s:o, s:o, s:o}", "raw_file", json_of_doc(s.raw), "tasks",
-                                  json_of_docs(s.tasks), "metrics", json_of_docs(s.metrics),
+                                  json_of_docs(s.tasks), "metrics", json_of_all_named(s.metrics),
                                   "results", json_of_docs(s.results)),
                         c->out, err);
     } else if (rc == 0) {

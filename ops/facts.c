@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/db/named.h"
+
 static struct docs *taken_slots(const struct ops *o, struct err *err)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("task", "{", "$ne", BCON_NULL, "}");
@@ -63,7 +65,11 @@ struct docs *facts_metrics_of(const struct ops *o, const char *raw_file, struct 
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("raw_file", BCON_UTF8(raw_file));
     AUTO(bson_destroy)
     bson_t *opts = BCON_NEW("sort", "{", "created_at_", BCON_INT32(-1), "_id", BCON_INT32(-1), "}");
-    return docs_read(o->db, &(struct docs_query){DB_METRICS, filter, opts}, err);
+    struct docs *d = docs_read(o->db, &(struct docs_query){DB_METRICS, filter, opts}, err);
+    if (d != NULL) {
+        named_drop_twins(d);
+    }
+    return d;
 }
 
 struct instrument *facts_instrument(const struct ops *o, const char *id, struct err *err)

@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "common/base/suggest.h"
-#include "common/db/doc_json.h"
-#include "common/quant/settings.h"
+#include "common/db/named.h"
 #include "ops/facts.h"
 
 struct docs *settings_versions(const struct ops *o, const char *name, struct err *err)
@@ -17,7 +16,12 @@ struct docs *settings_versions(const struct ops *o, const char *name, struct err
     if (*name != '\0') {
         BSON_APPEND_UTF8(filter, "name", name);
     }
-    return docs_read_by(o->db, &(struct docs_query){DB_SETTINGS, filter, opts}, settings_add, err);
+    struct docs *d =
+        docs_read_by(o->db, &(struct docs_query){DB_SETTINGS, filter, opts}, settings_add, err);
+    if (d != NULL) {
+        named_drop_twins(d);
+    }
+    return d;
 }
 
 /* "<name>-v<n>" -> name and n; n = 0: any. */

@@ -3,6 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/db/named.h"
 #include "common/task/kinds.h"
 #include "common/task/pool.h"
 #include "scheduler/scheduler.h"
@@ -37,19 +38,19 @@ static int seed_settings(struct scheduler *s, struct err *err)
     if (!s->cfg->quant.seed || db_count(s->db, DB_SETTINGS, &all, &n, err) != 0 || n > 0) {
         return err->kind != ERR_NONE ? -1 : 0;
     }
-    AUTO(bson_destroy)
-    bson_t *settings = BCON_NEW(
-        "_id", BCON_UTF8("msqc-v1"), "name", BCON_UTF8("msqc"), "version", BCON_INT64(1),
-        "description", BCON_UTF8("quality control of every raw file"), "software_type",
-        BCON_UTF8("msqc"), "software", BCON_UTF8("trawl-msqc"), "config_params", BCON_UTF8(""),
-        "metrics_type", BCON_UTF8("msqc"), "slurm_cpus_per_task", BCON_INT64(1), "slurm_mem",
-        BCON_UTF8("400M"), "slurm_time", BCON_UTF8("00:10:00"), "num_threads", BCON_INT64(1),
-        "status", BCON_UTF8("active"), "created_at_", BCON_DATE_TIME(wall_ms()));
-    AUTO(bson_destroy)
-    bson_t *assignment =
-        BCON_NEW("_id", BCON_UTF8("_FALLBACK/*/msqc/"), "project", BCON_UTF8(PROJECT_FALLBACK),
-                 "settings", BCON_UTF8("msqc-v1"), "scope", BCON_UTF8("*"), "excluded", "[", "]",
-                 "raw_file_id_filter", BCON_UTF8(""), "created_at_", BCON_DATE_TIME(wall_ms()));
+    AUTO(bson_destroy) bson_t *settings = named_new("msqc-v1");
+    BCON_APPEND(settings, "name", BCON_UTF8("msqc"), "version", BCON_INT64(1), "description",
+                BCON_UTF8("quality control of every raw file"), "software_type", BCON_UTF8("msqc"),
+                "software", BCON_UTF8("trawl-msqc"), "config_params", BCON_UTF8(""), "metrics_type",
+                BCON_UTF8("msqc"), "slurm_cpus_per_task", BCON_INT64(1), "slurm_mem",
+                BCON_UTF8("400M"), "slurm_time", BCON_UTF8("00:10:00"), "num_threads",
+                BCON_INT64(1), "status", BCON_UTF8("active"), "created_at_",
+                BCON_DATE_TIME(wall_ms()));
+    AUTO(bson_destroy) bson_t *assignment = named_new("_FALLBACK/*/msqc/");
+    BCON_APPEND(assignment, "project", BCON_UTF8(PROJECT_FALLBACK), "scope", BCON_UTF8("*"),
+                "excluded", "[", "]", "raw_file_id_filter", BCON_UTF8(""), "created_at_",
+                BCON_DATE_TIME(wall_ms()));
+    named_append_ref(assignment, "settings", settings);
     bool made;
     return db_insert(s->db, DB_ASSIGNMENTS, assignment, &made, err) != 0 ||
                    db_insert(s->db, DB_SETTINGS, settings, &made, err) != 0

@@ -121,6 +121,8 @@ int64_t doc_i64(const bson_t *doc, const char *path, int64_t or_else) __attribut
 double doc_f64(const bson_t *doc, const char *path, double or_else) __attribute__((nonnull));
 bool doc_bool(const bson_t *doc, const char *path, bool or_else) __attribute__((nonnull));
 bool doc_has(const bson_t *doc, const char *path) __attribute__((nonnull));
+/* Whether the field is this text. "" is no text: what is missing equals nothing. */
+bool doc_says(const bson_t *doc, const char *path, const char *text) __attribute__((nonnull));
 /* A view of a subdocument or array, valid as long as doc is; false when there is none. */
 bool doc_sub(const bson_t *doc, const char *path, bson_t *view) __attribute__((nonnull));
 #endif

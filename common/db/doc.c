@@ -1,4 +1,6 @@
 /* doc.c - reading fields of a document at dotted paths, with a default instead of an error. */
+#include <string.h>
+
 #include "common/db/db.h"
 
 static bool find(const bson_t *doc, const char *path, bson_iter_t *at)
@@ -41,6 +43,11 @@ bool doc_has(const bson_t *doc, const char *path)
 {
     bson_iter_t at;
     return find(doc, path, &at) && !BSON_ITER_HOLDS_NULL(&at);
+}
+
+bool doc_says(const bson_t *doc, const char *path, const char *text)
+{
+    return *text != '\0' && strcmp(doc_str(doc, path, ""), text) == 0;
 }
 
 bool doc_sub(const bson_t *doc, const char *path, bson_t *view)

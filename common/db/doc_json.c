@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "common/base/path.h"
 #include "common/db/doc_json.h"
+#include "common/db/named.h"
 
 json_t *json_text(const char *s)
 {
@@ -108,15 +109,37 @@ json_t *json_of_array(const bson_t *array)
     return TAKE(out);
 }
 
-json_t *json_of_docs(const struct docs *d)
+static json_t *of_each(const struct docs *d, json_t *(*of)(const bson_t *))
 {
     AUTO(json_decref) json_t *out = json_array();
     for (size_t i = 0; out != NULL && i < d->n; i++) {
-        if (json_array_append_new(out, json_of_doc(d->items[i])) != 0) {
+        if (json_array_append_new(out, of(d->items[i])) != 0) {
             return NULL;
         }
     }
     return TAKE(out);
+}
+
+json_t *json_of_docs(const struct docs *d)
+{
+    return of_each(d, json_of_doc);
+}
+
+json_t *json_of_named(const bson_t *doc)
+{
+    char buf[NAMED_ROOM];
+    AUTO(json_decref) json_t *out = json_of_doc(doc);
+    if (out == NULL || json_object_set_new(out, "_id", json_text(named_name(doc, buf))) != 0) {
+        return NULL;
+    }
+    json_object_del(out, NAMED_FIELD);
+    json_object_del(out, NAMED_MIGRATING);
+    return TAKE(out);
+}
+
+json_t *json_of_all_named(const struct docs *d)
+{
+    return of_each(d, json_of_named);
 }
 
 int json_print(json_t *root, FILE *out, struct err *err)

@@ -17,6 +17,9 @@ AUTO_DEFINE(json_t, json_decref);
  * short. */
 json_t *json_of_doc(const bson_t *doc) OWNED __attribute__((nonnull));
 json_t *json_of_array(const bson_t *array) OWNED __attribute__((nonnull));
+/* The same of a document with a name (named.h): "_id" is the name, as if it were the `_id`. */
+json_t *json_of_named(const bson_t *doc) OWNED __attribute__((nonnull));
+json_t *json_of_all_named(const struct docs *d) OWNED __attribute__((nonnull));
 json_t *json_of_docs(const struct docs *d) OWNED __attribute__((nonnull));
 /* A string, or null for NULL and "". */
 json_t *json_text(const char *s) OWNED;

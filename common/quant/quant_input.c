@@ -16,7 +16,7 @@ static char *output_folder(const bson_t *rf, const bson_t *settings)
     bool fallback = strcmp(project, PROJECT_FALLBACK) == 0;
     char *path = NULL;
     return asprintf(&path, "%s/%s%sout_%s/%s", project, fallback ? month : "", fallback ? "/" : "",
-                    doc_str(rf, "_id", ""), doc_str(settings, "software_type", "")) < 0
+                    doc_str(rf, "_id", ""), settings_type(settings)) < 0
                ? NULL
                : path;
 }

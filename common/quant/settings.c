@@ -19,7 +19,7 @@
 #include "common/base/own.h"
 #include "common/base/path.h"
 #include "common/base/shell.h"
-#include "common/db/docs.h"
+#include "common/db/named.h"
 
 #define FILE_NAME_MAX 128
 #define WORD_MAX      200
@@ -358,25 +358,30 @@ const char *settings_id(const bson_t *doc, char buf[static SETTINGS_ID_MAX])
     return buf;
 }
 
+const char *settings_type(const bson_t *doc)
+{
+    const char *type = doc_str(doc, "software_type", "");
+    return *type != '\0' ? type : "alphadia";
+}
+
 const char *settings_metrics_type(const struct settings *s)
 {
     return s->metrics_type[0] != '\0' ? s->metrics_type : s->software_type;
 }
 
-static bool is_text(const bson_t *doc, const char *field)
-{
-    bson_iter_t at;
-    return !bson_iter_init_find(&at, doc, field) || BSON_ITER_HOLDS_UTF8(&at);
-}
-
 int settings_add(void *docs, const bson_t *doc, struct err *err)
 {
-    if (is_text(doc, "_id") && is_text(doc, "settings")) {
-        return docs_add(docs, doc, err);
+    char name[NAMED_ROOM];
+    if (named_name(doc, name)[0] == '\0') {
+        return ERR(err, ERR_INVALID, 0,
+                   "the settings '%.60s' have an _id that is neither a text nor an ObjectId: no "
+                   "assignment can refer to them; insert them again with an ObjectId",
+                   doc_str(doc, "name", ""));
     }
-    return ERR(
-        err, ERR_INVALID, 0,
-        "settings or an assignment '%.60s%.60s' have an id that is no text: AlphaKraken made "
-        "them, and Trawl cannot tell which apply; convert this database first",
-        doc_str(doc, "name", ""), doc_str(doc, "project", ""));
+    if (doc_str(doc, "name", "")[0] == '\0') {
+        return ERR(err, ERR_INVALID, 0,
+                   "the settings with the _id %.60s have no name: delete them, or give them one",
+                   named_name(doc, name));
+    }
+    return docs_add(docs, doc, err);
 }

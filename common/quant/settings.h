@@ -69,6 +69,9 @@ int settings_check_new(const struct settings *s, struct err *err)
 /* "<name>-v<version>" of a document. */
 const char *settings_id(const bson_t *doc, char buf[static SETTINGS_ID_MAX])
     __attribute__((nonnull));
+/* software_type of a document; "alphadia" when it has none, as AlphaKraken reads its oldest ones.
+ */
+const char *settings_type(const bson_t *doc) __attribute__((nonnull, returns_nonnull));
 /* Which metrics its results give: metrics_type, or the software's own. */
 const char *settings_metrics_type(const struct settings *s) __attribute__((nonnull));
 
@@ -89,7 +92,7 @@ int metric_how_parse(const char *word, enum metric_how *out) __attribute__((nonn
 
 /* "62G" in MiB (without a unit: MiB, as sbatch reads it); -1 for anything else. */
 int64_t settings_mib(const char *mem) __attribute__((nonnull));
-/* Keep a document of settings or of project_settings: docs_add for ids that are texts. INVALID for
- * one that AlphaKraken made (an ObjectId): which settings apply to what would not be known. */
+/* Keep a document of settings: docs_add for what has a name, and an `_id` that assignments can
+ * refer to. INVALID for another one: which settings apply to what would not be known. */
 db_doc_fn settings_add;
 #endif

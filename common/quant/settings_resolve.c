@@ -7,10 +7,11 @@
  */
 #include "common/quant/settings_resolve.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/quant/settings.h"
+#include "common/db/named.h"
 
 static int add_project(void *ctx, const bson_t *doc, struct err *err)
 {
@@ -37,13 +38,14 @@ int settings_book_load_projects(struct settings_book *b, struct db *db, struct e
 int settings_book_load(struct settings_book *b, struct db *db, struct err *err)
 {
     bson_t all = BSON_INITIALIZER;
-    return settings_book_load_projects(b, db, err) != 0 ||
-                   db_each(db, DB_SETTINGS, &all, NULL, settings_add, &b->settings, err) != 0 ||
-                   db_each(db, DB_ASSIGNMENTS, &all, NULL, settings_add, &b->assignments, err) !=
-                       0 ||
-                   db_each(db, DB_PROJECTS, &all, NULL, add_project, b, err) != 0
-               ? -1
-               : 0;
+    if (settings_book_load_projects(b, db, err) != 0 ||
+        db_each(db, DB_SETTINGS, &all, NULL, settings_add, &b->settings, err) != 0 ||
+        db_each(db, DB_ASSIGNMENTS, &all, NULL, docs_add, &b->assignments, err) != 0) {
+        return -1;
+    }
+    named_drop_twins(&b->settings);
+    named_drop_twins(&b->assignments);
+    return 0;
 }
 
 void settings_book_clear(struct settings_book *b)
@@ -55,6 +57,33 @@ void settings_book_clear(struct settings_book *b)
     }
     free(b->projects);
     *b = (struct settings_book){0};
+}
+
+const bson_t *settings_of(const struct settings_book *b, const bson_t *assignment)
+{
+    for (size_t i = 0; i < b->settings.n; i++) {
+        if (named_is_meant(b->settings.items[i], assignment, "settings")) {
+            return b->settings.items[i];
+        }
+    }
+    return NULL;
+}
+
+const char *settings_of_name(const struct settings_book *b, const bson_t *assignment,
+                             char buf[static SETTINGS_ID_MAX])
+{
+    char id[NAMED_ROOM] = "";
+    bson_iter_t at;
+    const bson_t *settings = settings_of(b, assignment);
+    if (settings != NULL) {
+        return settings_id(settings, buf);
+    }
+    if (bson_iter_init_find(&at, assignment, "settings") && BSON_ITER_HOLDS_OID(&at)) {
+        bson_oid_to_string(bson_iter_oid(&at), id);
+    }
+    snprintf(buf, SETTINGS_ID_MAX, "%.60s (missing)",
+             id[0] != '\0' ? id : doc_str(assignment, "settings", "?"));
+    return buf;
 }
 
 static bool is_excluded(const bson_t *assignment, const char *instrument)
@@ -79,7 +108,7 @@ enum resolve_fit resolve_fit(const bson_t *a, const struct resolve_for *f, int64
                     : strcmp(scope, f->vendor) == 0   ? 1
                     : strcmp(scope, "*") == 0         ? 0
                                                       : -1;
-    if (strcmp(doc_str(a, "project", ""), f->project) != 0) {
+    if (!doc_says(a, "project", f->project)) {
         return RESOLVE_OTHER_PROJECT;
     }
     if (level < 0) {
@@ -107,14 +136,13 @@ size_t resolve(const struct settings_book *b, const struct resolve_for *f,
     size_t n = 0;
     for (size_t i = 0; i < b->assignments.n; i++) {
         const bson_t *a = b->assignments.items[i];
-        struct best now = {.settings = docs_by_id(&b->settings, doc_str(a, "settings", "")),
-                           .created = doc_i64(a, "created_at_", 0)};
+        struct best now = {.settings = settings_of(b, a), .created = doc_i64(a, "created_at_", 0)};
         if (now.settings == NULL || resolve_fit(a, f, &now.score) != RESOLVE_FITS) {
             continue;
         }
-        const char *type = doc_str(now.settings, "software_type", "");
+        const char *type = settings_type(now.settings);
         size_t k = 0;
-        while (k < n && strcmp(doc_str(best[k].settings, "software_type", ""), type) != 0) {
+        while (k < n && strcmp(settings_type(best[k].settings), type) != 0) {
             k++;
         }
         if (k == RESOLVE_MAX) {
@@ -136,8 +164,9 @@ size_t resolve(const struct settings_book *b, const struct resolve_for *f,
 size_t resolve_raw_file(const struct settings_book *b, const bson_t *raw_file, const char *vendor,
                         struct resolve_for *f, const bson_t *out[RESOLVE_MAX])
 {
+    const char *project = doc_str(raw_file, "project_id", "");
     *f = (struct resolve_for){
-        .project = doc_str(raw_file, "project_id", PROJECT_FALLBACK),
+        .project = *project != '\0' ? project : PROJECT_FALLBACK,
         .instrument = doc_str(raw_file, "instrument_id", ""),
         .vendor = vendor,
         .raw_file = doc_str(raw_file, "_id", ""),

@@ -13,6 +13,7 @@
 
 #include "common/base/err.h"
 #include "common/db/docs.h"
+#include "common/quant/settings.h"
 
 #define RESOLVE_MAX 16 /* software types that one raw file is quantified with */
 
@@ -22,13 +23,23 @@ struct settings_book { /* zeroed is empty */
     char **projects; /* NULL-terminated */
     size_t n_projects;
 };
-/* INVALID: settings or assignments have ids that are no texts (settings_add). */
+/* INVALID: settings_add refuses some. */
 int settings_book_load(struct settings_book *b, struct db *db, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 /* Only the projects: a new file's is found by its name. */
 int settings_book_load_projects(struct settings_book *b, struct db *db, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 void settings_book_clear(struct settings_book *b) __attribute__((nonnull));
+static inline void auto_settings_book_clear(struct settings_book *b)
+{
+    settings_book_clear(b);
+}
+/* The settings that an assignment refers to, borrowed; NULL when they are not there. */
+const bson_t *settings_of(const struct settings_book *b, const bson_t *assignment)
+    __attribute__((nonnull));
+/* "<name>-v<version>" of them; "<what it refers to> (missing)". */
+const char *settings_of_name(const struct settings_book *b, const bson_t *assignment,
+                             char buf[static SETTINGS_ID_MAX]) __attribute__((nonnull));
 
 #define PROJECT_FALLBACK                                                                           \
     "_FALLBACK" /* of files without a project, and of projects without settings */

@@ -202,7 +202,7 @@ class Checker:
             time.sleep(0.1)
 
     def check_results(self) -> None:
-        metrics = {m["_id"]: m for m in self.db.find("metrics")}
+        metrics = {m.get("trawl_id", m["_id"]): m for m in self.db.find("metrics")}
         for name, task in self.tasks.items():
             if task["kind"] == "quant" and task["state"] == "done":
                 key = task["result"]["metrics_id"]

@@ -33,7 +33,7 @@ def own_site(name, **settings):
     site.install_software(SOFTWARE.format(dir=site.slurm, soft=site.software))
     site.instrument("gen1", "generic")
     site.start()
-    wait_until(lambda: site.db.one("settings", "msqc-v1"), 10, "the first settings are made")
+    wait_until(lambda: site.db.named("settings", "msqc-v1"), 10, "the first settings are made")
     return site
 
 

@@ -1,6 +1,7 @@
 """Settings, projects and reruns: versions that never change, who is quantified with what, and running it again."""
 
 from harness import *
+from mongo import ObjectId
 
 OK, NO, USAGE, MISSING, AWAY, REFUSED = range(6)
 
@@ -22,7 +23,7 @@ def put(site, name, text):
 def started(site):
     site.instrument("gen1", "generic")
     site.start()
-    wait_until(lambda: site.db.one("settings", "msqc-v1"), 10, "the first settings are made")
+    wait_until(lambda: site.db.named("settings", "msqc-v1"), 10, "the first settings are made")
 
 
 # What the job of the custom settings runs: its arguments one a line, and a table with the size of the library.
@@ -191,15 +192,48 @@ def a_rerun_is_a_new_run_behind_all_new_files_and_keeps_what_was():
 
 
 @test
-def settings_whose_ids_are_no_texts_are_refused_and_the_leader_says_why_it_does_not_plan():
+def settings_of_both_kinds_apply_and_each_file_gets_its_own():
+    """AlphaKraken's have an ObjectId of chance, those of earlier versions of Trawl their name: no two are mistaken for each other."""
+    with Site("kinds") as site:
+        started(site)
+        theirs, gone, fields = ObjectId("65f000000000000000000001"), ObjectId("65f0000000000000000000ff"), site.db.named("settings", "msqc-v1")
+        for key, name in ((theirs, "theirs"), (ObjectId("65f000000000000000000002"), "other"), ("ours-v1", "ours")):
+            fields.pop("trawl_id", None)
+            site.db.insert("settings", {**fields, "_id": key, "name": name})
+        for n, (project, settings) in enumerate((("PRJ1", theirs), ("PRJ2", "ours-v1"), ("PRJ3", gone))):
+            code(site, OK, "project", "new", project)
+            site.db.insert("project_settings", {"_id": ObjectId(f"65f10000000000000000000{n}"), "project": project, "settings": settings,
+                                                "scope": "*", "excluded": [], "raw_file_id_filter": "", "created_at_": fields["created_at_"]})
+        for project, settings in (("PRJ1", "theirs-v1"), ("PRJ2", "ours-v1"), ("PRJ3", "msqc-v1")):
+            name = site.acquire("generic", "gen1", prefix=f"x_{project}")[0]["name"]
+            site.wait_status(name, "done", 60)
+            equal(site.raw(name)["tasks"], [f"{name}/copy", f"{name}/quant/{settings}"], f"what quantifies {project}")
+            equal(site.ask("settings", "resolve", name)["runs"], [settings], f"resolve {project}")
+        verdicts = [(a["settings"], a["verdict"]) for a in site.ask("settings", "resolve", name)["assignments"] if a["project"] == "PRJ3"]
+        equal(verdicts, [(f"{gone} (missing)", "other project")], "a reference to nothing is said")
+        code(site, OK, "project", "ls", says=f"{gone} (missing)")
+        code(site, OK, "settings", "ls", says="assignments of settings that are not there: 1")
+        equal(sorted(s["_id"] for s in site.ask("settings", "ls")), ["msqc-v1", "other-v1", "ours-v1", "theirs-v1"], "all are listed")
+        equal(len(site.ask("settings", "show", "theirs")["assignments"]), 1, "what is assigned to theirs")
+        code(site, OK, "settings", "archive", "theirs-v1", says="what it is assigned to (1)")
+        code(site, OK, "settings", "unassign", "theirs", "PRJ1")
+        code(site, OK, "settings", "unassign", "ours", "PRJ2")
+        code(site, OK, "settings", "assign", "other", "PRJ1")
+        code(site, REFUSED, "settings", "assign", "msqc", "PRJ1", says="other-v1 quantifies this already")
+        equal(site.db.named("project_settings", "PRJ1/*/msqc/")["settings"], "65f000000000000000000002", "an assignment refers by ObjectId")
+        site.expect_nothing_left()
+
+
+@test
+def settings_that_no_assignment_can_refer_to_are_refused_and_the_leader_says_why_it_does_not_plan():
     with Site("foreign") as site:
         started(site)
         site.db.insert("settings", {"_id": 5, "name": "theirs", "version": 1, "software_type": "msqc", "status": "active"})
         name = site.acquire("generic", "gen1")[0]["name"]
         trouble = wait_until(lambda: site.db.one("leases", "scheduler").get("trouble"), 20, "the leader notes its trouble")
-        holds("AlphaKraken made them" in trouble["why"], trouble["why"])
+        holds("neither a text nor an ObjectId" in trouble["why"], trouble["why"])
         code(site, 1, "status", says="cannot quantify for")
-        holds("AlphaKraken made them" in site.trawl("settings", "ls").err, "settings ls refuses them")
+        holds("neither a text nor an ObjectId" in site.trawl("settings", "ls").err, "settings ls refuses them")
         site.wait_status(name, "queued_for_quanting", 40)
         equal(site.db.find("tasks", {"kind": "quant"}), [], "nothing was quantified with settings of others")
         code(site, OK, "why", name, says="failed to plan for")

@@ -21,6 +21,10 @@ class Int32(int):
     """What was read as 32 bits is written as such; a plain int is 64."""
 
 
+class ObjectId(str):
+    """24 hexadecimal digits that are written as the 12 bytes that they were."""
+
+
 def encode(doc) -> bytes:
     body = b"".join(encode_field(str(key), value) for key, value in doc.items())
     return struct.pack("<i", len(body) + 5) + body + b"\0"
@@ -36,6 +40,8 @@ def encode_field(key: str, value) -> bytes:
         return b"\x12" + name + struct.pack("<q", value)
     if isinstance(value, float):
         return b"\x01" + name + struct.pack("<d", value)
+    if isinstance(value, ObjectId):
+        return b"\x07" + name + bytes.fromhex(value)
     if isinstance(value, str):
         text = value.encode()
         return b"\x02" + name + struct.pack("<i", len(text) + 1) + text + b"\0"
@@ -71,7 +77,7 @@ def decode_value(kind: int, data: bytes, at: int):
         doc, at = decode(data, at)
         return (doc if kind == 0x03 else list(doc.values())), at
     if kind == 0x07:
-        return data[at : at + 12].hex(), at + 12
+        return ObjectId(data[at : at + 12].hex()), at + 12
     if kind == 0x08:
         return data[at] == 1, at + 1
     if kind == 0x09:
@@ -117,6 +123,11 @@ class Mongo:
 
     def one(self, collection: str, key) -> dict:
         found = self.find(collection, {"_id": key})
+        return found[0] if found else None
+
+    def named(self, collection: str, name: str) -> dict:
+        """The one that Trawl has named so (common/db/named.h)."""
+        found = self.find(collection, {"trawl_id": name})
         return found[0] if found else None
 
     def count(self, collection: str, query: dict = None) -> int:

@@ -170,10 +170,11 @@ int db_upsert(struct db *db, const char *coll, const bson_t *filter, const bson_
               bool *won, struct err *err)
 {
     (void)db;
+    (void)filter;
     (void)err;
     assert_string_equal(coll, DB_METRICS);
     *won = true;
-    snprintf(world.metrics_id, sizeof world.metrics_id, "%s", doc_str(filter, "_id", ""));
+    snprintf(world.metrics_id, sizeof world.metrics_id, "%s", doc_str(update, "$set.trawl_id", ""));
     bson_destroy(world.metrics);
     world.metrics = bson_copy(update);
     return 0;

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "common/db/named.h"
 #include "common/raw/original.h"
 #include "common/raw/raw_file.h"
 #include "workers/index/contribution.h"
@@ -50,7 +51,8 @@ static bool is_newer(const bson_t *a, const bson_t *b)
     if (at_a != at_b) {
         return at_a > at_b;
     }
-    return strcmp(doc_str(a, "_id", ""), doc_str(b, "_id", "")) > 0;
+    char x[NAMED_ROOM], y[NAMED_ROOM];
+    return strcmp(named_name(a, x), named_name(b, y)) > 0;
 }
 
 static const char *type_of(const bson_t *metrics)
@@ -62,7 +64,8 @@ static const char *type_of(const bson_t *metrics)
 static bool belongs(const bson_t *metrics, const char *task)
 {
     size_t len = strlen(task);
-    const char *id = doc_str(metrics, "_id", "");
+    char buf[NAMED_ROOM];
+    const char *id = named_name(metrics, buf);
     return len == 0 || (strncmp(id, task, len) == 0 && id[len] == '#');
 }
 
@@ -84,7 +87,8 @@ static int by_type_then_id(const void *a, const void *b)
     const bson_t *x = *(bson_t *const *)a;
     const bson_t *y = *(bson_t *const *)b;
     int order = strcmp(type_of(x), type_of(y));
-    return order != 0 ? order : strcmp(doc_str(x, "_id", ""), doc_str(y, "_id", ""));
+    char name_x[NAMED_ROOM], name_y[NAMED_ROOM];
+    return order != 0 ? order : strcmp(named_name(x, name_x), named_name(y, name_y));
 }
 
 /* A field's name may hold no dot and begin with no dollar: dots become ':' as in metric names. */
@@ -100,6 +104,17 @@ static void safe_key(const char *name, char key[static 64])
     }
 }
 
+/* The index knows metrics by their name, whatever `_id` they have. */
+static void append_named(bson_t *types, const char *key, const bson_t *metrics)
+{
+    bson_t one;
+    char buf[NAMED_ROOM];
+    BSON_APPEND_DOCUMENT_BEGIN(types, key, &one);
+    BSON_APPEND_UTF8(&one, "_id", named_name(metrics, buf));
+    bson_copy_to_excluding_noinit(metrics, &one, "_id", NAMED_FIELD, NULL);
+    bson_append_document_end(types, &one);
+}
+
 static void append_newest(bson_t *out, bson_t **sorted, const struct docs *all, const char *task)
 {
     bson_t types;
@@ -108,7 +123,7 @@ static void append_newest(bson_t *out, bson_t **sorted, const struct docs *all, 
         if (belongs(sorted[i], task) && is_newest(all, sorted[i], task)) {
             char key[64];
             safe_key(type_of(sorted[i]), key);
-            BSON_APPEND_DOCUMENT(&types, key, sorted[i]);
+            append_named(&types, key, sorted[i]);
         }
     }
     bson_append_document_end(out, &types);
@@ -120,13 +135,11 @@ static void append_older(bson_t *out, bson_t **sorted, const struct docs *all, c
     uint32_t n = 0;
     BSON_APPEND_ARRAY_BEGIN(out, "metrics_older", &older);
     for (size_t i = 0; i < all->n; i++) {
-        bson_iter_t at;
-        if (belongs(sorted[i], task) && !is_newest(all, sorted[i], task) &&
-            bson_iter_init_find(&at, sorted[i], "_id")) {
-            char room[16];
+        if (belongs(sorted[i], task) && !is_newest(all, sorted[i], task)) {
+            char room[16], buf[NAMED_ROOM];
             const char *key;
             bson_uint32_to_string(n++, &key, room, sizeof room);
-            BSON_APPEND_VALUE(&older, key, bson_iter_value(&at));
+            BSON_APPEND_UTF8(&older, key, named_name(sorted[i], buf));
         }
     }
     bson_append_array_end(out, &older);

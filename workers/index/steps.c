@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "common/db/named.h"
 #include "common/raw/raw_file.h"
 #include "workers/index/job.h"
 #include "workers/index/store.h"
@@ -16,7 +17,9 @@ static struct store_source source_of(const struct index_job *j)
 static int load_metrics(struct index_job *j, struct err *err)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("raw_file", BCON_UTF8(j->raw_file));
-    return db_each(j->base.db, DB_METRICS, filter, NULL, docs_add, &j->metrics, err);
+    int rc = db_each(j->base.db, DB_METRICS, filter, NULL, docs_add, &j->metrics, err);
+    named_drop_twins(&j->metrics);
+    return rc;
 }
 
 static int load_tasks(struct index_job *j, struct err *err)

@@ -16,6 +16,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/path.h"
+#include "common/db/named.h"
 #include "workers/quant/table.h"
 
 /* --- the files of a type --- */
@@ -187,6 +188,7 @@ bson_t *metrics_update(const struct quant_job *job)
         return NULL;
     }
     BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set);
+    BSON_APPEND_UTF8(&set, NAMED_FIELD, job->metrics_id != NULL ? job->metrics_id : "");
     BSON_APPEND_UTF8(&set, "raw_file", job->raw_id_text);
     BSON_APPEND_UTF8(&set, "type", settings_metrics_type(s));
     BSON_APPEND_UTF8(&set, "settings_name", s->name);

@@ -46,7 +46,7 @@ struct quant_job {
     /* store */
     char error_code[64]; /* of a job that failed; errors.h */
     bson_t *metrics;
-    char *metrics_id;
+    char *metrics_id; /* name of the metrics document: "<task>#f<fence of the submission>" */
 };
 
 int quant_decode(void *job, const bson_t *task, struct err *err)

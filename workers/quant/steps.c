@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "common/base/path.h"
+#include "common/db/named.h"
 #include "workers/quant/backup_files.h"
 #include "workers/quant/contract.h"
 #include "workers/quant/errors.h"
@@ -195,7 +196,9 @@ static int store_metrics(struct quant_job *job, struct err *err)
         job->metrics_id = NULL;
         return err_no_memory(err);
     }
-    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(job->metrics_id));
+    bson_oid_t id;
+    named_oid(job->metrics_id, &id);
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_OID(&id));
     AUTO(bson_destroy) bson_t *update = metrics_update(job);
     if (filter == NULL || update == NULL) {
         return err_no_memory(err);
