@@ -1,10 +1,12 @@
-"""A TCP proxy whose links can be cut: one listening port a link, all in one thread of the driver.
+"""A TCP proxy whose links can be cut: one listening port a link, all in one thread of its own.
 
     proxy = Proxy()
     port = proxy.link("worker1/store", 21002)
     proxy.cut("worker1/store", "reset")         # every connection ends at once, with RST
     proxy.cut("worker1/store", "silence", 3)    # nothing comes through, nobody is told, for 3 s
     proxy.cut("worker1/store", "refuse", 3)     # new connections end at once, old ones too
+
+A link with faults (store_faults.py) lets them see each message to a store, and answer in its place.
 """
 
 import asyncio
@@ -17,8 +19,8 @@ ABORT = struct.pack("ii", 1, 0)  # SO_LINGER: close() sends RST
 
 
 class Link:
-    def __init__(self, port: int):
-        self.to = port
+    def __init__(self, name: str, port: int, faults=None):
+        self.name, self.to, self.faults = name, port, faults
         self.writers = set()
         self.open = asyncio.Event()
         self.open.set()
@@ -47,8 +49,11 @@ class Link:
             await self.open.wait()
             far, other = await asyncio.open_connection("127.0.0.1", self.to)
             self.writers.add(other)
-            await asyncio.gather(self.pump(reader, other), self.pump(far, writer))
-        except OSError:
+            if self.faults is not None:
+                await self.faults.serve(self, (reader, writer), (far, other))
+            else:
+                await asyncio.gather(self.pump(reader, other), self.pump(far, writer))
+        except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
             for each in (writer, other):
@@ -67,9 +72,9 @@ class Proxy:
     def run(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)
 
-    def link(self, name: str, port: int) -> int:
+    def link(self, name: str, port: int, faults=None) -> int:
         async def listen():
-            self.links[name] = Link(port)
+            self.links[name] = Link(name, port, faults)
             server = await asyncio.start_server(self.links[name].serve, "127.0.0.1", 0, backlog=200)
             return server.sockets[0].getsockname()[1]
 
