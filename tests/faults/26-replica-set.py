@@ -208,7 +208,7 @@ def a_database_that_is_dead_in_any_way_costs_little_and_is_said_once():
                   flush=True)
             for process, (cpu, lines) in zip(processes, used):
                 holds(process.alive(), f"{process.name} lives with {way}")
-                holds(cpu < 0.1 * span, f"{process.name} uses {cpu:.2f} s of CPU in {span} s with {way}")
+                holds(cpu < 0.05 * span, f"{process.name} uses {cpu:.2f} s of CPU in {span} s with {way}")
                 holds(lines <= 2 * span, f"{process.name} logs {lines} lines in {span} s with {way}")
         site.faults.clear()
         PROXY.heal()
