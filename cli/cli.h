@@ -43,7 +43,7 @@ struct cli_option {
     const char *value; /* the name of its value in help; NULL for a switch */
     const char *help;
 };
-enum cli_need { NEED_NOTHING, NEED_CONFIG, NEED_DB };
+enum cli_need { NEED_NOTHING, NEED_CONFIG, NEED_ANY_DB, NEED_DB /* of Trawl's own */ };
 struct command {
     const char *name; /* one word or two */
     const char *args; /* "<file>", "[location]"; "" for none */

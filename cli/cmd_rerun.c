@@ -16,6 +16,7 @@
 #include "common/quant/quant_input.h"
 #include "common/quant/settings.h"
 #include "common/raw/raw_file.h"
+#include "common/raw/retire.h"
 #include "common/task/task.h"
 #include "ops/act.h"
 #include "ops/find.h"
@@ -131,8 +132,8 @@ static enum cli_exit rerun_file(struct rerun *r, const char *name, struct err *e
     if (find_raw_file(&r->c->ops, name, &raw, err) != 0) {
         return cli_exit_of(err);
     }
-    /* Without files it is being acquired and copied again. */
-    if (strcmp(doc_str(raw, "backup_status", ""), "copying_done") != 0 || !doc_has(raw, "files")) {
+    /* Without its folder it is being acquired and copied again. */
+    if (!retire_backup_is_complete(raw) || !doc_has(raw, "backup_base_path")) {
         return cli_fail(err, CLI_REFUSED,
                         "%s has no backup yet; it will be quantified after its copy",
                         doc_str(raw, "_id", ""));

@@ -23,6 +23,7 @@
 #include "common/db/doc_json.h"
 #include "common/mount/mount_probe.h"
 #include "common/raw/original.h"
+#include "common/raw/retire.h"
 #include "common/task/audit.h"
 #include "ops/find.h"
 #include "ops/verify_note.h"
@@ -97,7 +98,8 @@ static int choose_many(struct cli *c, const struct args *a, struct queue *q, str
     if (since != NULL && text_since(since, wall_ms(), &since_ms, err) != 0) {
         return -1;
     }
-    AUTO(bson_destroy) bson_t *filter = BCON_NEW("backup_status", "copying_done");
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    retire_append_complete(filter);
     if (instrument != NULL) {
         BSON_APPEND_UTF8(filter, "instrument_id", instrument);
     }

@@ -11,6 +11,7 @@
 #include "cli/help.h"
 #include "common/base/human.h"
 #include "common/base/log.h"
+#include "common/raw/database_owner.h"
 #include "common/version.h"
 
 static bool wants_colours(const struct args *a)
@@ -70,7 +71,7 @@ static enum cli_exit connect(struct cli *c, const struct command *cmd, struct er
     if (cmd->need >= NEED_CONFIG) {
         c->ops.cfg = c->cfg = config_load(c->config_dir, err);
     }
-    if (cmd->need >= NEED_DB && c->ops.cfg != NULL) {
+    if (cmd->need >= NEED_ANY_DB && c->ops.cfg != NULL) {
         c->ops.db = db_new(c->ops.cfg, "trawl", err);
     }
     if (err->kind == ERR_NONE && cmd->destructive && !config_env_is_chosen(c->ops.cfg)) {
@@ -80,6 +81,18 @@ static enum cli_exit connect(struct cli *c, const struct command *cmd, struct er
                         cmd->name);
     }
     return err->kind == ERR_NONE ? CLI_OK : CLI_USAGE;
+}
+
+/* A server that is away is the command's to report. */
+static enum cli_exit check_database(struct cli *c, struct err *err)
+{
+    struct err why = {0};
+    if (database_is_ours(c->ops.db, c->ops.cfg->mongo.database, &why) != 0 &&
+        why.kind == ERR_REFUSED) {
+        *err = why;
+        return CLI_REFUSED;
+    }
+    return CLI_OK;
 }
 
 static enum cli_exit run(struct cli *c, const struct args *a, struct err *err)
@@ -95,6 +108,7 @@ static enum cli_exit run(struct cli *c, const struct args *a, struct err *err)
         return CLI_USAGE;
     }
     enum cli_exit e = connect(c, a->command, err);
+    e = e == CLI_OK && a->command->need == NEED_DB ? check_database(c, err) : e;
     return e != CLI_OK ? e : a->command->run(c, a, err);
 }
 

@@ -4,15 +4,11 @@
 
 #include "common/raw/original.h"
 #include "common/raw/raw_file.h"
+#include "common/raw/retire.h"
 #include "common/task/alert.h"
 #include "common/task/task.h"
 
 #define TRIES 5 /* other processes write to the raw file, too */
-
-static bool is_copied(const bson_t *raw)
-{
-    return strcmp(doc_str(raw, "backup_status", ""), "copying_done") == 0;
-}
 
 static bool same_field(const bson_t *a, const bson_t *b, const char *field)
 {
@@ -54,7 +50,7 @@ static int reload(struct db *db, bson_t **raw, const struct noting *n, bool *sta
     if (db_find_id(db, DB_RAW_FILES, doc_str(n->read, "_id", ""), &now, err) != 0) {
         return -1;
     }
-    *stale = now == NULL || !is_copied(now) || !same_field(now, n->read, "files") ||
+    *stale = now == NULL || !retire_backup_is_complete(now) || !same_field(now, n->read, "files") ||
              !same_field(now, n->read, "file_info") ||
              strcmp(doc_str(now, "instrument_file_status", ""),
                     doc_str(n->read, "instrument_file_status", "")) != 0;
@@ -129,7 +125,7 @@ int verify_backup_is_settled(struct db *db, const bson_t *raw, bool *still, stru
     if (id == NULL) {
         return err_no_memory(err);
     }
-    if (!is_copied(raw)) {
+    if (!retire_backup_is_complete(raw)) {
         return 0;
     }
     if (db_find_id(db, DB_TASKS, id, &task, err) != 0) {

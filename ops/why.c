@@ -42,6 +42,7 @@ const char *why_reason_name(enum why_reason r)
         [WHY_DONE] = "done",
         [WHY_ORIGINAL] = "original_differs",
         [WHY_TASKS_OPEN] = "tasks_open",
+        [WHY_FOREIGN] = "foreign",
     };
     static_assert(sizeof names / sizeof *names == WHY_REASON_COUNT, "a word for every reason");
     return names[r];
@@ -402,14 +403,18 @@ void why_raw_file(const struct why_facts *f, const bson_t *raw, const struct doc
     *out = (struct why){.reason = WHY_PLANNING};
     bool done = s == RAW_DONE || s == RAW_DONE_NOT_QUANTED || s == RAW_IGNORED;
     size_t open = count_tasks(tasks, true);
-    if (raw_status_is_open(s)) {
+    bool ended = done || raw_status_is_error(s);
+    if (!raw_file_is_ours(raw) && !ended && open == 0) {
+        why_set(out, WHY_FOREIGN, "%s: AlphaKraken made it, and Trawl leaves it alone", status);
+        why_set_next(out, "to have Trawl take it over: trawl import alphakraken --dry-run");
+    } else if (raw_status_is_open(s)) {
         why_acquiring(f, raw, out);
     } else if (!original_is_safe(raw)) {
         why_original(f, raw, out);
     } else if (open > 0) {
         why_set(out, WHY_TASKS_OPEN, "%s: %zu task%s open", status, open,
                 open > 1 ? "s are" : " is");
-    } else if (done || raw_status_is_error(s)) {
+    } else if (ended) {
         why_ended_raw_file(raw, tasks, out);
     } else if (!why_no_leader(f, out) &&
                !(s == RAW_QUEUED_FOR_QUANTING && has_trouble(f, "quant", out))) {

@@ -28,6 +28,7 @@ enum why_reason {
     WHY_UNCLAIMED,    /* admitted, and a worker is about to take it */
     WHY_RUNNING,
     WHY_TASKS_OPEN, /* of a raw file: each task has its own reason */
+    WHY_FOREIGN,    /* a raw file of another program that was not imported */
     WHY_CANCELLING, /* somebody asked to stop it */
     WHY_PARKED,     /* a SLURM job */
     WHY_FAILED,

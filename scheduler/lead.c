@@ -7,11 +7,13 @@
  */
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/raw/database_owner.h"
 #include "scheduler/alerts/held.h"
 #include "scheduler/plan/plan.h"
 #include "scheduler/scheduler.h"
 
 #define RETRY_MS   1000 /* after a pass that the database did not answer */
+#define OWNER_MS   1000 /* how often to look whose the database is */
 #define STANDBY_MS 500  /* how soon a standby notices that the leader has stopped */
 
 static int prepare_database(struct scheduler *s, struct err *err)
@@ -44,12 +46,48 @@ static void renew_lease(struct scheduler *s)
     }
 }
 
+/* Give the lease back, so that an import can take it at once. */
+static void step_aside(struct scheduler *s)
+{
+    lease_release(s->lease);
+    if (atomic_exchange(&s->leading, false)) {
+        log_info("standing_by", KV("scheduler", s->id), KV("epoch", lease_epoch(s->lease)));
+        instruments_nudge(s->instruments);
+    }
+    s->dispatch.cache_valid = false;
+}
+
+/* Nobody leads in a database that is not ours, or whose import has not ended. */
+static int need_own_database(struct scheduler *s, struct err *err)
+{
+    struct err why = {0};
+    if (mono_ms() < s->owner_at_ms) {
+        return s->owns ? 0 : ERR(err, ERR_CANCELLED, 0, "the database is not Trawl's");
+    }
+    int rc = database_is_ours(s->db, s->cfg->mongo.database, &why);
+    s->owner_at_ms = mono_ms() + OWNER_MS;
+    if (rc != 0 && why.kind != ERR_REFUSED && s->owns) {
+        return 0; /* it does not answer: the lease decides */
+    }
+    s->owns = rc == 0;
+    if (!s->owns) {
+        s->renew_at_ms = s->owner_at_ms;
+        log_err_rarely("database", &why);
+        step_aside(s);
+        *err = why;
+    }
+    return s->owns ? 0 : -1;
+}
+
 /* model: lead. Renews the lease in the middle of long passes, too; -1 as soon as another scheduler
  * leads, or this one stops and gives way. */
 static int keep_lease(struct scheduler *s, struct err *err)
 {
     if (wake_is_stopping(&s->wake)) {
         return ERR(err, ERR_CANCELLED, 0, "this scheduler stops");
+    }
+    if (need_own_database(s, err) != 0) {
+        return -1;
     }
     if (mono_ms() >= s->renew_at_ms) {
         renew_lease(s);

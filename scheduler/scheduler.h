@@ -43,6 +43,8 @@ struct scheduler {
     /* brain thread only */
     int64_t epoch;           /* of the lease under which everything here was read */
     int64_t renew_at_ms;     /* monotonic: when the lease is renewed */
+    bool owns;               /* the database is Trawl's */
+    int64_t owner_at_ms;     /* monotonic: when to look whose it is again */
     int failed_passes;       /* in a row */
     struct err plan_trouble; /* why nothing can be quantified; ERR_NONE: it can */
     bool prepared;           /* pools and default settings are there */

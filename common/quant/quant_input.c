@@ -21,11 +21,20 @@ static char *output_folder(const bson_t *rf, const bson_t *settings)
                : path;
 }
 
+/* The folder that the copy was made in: AlphaKraken's month may be that of another time zone. */
+static const char *backup_month(const bson_t *rf, char month[static 8])
+{
+    const char *last = path_base(doc_str(rf, "backup_base_path", ""));
+    return strlen(last) == strlen("YYYY_MM") && last[4] == '_'
+               ? last
+               : path_month(doc_i64(rf, "created_at", 0), month);
+}
+
 bson_t *quant_input(const struct quant_ask *a)
 {
     const bson_t *rf = a->raw_file;
-    char month[8];
-    path_month(doc_i64(rf, "created_at", 0), month);
+    char room[8];
+    const char *month = backup_month(rf, room);
     AUTO(free) char *backup = NULL;
     AUTO(free) char *output = output_folder(rf, a->settings);
     if (asprintf(&backup, "%s/%s/%s", doc_str(rf, "instrument_id", ""), month,

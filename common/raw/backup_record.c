@@ -125,11 +125,18 @@ static int load_files(struct record *r, const bson_t *files, struct err *err)
 /* The key without "<instrument>/<YYYY_MM>/", which old documents have. */
 static const char *strip_legacy(const bson_t *raw, const char *key)
 {
-    char month[8], prefix[64];
-    path_month(doc_i64(raw, "created_at", 0), month);
-    int n = snprintf(prefix, sizeof prefix, "%.40s/%s/", doc_str(raw, "instrument_id", ""), month);
-    size_t len = n > 0 ? (size_t)n : 0;
-    return strncmp(key, prefix, len) == 0 ? key + len : key;
+    static const char month[] = "dddd_dd/";
+    const char *instrument = doc_str(raw, "instrument_id", "");
+    size_t len = strlen(instrument), i = 0;
+    if (len == 0 || strncmp(key, instrument, len) != 0 || key[len] != '/') {
+        return key;
+    }
+    const char *rest = key + len + 1;
+    while (month[i] != '\0' &&
+           (month[i] == 'd' ? rest[i] >= '0' && rest[i] <= '9' : rest[i] == month[i])) {
+        i++;
+    }
+    return month[i] == '\0' ? rest + i : key;
 }
 
 static int load_file_info(struct record *r, const bson_t *raw, const bson_t *info, struct err *err)

@@ -78,6 +78,11 @@ enum raw_status raw_status_parse(const char *name)
     return RAW_UNKNOWN;
 }
 
+bool raw_file_is_ours(const bson_t *rf)
+{
+    return doc_has(rf, "rev");
+}
+
 enum raw_status raw_file_status(const bson_t *rf)
 {
     return raw_status_parse(doc_str(rf, "status", ""));
@@ -203,17 +208,22 @@ struct db_change raw_file_looking(const char *id, const bson_t *memory,
 struct db_change raw_file_reopening(const bson_t *rf, const char *why)
 {
     int64_t now = wall_ms();
-    bson_t none = BSON_INITIALIZER, files;
+    bson_t none = BSON_INITIALIZER, set = BSON_INITIALIZER, files, info;
     bool copied = doc_sub(rf, "files", &files) || doc_sub(rf, "superseded", &files);
-    bson_t *update = BCON_NEW(
-        "$set", "{", "status", BCON_UTF8(raw_status_names[RAW_MONITORING_ACQUISITION]),
-        "status_details", BCON_UTF8(why), "tasks", BCON_ARRAY(&none), "settled", BCON_BOOL(false),
-        "dirty", BCON_BOOL(true), "updated_at_", BCON_DATE_TIME(now), "superseded",
-        BCON_ARRAY(copied ? &files : &none), "}", "$unset", "{", "files", BCON_BOOL(true),
-        "file_info", BCON_BOOL(true), "watch.rule", BCON_BOOL(true), "backup_base_path",
-        BCON_BOOL(true), "backup_status", BCON_BOOL(true), "verified_at", BCON_BOOL(true),
-        "backup_damaged", BCON_BOOL(true), "original", BCON_BOOL(true), "retire", BCON_BOOL(true),
-        "}", "$inc", "{", "rev", BCON_INT64(1), "round", BCON_INT64(1), "}");
+    BCON_APPEND(&set, "status", BCON_UTF8(raw_status_names[RAW_MONITORING_ACQUISITION]),
+                "status_details", BCON_UTF8(why), "tasks", BCON_ARRAY(&none), "settled",
+                BCON_BOOL(false), "dirty", BCON_BOOL(true), "updated_at_", BCON_DATE_TIME(now),
+                "superseded", BCON_ARRAY(copied ? &files : &none));
+    if (!copied && doc_has(rf, "imported") && doc_sub(rf, "file_info", &info)) {
+        BSON_APPEND_DOCUMENT(&set, "imported.file_info", &info); /* of what is kept aside */
+    }
+    bson_t *update = BCON_NEW("$set", BCON_DOCUMENT(&set), "$unset", "{", "files", BCON_BOOL(true),
+                              "file_info", BCON_BOOL(true), "watch.rule", BCON_BOOL(true),
+                              "backup_base_path", BCON_BOOL(true), "backup_status", BCON_BOOL(true),
+                              "verified_at", BCON_BOOL(true), "backup_damaged", BCON_BOOL(true),
+                              "original", BCON_BOOL(true), "retire", BCON_BOOL(true), "}", "$inc",
+                              "{", "rev", BCON_INT64(1), "round", BCON_INT64(1), "}");
+    bson_destroy(&set);
     return (struct db_change){
         .filter = raw_guard(rf),
         .update = update,

@@ -41,6 +41,9 @@ enum raw_status {
 /* "queued_for_monitoring", ...: as documents have it; NULL after the last. */
 extern const char *const raw_status_names[];
 enum raw_status raw_status_parse(const char *name) __attribute__((nonnull));
+/* Whether a raw file's document is ours. Another program's has no "rev": nothing follows or plans
+ * it, and its name at the instrument is left alone (docs/alphakraken.md). */
+bool raw_file_is_ours(const bson_t *rf) __attribute__((nonnull));
 /* Of a raw file's document. */
 enum raw_status raw_file_status(const bson_t *rf) __attribute__((nonnull));
 /* Whether the table allows it. An unknown status may become anything. */

@@ -14,9 +14,38 @@ static bool is_damaged(const bson_t *raw)
     return doc_has(raw, "backup_damaged") && doc_bool(raw, "backup_damaged", true);
 }
 
+static const char *const complete[] = {"copying_done", "upload_in_progress", "upload_done",
+                                       "upload_failed"};
+#define N_COMPLETE (sizeof complete / sizeof *complete)
+
+bool retire_backup_is_complete(const bson_t *raw)
+{
+    const char *status = doc_str(raw, "backup_status", "");
+    bool found = false;
+    for (size_t i = 0; i < N_COMPLETE; i++) {
+        found |= strcmp(status, complete[i]) == 0;
+    }
+    return found;
+}
+
+void retire_append_complete(bson_t *filter)
+{
+    bson_t in, list;
+    BSON_APPEND_DOCUMENT_BEGIN(filter, "backup_status", &in);
+    BSON_APPEND_ARRAY_BEGIN(&in, "$in", &list);
+    for (uint32_t i = 0; i < N_COMPLETE; i++) {
+        char buf[16];
+        const char *key;
+        bson_uint32_to_string(i, &key, buf, sizeof buf);
+        BSON_APPEND_UTF8(&list, key, complete[i]);
+    }
+    bson_append_array_end(&in, &list);
+    bson_append_document_end(filter, &in);
+}
+
 const char *retire_backup_problem(const bson_t *raw)
 {
-    if (strcmp(doc_str(raw, "backup_status", ""), "copying_done") != 0) {
+    if (!retire_backup_is_complete(raw)) {
         return "its backup is not complete (backup_status is not copying_done)";
     }
     if (is_damaged(raw)) {

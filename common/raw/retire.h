@@ -15,6 +15,11 @@
 #define RETIRE_RECHECK_MS   (12 * 3600 * INT64_C(1000)) /* how long a refused file is left alone */
 #define RETIRE_ENV          "production" /* nothing is moved or removed in any other environment */
 
+/* Whether its copy was made and not taken back. AlphaKraken's upload_* say so, too: they are about
+ * what it did with the backup afterwards. */
+bool retire_backup_is_complete(const bson_t *raw) __attribute__((nonnull));
+/* The values of backup_status for which it holds, as the array of an $in. */
+void retire_append_complete(bson_t *filter) __attribute__((nonnull));
 /* Why the backup cannot replace the original: not complete, or damaged; NULL when it can. */
 const char *retire_backup_problem(const bson_t *raw) __attribute__((nonnull));
 

@@ -161,22 +161,12 @@ static void decide_by_quants(const struct outcome_tasks *tasks, struct outcome *
     out->ended = true;
 }
 
-static void decide_copied(const bson_t *rf, const struct outcome_tasks *tasks,
-                          const struct instrument *i, bool has_settings, struct outcome *out)
+/* It has a backup of this size, and no quantification yet. */
+static void decide_quanting(const bson_t *rf, int64_t size, const struct instrument *i,
+                            bool has_settings, struct outcome *out)
 {
-    out->copied = true;
-    out->backup_status = "copying_done";
-    if (tasks->n_quant > 0) {
-        decide_by_quants(tasks, out);
-        return;
-    }
-    const char *error = doc_str(rf, "watch.error", "");
-    if (error[0] != '\0') {
-        end_with(out, RAW_ACQUISITION_FAILED, error);
-        return;
-    }
-    struct names_skip skip = names_skip(i, doc_str(rf, "_id", ""), doc_str(rf, "original_name", ""),
-                                        doc_i64(tasks->copy, "result.size", -1));
+    struct names_skip skip =
+        names_skip(i, doc_str(rf, "_id", ""), doc_str(rf, "original_name", ""), size);
     if (skip.status != RAW_UNKNOWN) {
         end_with(out, skip.status, skip.details);
     } else if (i != NULL && i->skip_quanting) {
@@ -186,6 +176,35 @@ static void decide_copied(const bson_t *rf, const struct outcome_tasks *tasks,
     } else {
         out->status = RAW_QUEUED_FOR_QUANTING;
         out->next = NEXT_QUANT;
+    }
+}
+
+static void decide_copied(const bson_t *rf, const struct outcome_tasks *tasks,
+                          const struct instrument *i, bool has_settings, struct outcome *out)
+{
+    out->copied = true;
+    out->backup_status = "copying_done";
+    const char *error = doc_str(rf, "watch.error", "");
+    if (tasks->n_quant > 0) {
+        decide_by_quants(tasks, out);
+    } else if (error[0] != '\0') {
+        end_with(out, RAW_ACQUISITION_FAILED, error);
+    } else {
+        decide_quanting(rf, doc_i64(tasks->copy, "result.size", -1), i, has_settings, out);
+    }
+}
+
+/* Another program acquired and copied it. Its status is ours to change only where a quantification
+ * is left to do (the import says so), or was made since (trawl rerun). */
+static void decide_imported(const bson_t *rf, const struct outcome_tasks *tasks,
+                            const struct instrument *i, bool has_settings, struct outcome *out)
+{
+    if (tasks->n_quant > 0) {
+        decide_by_quants(tasks, out);
+    } else if (out->status == RAW_QUEUED_FOR_QUANTING) {
+        decide_quanting(rf, doc_i64(rf, "size", -1), i, has_settings, out);
+    } else {
+        out->ended = true;
     }
 }
 
@@ -273,15 +292,15 @@ static void decide_original(const bson_t *rf, const struct outcome_tasks *tasks,
 static void decide_acquisition(const bson_t *rf, const struct outcome_tasks *tasks,
                                const struct instrument *i, bool has_settings, struct outcome *out)
 {
-    if (out->status == RAW_IGNORED && tasks->copy == NULL) {
+    if (out->status == RAW_IGNORED && tasks->copy == NULL && tasks->n_quant == 0) {
         out->ended = true;
         return;
     }
     if (raw_status_is_open(out->status)) {
         return; /* the instrument's thread decides */
     }
-    if (tasks->copy == NULL && !doc_has(rf, "watch")) {
-        out->ended = true; /* no watch of ours acquired it: its status is not ours to change */
+    if (tasks->copy == NULL && !doc_has(rf, "watch.rule")) { /* no watch of ours acquired it */
+        decide_imported(rf, tasks, i, has_settings, out);
         return;
     }
     if (tasks->copy == NULL) {

@@ -256,10 +256,11 @@ static int plan_moves(struct retiring *r, struct err *err)
     struct docs due = {0};
     int rc = 0;
     AUTO(bson_destroy)
-    bson_t *filter = BCON_NEW("backup_status", BCON_UTF8("copying_done"), "instrument_file_status",
-                              BCON_UTF8("initial"), "backup_damaged", "{", "$in", "[", BCON_NULL,
-                              BCON_BOOL(false), "]", "}", "files", "{", "$exists", BCON_BOOL(true),
-                              "}"); /* none: it is being acquired and copied again */
+    bson_t *filter =
+        BCON_NEW("instrument_file_status", BCON_UTF8("initial"), "backup_damaged", "{", "$in", "[",
+                 BCON_NULL, BCON_BOOL(false), "]", "}", "backup_base_path", "{", "$exists",
+                 BCON_BOOL(true), "}"); /* none: it is being acquired and copied again */
+    retire_append_complete(filter);
     if (append_due(r, filter)) {
         AUTO(bson_destroy) bson_t *opts = wanted_fields("copied_at", MOVES_AT_ONCE);
         rc = db_each(r->s->db, DB_RAW_FILES, filter, opts, docs_add, &due, err);
@@ -301,9 +302,10 @@ static int load_removable(struct retiring *r, const struct site *site, struct do
     AUTO(bson_destroy)
     bson_t *filter =
         BCON_NEW("instrument_id", BCON_UTF8(site->id), "instrument_file_status", BCON_UTF8("moved"),
-                 "backup_status", BCON_UTF8("copying_done"), "created_at", "{", "$gte",
-                 BCON_DATE_TIME(oldest), "$lte", BCON_DATE_TIME(youngest), "}", "remove_refused.at",
-                 "{", "$not", "{", "$gte", BCON_DATE_TIME(r->now - RETIRE_RECHECK_MS), "}", "}");
+                 "created_at", "{", "$gte", BCON_DATE_TIME(oldest), "$lte",
+                 BCON_DATE_TIME(youngest), "}", "remove_refused.at", "{", "$not", "{", "$gte",
+                 BCON_DATE_TIME(r->now - RETIRE_RECHECK_MS), "}", "}");
+    retire_append_complete(filter);
     AUTO(bson_destroy) bson_t *opts = wanted_fields("created_at", REMOVES_AT_ONCE);
     return db_each(r->s->db, DB_RAW_FILES, filter, opts, docs_add, out, err);
 }

@@ -59,6 +59,9 @@ int plan_copy(struct plan *p, const bson_t *rf, bson_t *new_ids, struct err *err
         BCON_UTF8(doc_str(rf, "original_name", "")), "members", BCON_ARRAY(&members), "target_dir",
         BCON_UTF8(target), "month", BCON_UTF8(month), "digest", BCON_UTF8(p->s->cfg->copy.digest),
         "s3_part_mib", BCON_INT64(p->s->cfg->copy.s3_part_mib));
+    if (doc_has(rf, "imported")) { /* half a copy may have its final name there */
+        BSON_APPEND_BOOL(input, "rename_aside", true);
+    }
     struct task_new t = task_for(rf, "copy", NULL);
     t.input = input;
     AUTO(free) char *id = task_id(t.raw_file, "copy", NULL);
@@ -82,11 +85,12 @@ int plan_quant(struct plan *p, const bson_t *rf, const bson_t *settings, bson_t 
 {
     char name[SETTINGS_ID_MAX], key[16];
     AUTO(bson_destroy)
-    bson_t *input = quant_input(&(struct quant_ask){.raw_file = rf,
-                                                    .settings = settings,
-                                                    .instrument_type = vendor_of(p, rf),
-                                                    .exists_mode = "raise",
-                                                    .run = 1});
+    bson_t *input = quant_input(&(struct quant_ask){
+        .raw_file = rf,
+        .settings = settings,
+        .instrument_type = vendor_of(p, rf),
+        .exists_mode = doc_has(rf, "imported") ? "add" : "raise", /* AlphaKraken's job had begun */
+        .run = 1});
     if (input == NULL) {
         return err_no_memory(err);
     }

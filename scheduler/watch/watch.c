@@ -310,6 +310,27 @@ static int follow_acquisition(struct watch *w, struct entry *e, struct err *err)
     return due ? save_memory(w, e, &l, end.rule, err) : 0;
 }
 
+/* AlphaKraken found it, and Trawl follows it to its end. */
+static int adopt(struct watch *w, struct entry *e, const struct look *l, struct err *err)
+{
+    bson_t identity = BSON_INITIALIZER;
+    bool won;
+    BCON_APPEND(&identity, "watch.ino", BCON_INT64((int64_t)l->ino), "watch.born_ns",
+                BCON_INT64(l->born_ns));
+    int rc = raw_file_make(w->s->db, raw_file_following(e->id, &identity, RAW_UNKNOWN), &won, err);
+    bson_destroy(&identity);
+    if (rc != 0) {
+        return -1;
+    }
+    e->ino = l->ino;
+    e->born_ns = l->born_ns;
+    e->poll = w->poll;
+    e->adopted = false;
+    w->loaded = w->loaded && won;
+    log_info("raw_file_adopted", KV("raw_file", e->id), KV("instrument", w->cfg->id));
+    return 0;
+}
+
 static int check_name(struct watch *w, const char *name, struct err *err)
 {
     if (!members_is_raw_file(w->cfg, name)) {
@@ -322,9 +343,16 @@ static int check_name(struct watch *w, const char *name, struct err *err)
     }
     atomic_store(&w->progress_ms, mono_ms());
     struct look l;
+    if (e != NULL && e->apart) {
+        e->poll = w->poll;
+        return 0;
+    }
     if (!watch_look_top(w, name, &l)) {
         w->all_known = false;
         return 0;
+    }
+    if (e != NULL && e->adopted) {
+        return adopt(w, e, &l, err);
     }
     bool same = e != NULL && same_node(e, &l);
     if (!same) {

@@ -32,6 +32,8 @@ struct entry {
     uint32_t members; /* names of the set when it ended; 0: not ended yet */
     bool open;        /* the acquisition is being followed */
     bool doubtful;    /* its document says "unsettled" */
+    bool adopted;     /* open, and no watch has seen its file yet: what has its name is it */
+    bool apart;       /* another program's, or of unknown size: what has its name is left alone */
     uint64_t poll;    /* the watch's, when a listing last had it; 0: none since it was loaded */
 };
 

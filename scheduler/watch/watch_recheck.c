@@ -209,7 +209,7 @@ static int handle_unreadable(struct watch *w, struct entry *e, const struct look
 static int look_again(struct watch *w, struct entry *e, size_t *looks, struct err *err)
 {
     struct look l;
-    if (e->open || e->poll != w->poll) {
+    if (e->open || e->apart || e->poll != w->poll) {
         return 0;
     }
     e->looked_ms = mono_ms();

@@ -3,13 +3,13 @@
 #include <string.h>
 
 #include "common/raw/raw_file.h"
+#include "common/raw/retire.h"
 #include "common/task/task.h"
 
 bool reopen_may(const bson_t *rf)
 {
     const char *retire = doc_str(rf, "retire", "");
-    bool copies = !doc_bool(rf, "settled", false) &&
-                  strcmp(doc_str(rf, "backup_status", ""), "copying_done") != 0;
+    bool copies = !doc_bool(rf, "settled", false) && !retire_backup_is_complete(rf);
     return strcmp(retire, "moving") != 0 && strcmp(retire, "removing") != 0 && !copies &&
            raw_file_status(rf) != RAW_IGNORED &&
            strcmp(doc_str(rf, "instrument_file_status", ""), "initial") == 0;

@@ -141,6 +141,7 @@ static struct signature load_signature(const bson_t *doc)
 static int load_entry(void *ctx, const bson_t *doc, struct err *err)
 {
     struct watch *w = ctx;
+    bool ours = raw_file_is_ours(doc);
     struct entry e = {
         .a = {.size = doc_i64(doc, "watch.size", -1),
               .quiet_ms = doc_i64(doc, "watch.quiet_ms", 0),
@@ -151,11 +152,13 @@ static int load_entry(void *ctx, const bson_t *doc, struct err *err)
         .born_ns = doc_i64(doc, "watch.born_ns", doc_i64(doc, "created_at", 0) * 1000000),
         .mtime_ns = doc_i64(doc, "watch.mtime_ns", 0),
         .ino = (uint64_t)doc_i64(doc, "watch.ino", 0),
-        .size = doc_i64(doc, "watch.size", doc_i64(doc, "size", -1)),
+        .size = doc_i64(doc, "watch.size", -1),
         .made_ms = doc_i64(doc, "created_at_", 0),
-        .open = raw_status_is_open(raw_file_status(doc)),
+        .open = ours && raw_status_is_open(raw_file_status(doc)),
         .doubtful = strcmp(doc_str(doc, "original.state", ""), "unsettled") == 0,
     };
+    e.adopted = e.open && !doc_has(doc, "watch.ino");
+    e.apart = !e.open && (!ours || !doc_has(doc, "watch.size"));
     if (!e.open && doc_str(doc, "watch.error", "")[0] != '\0') {
         e.size = -1; /* it ended without its main file */
     }
@@ -176,10 +179,11 @@ int watch_load(struct watch *w, struct err *err)
     watch_forget(w);
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("instrument_id", BCON_UTF8(w->cfg->id));
     AUTO(bson_destroy)
-    bson_t *opts = BCON_NEW("projection", "{", "original_name", BCON_INT32(1), "collision_flag",
-                            BCON_INT32(1), "status", BCON_INT32(1), "size", BCON_INT32(1),
-                            "created_at", BCON_INT32(1), "created_at_", BCON_INT32(1), "watch",
-                            BCON_INT32(1), "original.state", BCON_INT32(1), "}");
+    bson_t *opts =
+        BCON_NEW("projection", "{", "original_name", BCON_INT32(1), "collision_flag", BCON_INT32(1),
+                 "status", BCON_INT32(1), "size", BCON_INT32(1), "created_at", BCON_INT32(1),
+                 "created_at_", BCON_INT32(1), "watch", BCON_INT32(1), "original.state",
+                 BCON_INT32(1), "rev", BCON_INT32(1), "}");
     if (db_each(w->s->db, DB_RAW_FILES, filter, opts, load_entry, w, err) != 0) {
         return -1;
     }

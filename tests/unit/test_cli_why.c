@@ -317,7 +317,8 @@ static void raw_files_that_grow_name_rule_and_time(void **state)
                           .instrument = &quiet,
                           .led = true,
                           .now_ms = NOW};
-#define RAW(...) BCON_NEW("_id", "a.raw", "status", "monitoring_acquisition", __VA_ARGS__)
+#define RAW(...)                                                                                   \
+    BCON_NEW("_id", "a.raw", "rev", BCON_INT64(1), "status", "monitoring_acquisition", __VA_ARGS__)
     struct why out = explain_raw(
         &f, RAW("watch", "{", "size", BCON_INT64(1024), "quiet_ms", BCON_INT64(5000), "}"), NULL);
     expect(&out, WHY_ACQUIRING, "1.0 KiB, unchanged for 5 s",
@@ -365,7 +366,8 @@ static void raw_files_say_what_none_of_their_tasks_says(void **state)
     AUTO(docs_free) struct docs *none = list(NULL);
     struct why_facts f = {
         .workers = none, .pools = none, .slots = none, .led = true, .now_ms = NOW};
-#define RAW(status) BCON_NEW("_id", "a.raw", "status", status, "status_details", "because")
+#define RAW(status)                                                                                \
+    BCON_NEW("_id", "a.raw", "rev", BCON_INT64(1), "status", status, "status_details", "because")
     struct why out = explain_raw(&f, RAW("copying_done"), NULL);
     expect(&out, WHY_PLANNING, "has not planned", "no action needed");
     out = explain_raw(&f, RAW("copying"), copy("ready"));
@@ -387,6 +389,11 @@ static void raw_files_say_what_none_of_their_tasks_says(void **state)
     expect(&out, WHY_ORIGINAL, "not what was backed up", "trawl verify --source a.raw");
     BCON_APPEND(same, "original", "{", "state", "same", "}");
     out = explain_raw(&f, same, copy("done"));
+    expect(&out, WHY_DONE, "nothing is left", "");
+    out = explain_raw(&f, BCON_NEW("_id", "a.raw", "status", "copying"), NULL);
+    expect(&out, WHY_FOREIGN, "copying: AlphaKraken made it, and Trawl leaves it alone",
+           "trawl import alphakraken");
+    out = explain_raw(&f, BCON_NEW("_id", "a.raw", "status", "done"), NULL);
     expect(&out, WHY_DONE, "nothing is left", "");
     f.led = false;
     out = explain_raw(&f, RAW("copying_done"), NULL);

@@ -13,9 +13,9 @@ static bson_t *raw_file(const char *status, const char *error, bool members)
     if (members) {
         BCON_APPEND(&list, "0", "{", "from", "a.raw", "to", "a.raw", "}");
     }
-    bson_t *doc =
-        BCON_NEW("_id", "a.raw", "original_name", "a.raw", "status", BCON_UTF8(status), "watch",
-                 "{", "error", BCON_UTF8(error), "members", BCON_ARRAY(&list), "}");
+    bson_t *doc = BCON_NEW("_id", "a.raw", "original_name", "a.raw", "status", BCON_UTF8(status),
+                           "watch", "{", "rule", "quiet", "error", BCON_UTF8(error), "members",
+                           BCON_ARRAY(&list), "}");
     bson_destroy(&list);
     return doc;
 }
@@ -316,10 +316,59 @@ static void what_an_operator_sets_aside_is_no_error_and_says_why(void **state)
     assert_int_equal(o.next, NEXT_WAIT);
 }
 
+/* As the import makes it: no watch of ours has ended its acquisition. */
+static struct outcome of_imported(const char *status, const bson_t *quant, bool settings)
+{
+    AUTO(bson_destroy)
+    bson_t *rf = BCON_NEW("_id", "a.raw", "original_name", "a.raw", "status", BCON_UTF8(status),
+                          "status_details", "as it was", "size", BCON_INT64(5), "watch", "{",
+                          "size", BCON_INT64(5), "}");
+    const bson_t *quants[] = {quant};
+    struct outcome_tasks tasks = {.quant = quants, .n_quant = quant != NULL};
+    struct outcome o;
+    outcome_of(rf, &tasks, NULL, settings, &o);
+    return o;
+}
+
+static void an_imported_raw_file_keeps_its_status_until_it_is_quantified_again(void **state)
+{
+    (void)state;
+    static const char *const finished[] = {"done",  "done_not_quanted", "quanting_failed",
+                                           "error", "ignored",          "acquisition_failed"};
+    AUTO(bson_destroy) bson_t *open = task("ready", "");
+    AUTO(bson_destroy) bson_t *done = task("done", "");
+    for (size_t i = 0; i < sizeof finished / sizeof *finished; i++) {
+        struct outcome o = of_imported(finished[i], NULL, true);
+        assert_string_equal(raw_status_names[o.status], finished[i]);
+        assert_string_equal(o.details, "");
+        assert_true(o.ended);
+        assert_null(o.backup_status);
+        o = of_imported(finished[i], open, true);
+        assert_int_equal(o.status, RAW_QUEUED_FOR_QUANTING);
+        assert_false(o.ended);
+        o = of_imported(finished[i], done, true);
+        assert_int_equal(o.status, RAW_DONE);
+        assert_false(o.copied);
+    }
+}
+
+static void an_imported_raw_file_with_a_backup_goes_on_with_its_quantification(void **state)
+{
+    (void)state;
+    struct outcome o = of_imported("queued_for_quanting", NULL, true);
+    assert_int_equal(o.next, NEXT_QUANT);
+    assert_false(o.ended);
+    o = of_imported("queued_for_quanting", NULL, false);
+    assert_int_equal(o.status, RAW_DONE_NOT_QUANTED);
+    assert_string_equal(o.details, "No settings configured.");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_acquisition_that_goes_on_is_left_to_its_watcher),
+        cmocka_unit_test(an_imported_raw_file_keeps_its_status_until_it_is_quantified_again),
+        cmocka_unit_test(an_imported_raw_file_with_a_backup_goes_on_with_its_quantification),
         cmocka_unit_test(an_ended_acquisition_is_copied_next),
         cmocka_unit_test(a_renamed_file_is_not_copied),
         cmocka_unit_test(an_acquisition_without_files_has_failed),

@@ -1,0 +1,177 @@
+/* cmd_import.c - trawl import alphakraken: takes over what AlphaKraken has (ops/import.h). */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/args.h"
+#include "cli/table.h"
+#include "common/base/clock.h"
+#include "common/base/human.h"
+#include "common/db/doc_json.h"
+#include "ops/import.h"
+
+#define REDRAW_MS   200
+#define NOTES_SHOWN 40
+
+struct importing_screen {
+    struct cli *c;
+    int64_t drawn_ms;
+};
+
+static void draw(void *ctx, const char *collection, int64_t done, int64_t total)
+{
+    struct importing_screen *s = ctx;
+    char percent[TEXT_SHORT];
+    if (s->c->progress && mono_ms() - s->drawn_ms >= REDRAW_MS) {
+        fprintf(stderr, "\r%s: %" PRId64 " of %" PRId64 "  %s\033[K", collection, done, total,
+                text_percent(done, total, percent));
+        fflush(stderr);
+        s->drawn_ms = mono_ms();
+    }
+}
+
+static void undraw(const struct importing_screen *s)
+{
+    if (s->drawn_ms > 0) {
+        fputs("\r\033[K", stderr);
+        fflush(stderr);
+    }
+}
+
+/* --- the report --- */
+
+static json_t *json_sums(const struct import_report *r)
+{
+    json_t *all = json_object();
+    for (int k = 0; k < IMPORT_KIND_COUNT; k++) {
+        const struct import_sum *s = &r->sums[k];
+        json_object_set_new(all, import_kind_name((enum import_kind)k),
+                            json_pack("{s:I, s:I, s:I, s:I, s:I}", "seen", (json_int_t)s->seen,
+                                      "taken", (json_int_t)s->taken, "left", (json_int_t)s->left,
+                                      "dropped", (json_int_t)s->dropped, "refused",
+                                      (json_int_t)s->refused));
+    }
+    return all;
+}
+
+static int print_json(struct cli *c, const struct import_report *r, bool dry, struct err *err)
+{
+    return json_print(json_pack("{s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:o, s:I}", "from",
+                                json_text(r->from), "dry_run", dry, "collections", json_sums(r),
+                                "kept", (json_int_t)r->kept, "quantified", (json_int_t)r->quantify,
+                                "monitored", (json_int_t)r->adopt, "unproven",
+                                (json_int_t)r->unproven, "notes", json_of_docs(&r->notes),
+                                "notes_total", (json_int_t)r->n_notes),
+                      c->out, err);
+}
+
+static int print_sums(struct cli *c, const struct import_report *r, bool dry, struct err *err)
+{
+    const struct column columns[] = {
+        {.title = "COLLECTION"},
+        {.title = "SEEN", .right = true},
+        {.title = dry ? "TO TAKE" : "TAKEN", .right = true},
+        {.title = "LEFT", .right = true},
+        {.title = "DROPPED", .right = true},
+        {.title = "REFUSED", .right = true},
+        {0},
+    };
+    AUTO(table_free) struct table *t = table_new(columns, err);
+    for (int k = 0; t != NULL && k < IMPORT_KIND_COUNT; k++) {
+        const struct import_sum *s = &r->sums[k];
+        table_cell(t, STYLE_PLAIN, import_kind_name((enum import_kind)k));
+        table_cellf(t, STYLE_PLAIN, "%" PRId64, s->seen);
+        table_cellf(t, STYLE_PLAIN, "%" PRId64, s->taken);
+        table_cellf(t, STYLE_PLAIN, "%" PRId64, s->left);
+        table_cellf(t, STYLE_PLAIN, "%" PRId64, s->dropped);
+        table_cellf(t, s->refused > 0 ? STYLE_BAD : STYLE_PLAIN, "%" PRId64, s->refused);
+    }
+    return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
+}
+
+static int print_notes(struct cli *c, const struct import_report *r, struct err *err)
+{
+    static const struct column columns[] = {{.title = "WHAT"},
+                                            {.title = "COLLECTION"},
+                                            {.title = "ID", .min = 12},
+                                            {.title = "WHY", .min = 20},
+                                            {0}};
+    AUTO(table_free) struct table *t = table_new(columns, err);
+    for (size_t i = 0; t != NULL && i < r->notes.n && i < NOTES_SHOWN; i++) {
+        const bson_t *n = r->notes.items[i];
+        table_cell(t, STYLE_PLAIN, doc_str(n, "what", ""));
+        table_cell(t, STYLE_PLAIN, doc_str(n, "collection", ""));
+        table_cell(t, STYLE_PLAIN, doc_str(n, "id", ""));
+        table_cell(t, STYLE_PLAIN, doc_str(n, "why", ""));
+    }
+    fputc('\n', c->out);
+    if (t == NULL || table_print(t, &(struct table_look){c->width, c->color}, c->out, err) != 0) {
+        return -1;
+    }
+    if (r->n_notes > NOTES_SHOWN) {
+        fprintf(c->out, "and %" PRId64 " more: --json lists them\n", r->n_notes - NOTES_SHOWN);
+    }
+    return 0;
+}
+
+static int print_text(struct cli *c, const struct import_report *r, bool dry, struct err *err)
+{
+    if (print_sums(c, r, dry, err) != 0 || (r->n_notes > 0 && print_notes(c, r, err) != 0)) {
+        return -1;
+    }
+    fprintf(c->out,
+            "\nof the raw files, %" PRId64 " %s their status, %" PRId64
+            " have a backup and %s quantified, %" PRId64 " %s acquired under their own ids\n",
+            r->kept, dry ? "would keep" : "keep", r->quantify, dry ? "would be" : "are", r->adopt,
+            dry ? "would be" : "are");
+    if (dry) {
+        fputs("nothing was written; without --dry-run it is done\n", c->out);
+    }
+    return 0;
+}
+
+static enum cli_exit cmd_import(struct cli *c, const struct args *a, struct err *err)
+{
+    struct importing_screen screen = {.c = c};
+    struct import_report r;
+    const struct import_ask ask = {.from = args_get(a, "from"),
+                                   .dry = args_get(a, "dry-run") != NULL,
+                                   .progress = draw,
+                                   .ctx = &screen};
+    int rc = import_alphakraken(&c->ops, &ask, &r, err);
+    undraw(&screen);
+    enum cli_exit e = rc == 0 ? CLI_OK : cli_exit_of(err);
+    if (rc == 0 &&
+        (c->json ? print_json(c, &r, ask.dry, err) : print_text(c, &r, ask.dry, err)) != 0) {
+        e = cli_exit_of(err);
+    }
+    for (int k = 0; k < IMPORT_KIND_COUNT && e == CLI_OK; k++) {
+        e = r.sums[k].refused > 0 ? CLI_NO : e;
+    }
+    import_report_clear(&r);
+    return e;
+}
+
+static const struct cli_option import_options[] = {
+    {"dry-run", NULL, "write nothing; say what would become of each document"},
+    {"from", "URI", "AlphaKraken's database, as mongodb://host:27017/krakendb; else in place"},
+    {"why", "TEXT", "the reason, kept in trawl log"},
+    {0},
+};
+
+const struct command command_import_alphakraken = {
+    .name = "import alphakraken",
+    .args = "",
+    .brief = "take over AlphaKraken's database",
+    .help =
+        "Makes AlphaKraken's raw files, metrics, projects and settings Trawl's own, in place or "
+        "with\n"
+        "--from out of another database, which is only read. Finished raw files keep status, "
+        "details\n"
+        "and times; unfinished ones are taken to their end under their own ids. Stop AlphaKraken "
+        "before.\n"
+        "What cannot be taken over is listed with the reason, and stays. Exit 1 when there is "
+        "any.\n"
+        "An import that was cut off resumes when it is run again.",
+    .options = import_options,
+    .need = NEED_ANY_DB,
+    .run = cmd_import};

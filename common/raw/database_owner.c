@@ -1,0 +1,38 @@
+#include "common/raw/database_owner.h"
+
+#include <string.h>
+
+#include "common/raw/raw_file.h"
+
+/* The first document of the collection, or NULL. */
+static int find_first(struct db *db, const char *coll, bson_t **first, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *any = BCON_NEW("_id", "{", "$gt", BCON_UTF8(""), "}");
+    return db_find_one(db, coll, any, first, err);
+}
+
+int database_is_ours(struct db *db, const char *database, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *import = NULL;
+    AUTO(bson_destroy) bson_t *pool = NULL;
+    AUTO(bson_destroy) bson_t *raw_file = NULL;
+    if (db_find_id(db, DB_IMPORTS, IMPORT_ALPHAKRAKEN, &import, err) != 0 ||
+        find_first(db, DB_POOLS, &pool, err) != 0 ||
+        (pool == NULL && find_first(db, DB_RAW_FILES, &raw_file, err) != 0)) {
+        return -1;
+    }
+    if (import != NULL && strcmp(doc_str(import, "state", ""), IMPORT_DONE) != 0) {
+        return ERR(err, ERR_REFUSED, 0,
+                   "the import of AlphaKraken's database into '%.60s' has not ended: run trawl "
+                   "import alphakraken again, it resumes",
+                   database);
+    }
+    if (raw_file != NULL && !raw_file_is_ours(raw_file)) {
+        return ERR(
+            err, ERR_REFUSED, 0,
+            "the database '%.60s' is AlphaKraken's, not Trawl's: see what would become of it "
+            "with trawl import alphakraken --dry-run",
+            database);
+    }
+    return 0;
+}
