@@ -197,7 +197,7 @@ int record_load(struct record *r, const bson_t *raw, struct err *err)
     bson_t list;
     *r = (struct record){0};
     int rc = doc_sub(raw, "files", &list) ? load_files(r, &list, err)
-             : doc_sub(raw, "file_info", &list)
+             : doc_sub(raw, "file_info", &list) && !bson_empty(&list) /* {}: AlphaKraken has none */
                  ? load_file_info(r, raw, &list, err)
                  : ERR(err, ERR_INVALID, 0, "there is no record of its files");
     if (rc != 0 || load_members(r, raw, err) != 0) {

@@ -147,12 +147,13 @@ def files_of_alphakraken_are_removed_too_and_keep_their_status():
             with open(f"{folder}/old.mzML", "wb") as out:
                 out.write(content)
         created = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=30)
+        begin(site)
+        wait_until(lambda: site.db.find("pools"), 10, "the database is Trawl's")
         site.db.insert("raw_file", {
             "_id": "old.mzML", "original_name": "old.mzML", "instrument_id": "gen1", "project_id": "_FALLBACK",
             "status": "done", "status_details": "", "backup_status": "copying_done", "instrument_file_status": "moved",
             "backup_base_path": base, "size": len(content), "created_at": created,
             "file_info": {"old.mzML": [len(content), hashlib.md5(content).hexdigest()]}})
-        begin(site)
         raw = wait_file_status(site, "old.mzML", "purged", 40)
         equal((raw["status"], raw["backup_status"]), ("done", "copying_done"), "what it was")
         equal(os.listdir(f"{site.share}/Backup"), [], "Backup")

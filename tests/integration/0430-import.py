@@ -1,0 +1,249 @@
+#!/usr/bin/python3
+"""AlphaKraken's database of a year is taken over: what was finished stays, what was on its way comes to its end, under its own ids."""
+
+import datetime
+import threading
+
+from harness import *
+
+sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/alphakraken")
+import socket  # noqa: E402
+
+from year import COLLECTIONS, FINISHED, INSTRUMENTS, UTC, Year, content, oid  # noqa: E402
+
+# Each job notes that it ran, and with which settings.
+SOFTWARE = """echo "$SETTINGS_NAME-v$SETTINGS_VERSION ${1##*/}" >>{dir}/ran
+printf 'ms1_scans\\tms2_scans\\tstatus\\n100\\t200\\tok\\n' >msqc_results.tsv"""
+
+REFUSED, NO = 5, 1
+WRITES = (b"insert", b"update", b"delete", b"findAndModify")
+
+
+class Killer:
+    """Between a process and MongoDB: kills the process right before its nth write reaches the server."""
+
+    def __init__(self, address, nth: int):
+        self.server, self.left, self.child = address, nth, None
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self) -> None:
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self.server)
+            threading.Thread(target=self.pump, args=(client, server, True), daemon=True).start()
+            threading.Thread(target=self.pump, args=(server, client, False), daemon=True).start()
+
+    def passes(self, data: bytes) -> bool:
+        writes = len(data) > 26 and data[12:16] == b"\xdd\x07\0\0" and any(data[26:].startswith(word + b"\0") for word in WRITES)
+        self.left -= writes
+        if writes and self.left == 0:
+            self.child.kill()
+        return not writes or self.left > 0
+
+    def pump(self, source, target, asks: bool) -> None:
+        try:
+            while data := source.recv(1 << 20):
+                if asks and not self.passes(data):
+                    break
+                target.sendall(data)
+        except OSError:
+            pass
+        source.close()
+        target.close()
+
+    def close(self) -> None:
+        self.listener.close()
+
+
+def run_killed(site, nth: int, *words: str) -> bool:
+    """Run trawl import, killed at its nth write; whether it got that far."""
+    killer = Killer(site.db.address, nth)
+    env = {**site.env, "TRAWL_MONGO_URI": f"mongodb://127.0.0.1:{killer.port}/?directConnection=true"}
+    with open(f"{site.dir}/import.log", "ab") as log:
+        killer.child = subprocess.Popen([f"{BIN}/cli/trawl", "import", "alphakraken", *words], env=env, stdin=subprocess.DEVNULL,
+                                        stdout=log, stderr=log)
+        code = killer.child.wait(60)
+    killer.close()
+    holds(code in (-signal.SIGKILL, 0, NO), f"an import that is killed at write {nth} ends with {code}")
+    return code == -signal.SIGKILL
+
+
+def dump(db) -> dict:
+    return {name: {str(doc["_id"]): doc for doc in db.find(name)} for name in COLLECTIONS}
+
+
+def expect_refused(site, *words: str, says: str) -> None:
+    answer = site.trawl(*words)
+    holds(answer.code == REFUSED and "trawl import alphakraken" in answer.err and says in answer.err, f"{words}: {answer}")
+
+
+def expect_taken_over(site, year: Year) -> None:
+    """The documents right after the import."""
+    raws = {raw["_id"]: raw for raw in site.db.find("raw_file")}
+    equal(sorted(raws), sorted(case.new_id for case in year.cases), "raw files, each under its own id")
+    for case in year.cases:
+        raw, was = raws[case.new_id], year.raw_file(case)
+        equal((raw["rev"], raw["settled"], raw["dirty"], raw["created_at"]), (1, False, True, was["created_at"]), case.id)
+        if case.status in FINISHED:
+            equal((raw["status"], raw.get("status_details"), raw["updated_at_"]), (case.status, case.details, was["updated_at_"]), case.id)
+            backup = "copying_done" if (case.backup or "").startswith("upload") else case.backup
+            equal((raw.get("backup_status"), raw["instrument_file_status"]), (backup, case.file_status), case.id)
+        equal("members" in raw.get("watch", {}), raw["status"] != "monitoring_acquisition" and case.proven, f"{case.id}: its names are known")
+
+
+def expect_settings(site) -> None:
+    held = {(s["name"], s["version"]): s for s in site.db.find("settings")}
+    equal({key: s.get("job_engine") for key, s in held.items()},
+          {("msqc", 1): "slurm", ("msqc", 2): "slurm", ("msqc_fine", 1): "slurm", ("queue", 1): "file", ("other", 1): "generic",
+           ("ancient", 1): None}, "engines")
+    ancient = held["ancient", 1]
+    equal((ancient["software_type"], ancient["metrics_type"], ancient["slurm_mem"], ancient["num_threads"]),
+          ("alphadia", "alphadia", "62G", 8), "what the oldest settings lack")
+    equal(held["other", 1]["status"], "inactive", "settings that no engine can run")
+    equal(sorted(a["_id"] for a in site.db.find("project_settings")),
+          sorted(oid(f"assignment {name}") for name in ("fallback", "fine", "bare")), "assignments that are left")
+    metrics = {m["raw_file"]: m for m in site.db.find("metrics")}
+    old = metrics["d_share.raw"]
+    equal((old["gradient_length"], old["ms1_scans"], old["time_elapsed"], old["calibration:ms1_bias"], old["proteins"]),
+          (21.5, 77, 12.25, 0.5, 4321), "metrics under the names of today")
+    holds("precursors" not in old and "raw:gradient_length_m" not in old, f"{old}")
+    holds("d_90%25.raw" in metrics and "d_90%.raw" not in metrics, f"metrics follow their raw file: {sorted(metrics)}")
+
+
+def site_of(name: str):
+    site = Site(name, {"quant.seed": "false"})
+    site.env["TRAWL_TRAWL_ENV"] = "production"
+    site.install_software(SOFTWARE.replace("{dir}", site.dir))
+    os.chmod(site.dir, 0o755)
+    open(f"{site.dir}/ran", "w").close()
+    os.chmod(f"{site.dir}/ran", 0o666)  # the cluster's user writes there, too
+    for instrument, kind in INSTRUMENTS.items():
+        site.instrument(instrument, kind)
+    return site
+
+
+def wait_ends(site, year: Year) -> None:
+    def open_ones():
+        raws = {raw["_id"]: raw for raw in site.db.find("raw_file")}
+        return [f"{case.id}: {raws[case.new_id]['status']} ({raws[case.new_id].get('status_details')})" for case in year.cases
+                if raws[case.new_id]["status"] != case.ends or not raws[case.new_id]["settled"] or raws[case.new_id]["dirty"]]
+
+    try:
+        wait_until(lambda: not open_ones(), 60, "each raw file has come to its end")
+    except Failed as failed:
+        raise Failed(f"{failed}:\n  " + "\n  ".join(open_ones())) from None
+    site.wait_settled()
+
+
+def expect_ends(site, year: Year) -> None:
+    """Nothing was taken for a new file, nothing was quantified with other settings, what was finished is as it was."""
+    raws = {raw["_id"]: raw for raw in site.db.find("raw_file")}
+    equal(sorted(raws), sorted(case.new_id for case in year.cases), "raw files, none of them twice")
+    with open(f"{site.dir}/ran", encoding="utf-8") as ran:
+        equal(sorted(ran.read().splitlines()), sorted(f"{case.runs} {case.id}" for case in year.cases if case.runs), "jobs that ran")
+    for case in year.cases:
+        raw = raws[case.new_id]
+        if case.status in FINISHED:
+            was = year.raw_file(case)
+            equal((raw.get("status_details"), raw["updated_at_"], raw["rev"]), (case.details, was["updated_at_"], 1), f"{case.id}, finished")
+            equal(site.db.find("tasks", {"raw_file": case.new_id, "kind": {"$ne": "index"}}), [], f"tasks of {case.id}")
+    for case in year.cases:
+        if case.ends == "done":
+            for part, size in case.files.items():
+                with open(f"{year.folder(case)}/{year.target(case, part)}", "rb") as copy:
+                    holds(case.info in ("nulls", "empty") and not case.runs or copy.read() == content(case.id + part, size),
+                          f"the backup of {case.id}, {part}")
+    kept = [f for f in os.listdir(year.folder(next(c for c in year.cases if c.name == "u_half.raw"))) if "bkp" in f]
+    equal(kept, ["u_half.raw.1.alphakraken.bkp"], "half a copy is kept aside")
+
+
+def expect_verified(site, year: Year) -> None:
+    found = json.loads(site.trawl("verify", "--all", "--json").out)["results"]
+    bad = {r["id"]: r for r in found if not r["ok"]}
+    unproven = sorted(c.new_id for c in year.cases if c.ends == "done" and c.info in ("nulls", "empty") and not c.runs)
+    equal(sorted(bad), unproven, "backups that cannot be verified have no sizes and hashes")
+    equal(sorted(r["id"] for r in found if r["ok"]),
+          sorted(c.new_id for c in year.cases if c.runs or c.status in FINISHED and c.proven), "backups that were read")
+
+
+def expect_index(site, year: Year) -> None:
+    for case in year.cases:
+        held = site.db.one("aggregates", f"raw_files/{case.new_id}")["contents"]
+        equal(held["status"], case.ends, f"{case.id} in the index")
+        if "proteins" in case.metrics:
+            equal((held["metrics"]["alphadia"]["proteins"], held["metrics"]["alphadia"]["gradient_length"]), (4321, 21.5), case.id)
+
+
+def expect_rerun(site) -> None:
+    """What was imported is quantified again, also where AlphaKraken made the only record of its backup."""
+    for name in ("n_skip.raw", "d_moved.raw"):
+        equal(site.trawl("rerun", name).code, 0, f"trawl rerun {name}")
+        wait_until(lambda name=name: site.raw(name)["rev"] > 1 and site.raw(name)["status"] == "done" and site.raw(name)["settled"], 40,
+                   f"{name} is quantified again")
+        site.wait_settled()
+        held = site.db.one("aggregates", f"raw_files/{name}")["contents"]
+        equal((held["status"], held["metrics"]["msqc"]["ms1_scans"]), ("done", 100), f"{name} in the index")
+
+
+def expect_retired(site, year: Year) -> None:
+    """Originals are moved by their names, and removed by their hashes."""
+    for instrument, kind in INSTRUMENTS.items():
+        site.instrument(instrument, kind, file_move_delay_m=0, min_free_space_gb=9000000, min_file_age_days=0)
+    site.start_worker("move,remove")
+    gone = [c for c in year.cases if c.file_status in ("initial", "moved") and (c.runs and c.share or c.status in FINISHED and c.proven)]
+
+    def left():
+        raws = {raw["_id"]: raw for raw in site.db.find("raw_file")}
+        return [f"{c.id}: {raws[c.new_id]['instrument_file_status']}, {raws[c.new_id].get('remove_refused')}" for c in gone
+                if raws[c.new_id]["instrument_file_status"] != "purged"]
+
+    try:
+        wait_until(lambda: not left(), 60, "each original that has a proven backup is gone")
+    except Failed as failed:
+        raise Failed(f"{failed}: {left()}") from None
+    there = {f"{i}/{name}" for i in INSTRUMENTS for name in os.listdir(f"{site.instruments}/{i}") if name != "Backup"}
+    equal(sorted(there), ["thermo1/e_copy.raw", "thermo1/i_old.raw", "tims1/i_old.d"], "originals without a proven backup stay")
+
+
+@test
+def a_year_of_alphakraken_is_taken_over_in_place_whatever_kills_the_import():
+    with site_of("import") as site:
+        year = Year(site, site.db, datetime.datetime.now(UTC))
+        year.make()
+        before = dump(site.db)
+        scheduler = site.start_scheduler()
+        for words in (("ls",), ("status",), ("rerun", "d_share.raw"), ("pool", "set", "file_copy", "2")):
+            expect_refused(site, *words, says="is AlphaKraken's")
+        wait_until(lambda: scheduler.log("database"), 15, "the scheduler says whose the database is")
+        answer = site.trawl("import", "alphakraken", "--dry-run")
+        holds(answer.code == 0 and "nothing was written" in answer.out, f"the dry run: {answer}")
+        equal(dump(site.db), before, "the database after a dry run")
+        equal([site.db.find(name) for name in ("pools", "leases", "imports", "tasks", "audit")], [[]] * 5, "what is ours, before the import")
+        nth = 1
+        while run_killed(site, nth):
+            nth += 1
+            if site.db.find("imports") and nth % 5 == 0:
+                expect_refused(site, "ls", says="has not ended")
+        holds(nth > 12, f"there are that many writes to be killed at: {nth}")
+        again = site.ask("import", "alphakraken")
+        equal({name: part["taken"] for name, part in again["collections"].items()}, dict.fromkeys(again["collections"], 0), "taken twice")
+        expect_taken_over(site, year)
+        expect_settings(site)
+        site.start_worker()
+        wait_until(lambda: scheduler.log("leading"), 20, "the scheduler leads once the import has ended")
+        wait_ends(site, year)
+        expect_ends(site, year)
+        expect_verified(site, year)
+        expect_index(site, year)
+        expect_rerun(site)
+        expect_retired(site, year)
+        log = [e for e in site.ask("log") if e["verb"] == "import alphakraken"]
+        holds(any(e["state"] == "done" for e in log), f"the audit: {log}")
+
+
+run()
