@@ -38,7 +38,7 @@ unit: build ## only the tests that need no server
 	@ctest --test-dir $(BIN) --output-on-failure -L unit -j $(JOBS)
 
 chaos: build ## kill, cut, pause and fill everything, then prove that nothing was lost; SEED=n (1) KILLS=n (300)
-	@TRAWL_TEST_BIN=$(CURDIR)/$(BIN) python3 tests/chaos/chaos.py --seed $(or $(SEED),1) --kills $(or $(KILLS),300)
+	@TRAWL_TEST_BIN=$(CURDIR)/$(BIN) python3 tests/chaos/chaos.py --store-faults --seed $(or $(SEED),1) --kills $(or $(KILLS),300)
 
 cifs: build ## the product on real CIFS mounts, in guests of its own (tests/cifs/README.md); CASES="short" takes some
 	@TRAWL_TEST_BIN=$(CURDIR)/$(BIN) tests/cifs/run $(CASES)

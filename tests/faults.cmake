@@ -40,7 +40,7 @@ if(FUSE3_FOUND)
   target_link_libraries(test_birth PRIVATE project_flags)
   set_target_properties(test_birth PROPERTIES PREFIX "")
 
-  add_test(NAME chaos/short COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/chaos/chaos.py --seed 188 --kills 12)
+  add_test(NAME chaos/short COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/chaos/chaos.py --seed 188 --kills 12 --store-faults)
   set_tests_properties(chaos/short PROPERTIES
     LABELS chaos SKIP_RETURN_CODE 77 TIMEOUT 600 COST 200
     ENVIRONMENT_MODIFICATION "TRAWL_TEST_BIN=set:${CMAKE_BINARY_DIR}")

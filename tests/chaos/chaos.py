@@ -1,4 +1,4 @@
-"""chaos.py [--seed N] [--kills N] [--pace S] [--log FILE | --replay FILE] [--keep]
+"""chaos.py [--seed N] [--kills N] [--pace S] [--store-faults] [--log FILE | --replay FILE] [--keep]
 
 Real servers, real processes, simulated instruments; and from a seed: kills of any of them, pauses, cut links, faults of the
 shares, pools that change, tasks that are cancelled and tried again. The instruments preallocate, pause, write members last,
@@ -244,6 +244,7 @@ class Driver:
         for where in self.rules:
             self.set_rules(where)
         self.world.proxy.heal()
+        self.world.faults.clear()
         self.wait(lambda: not self.later and not self.children and set(self.world.state.values()) == {"up"}, PATIENCE_S,
                   "everything that was killed runs again")
         for pool, size in plan.POOLS.items():
@@ -338,8 +339,9 @@ def keep_evidence(world, folder: str) -> None:
 
 
 def run_world(args, actions: list, folder: str) -> int:
-    with World(f"chaos{args.seed}") as world, open(f"{folder}/events.jsonl", "w", encoding="utf-8") as log:
-        log.write(json.dumps({"seed": args.seed, "kills": args.kills, "pace": args.pace, "replay_of": args.replay}) + "\n")
+    with World(f"chaos{args.seed}", args.seed) as world, open(f"{folder}/events.jsonl", "w", encoding="utf-8") as log:
+        log.write(json.dumps({"seed": args.seed, "kills": args.kills, "pace": args.pace, "store_faults": args.store_faults,
+                              "replay_of": args.replay}) + "\n")
         failed = 1
         observer = None
         try:
@@ -351,18 +353,21 @@ def run_world(args, actions: list, folder: str) -> int:
             drops = sum(action["do"] == "drop" for action in actions)
             driver = Driver(world, actions, log)
             driver.note("begin", monotonic=driver.started)
+            for how, chance, keys in plan.STORE_FAULTS if args.store_faults else ():
+                world.faults.add(how, chance=chance, **keys)
             driver.play()
             driver.calm()
             played = driver.now()
             settled = driver.settle(args.settle or 240 + 2 * drops)
             driver.play_last()
             noticed = driver.settle(LAST_S)
-            driver.note("end", kills=driver.kills, dropped=driver.dropped, held=driver.hits_of_holds())
+            driver.note("end", kills=driver.kills, dropped=driver.dropped, held=driver.hits_of_holds(),
+                        store_faults=len(world.faults.log))
             observer.terminate()
             observer.wait()
             failed = run_checker(folder)
-            print(f"chaos: seed {args.seed}, {driver.kills} kills in {played:.0f} s, {driver.dropped} raw files, settled after "
-                  f"{settled:.0f} s, last changes after {noticed:.0f} s: {'FAILED' if failed else 'ok'}", flush=True)
+            print(f"chaos: seed {args.seed}, {driver.kills} kills in {played:.0f} s, {driver.dropped} raw files, "
+                  f"{len(world.faults.log)} faults of the store, settled after {settled:.0f} s, last changes after {noticed:.0f} s: {'FAILED' if failed else 'ok'}", flush=True)
         except Failed as why:
             print(f"chaos: seed {args.seed}: {why}", flush=True)
         finally:
@@ -380,6 +385,8 @@ def main() -> int:
     parser.add_argument("--pace", type=float, default=1.8, help="seconds between two kills, about (1.8)")
     parser.add_argument("--settle", type=float, help="seconds in which all must be done afterwards (240, and 2 a raw file: "
                         "little is done while everything is killed, and SLURM's lost jobs take a minute to be given up)")
+    parser.add_argument("--store-faults", action="store_true", help="between our processes and the store, too: answers are lost, "
+                        "late, and those of a replica set in trouble (plan.py)")
     parser.add_argument("--log", help="also write the event log here")
     parser.add_argument("--replay", help="do what this event log tells instead")
     parser.add_argument("--keep", action="store_true", help="keep the run's folder in any case")
@@ -389,6 +396,7 @@ def main() -> int:
     if args.replay:
         header, actions = plan.read_log(args.replay)
         args.seed, args.kills, args.pace = header["seed"], header["kills"], header["pace"]
+        args.store_faults = header.get("store_faults", False)
     else:
         actions = plan.make(args.seed, args.kills, args.pace)
     try:

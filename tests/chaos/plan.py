@@ -54,6 +54,19 @@ FAULTS = (
     ("instruments", "slow read * rate=4000000"),
 )
 
+# Of all commands of ours to the store, as tests/integration/store_faults.py does it: how, share, further keys.
+STORE_FAULTS = (
+    ("lost", 0.004, {}),
+    ("drop", 0.004, {}),
+    ("late", 0.002, {"seconds": 1.5}),
+    ("delay", 0.004, {"seconds": 0.7}),
+    ("NotWritablePrimary", 0.003, {}),
+    ("PrimarySteppedDown", 0.002, {}),
+    ("ExceededTimeLimit", 0.002, {}),
+    ("WriteConcernFailed", 0.004, {"command": ("insert", "update", "delete", "findAndModify")}),
+    ("CursorNotFound", 0.05, {"command": "getMore"}),
+)
+
 
 def choose(rng, weights: dict) -> str:
     return rng.choices(list(weights), list(weights.values()))[0]

@@ -17,6 +17,7 @@ from faultfs import FaultFs  # noqa: E402
 from harness import BIN, ROOT, Failed, Servers, Site, wait_until  # noqa: E402
 from plan import INSTRUMENTS, MOVED, OURS, POOLS, QUIET_S, REMOVED, SIZE_CHECK_S, STILL_S, WORKERS  # noqa: E402
 from proxy import Proxy  # noqa: E402
+from store_faults import StoreFaults  # noqa: E402
 
 SCRIPT = {"store": "store", "kafka": "kafka", "sshd": "sshd", "slurmctld": "cluster"}
 OFFSET = {"kafka": 0, "store": 2, "sshd": 3}  # local/README.md
@@ -49,8 +50,9 @@ def descendants(pid: int) -> list:
 
 
 class World:
-    def __init__(self, name: str):
+    def __init__(self, name: str, seed: int):
         self.proxy = Proxy()
+        self.faults = StoreFaults(seed)  # without rules until the run begins
         self.servers = Servers("kafka", "store", "cluster", "sshd")
         self.base = int(self.servers.env["TRAWL_PORT_BASE"])
         self.processes = {}  # name -> harness.Process
@@ -69,7 +71,8 @@ class World:
         return self
 
     def make(self) -> None:
-        links = {f"{who}/{server}": self.proxy.link(f"{who}/{server}", self.base + OFFSET[server])
+        links = {f"{who}/{server}": self.proxy.link(f"{who}/{server}", self.base + OFFSET[server],
+                                                    self.faults if server == "store" else None)
                  for who in OURS for server in ("store", "sshd")}
         links["all/kafka"] = self.proxy.link("all/kafka", self.base + OFFSET["kafka"])
         self.servers.env["TRAWL_LOCAL_KAFKA_ADVERTISED"] = f"127.0.0.1:{links['all/kafka']}"
