@@ -26,7 +26,7 @@ const struct cli_option why_option[] = {
     X(pool_ls) X(pool_set) \
     X(task_ls) X(task_show) X(task_retry) X(task_cancel) X(task_skip) X(task_ignore) \
     X(dead_ls) X(dead_show) X(dead_retry) X(dead_drop) \
-    X(stop) X(resume) X(log) \
+    X(stop) X(resume) X(log) X(retention) \
     X(settings_ls) X(settings_show) X(settings_new) X(settings_archive) X(settings_assign) X(settings_unassign) \
     X(settings_resolve) X(project_ls) X(project_new) X(project_set) X(rerun) \
     X(cluster_trust) X(cluster_strays) X(cluster_cancel) \

@@ -6,6 +6,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "scheduler/indexes.h"
+#include "scheduler/retention.h"
 
 static int hear_events(struct scheduler *s, struct err *err)
 {
@@ -33,7 +35,8 @@ struct scheduler *scheduler_new(const struct config *cfg, struct err *err)
         (s->lease = lease_new(s->db, "scheduler", s->id, cfg->scheduler.lease_ms, err)) == NULL ||
         (s->mounts = mounts_new(cfg, s->db, err)) == NULL ||
         (s->instruments = instruments_new(s, err)) == NULL ||
-        (s->indexes = indexes_new(s, err)) == NULL || hear_events(s, err) != 0) {
+        (s->indexes = chore_new(s, indexes_round, err)) == NULL ||
+        (s->retaining = chore_new(s, retention_round, err)) == NULL || hear_events(s, err) != 0) {
         return NULL;
     }
     if (pthread_create(&s->brain, NULL, lead_main, s) != 0) {
@@ -58,7 +61,8 @@ void scheduler_free(struct scheduler *s)
         mounts_stop(s->mounts);
     }
     instruments_free(s->instruments);
-    indexes_free(s->indexes);
+    chore_free(s->indexes);
+    chore_free(s->retaining);
     mounts_free(s->mounts);
     bus_consumer_free(s->events);
     dispatch_fini(&s->dispatch);

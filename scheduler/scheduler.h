@@ -18,9 +18,9 @@
 #include "common/db/db.h"
 #include "common/db/lease.h"
 #include "common/mount/mount_probe.h"
+#include "scheduler/chore.h"
 #include "scheduler/dispatch/dead_letters.h"
 #include "scheduler/dispatch/dispatch.h"
-#include "scheduler/indexes.h"
 #include "scheduler/plan/plan_retire.h"
 #include "scheduler/wake.h"
 #include "scheduler/watch/instruments.h"
@@ -34,8 +34,8 @@ struct scheduler {
     char id[96];
     struct wake wake;
     struct instruments *instruments;
-    struct mounts *mounts;   /* of the instruments */
-    struct indexes *indexes; /* of the database */
+    struct mounts *mounts; /* of the instruments */
+    struct chore *indexes, *retaining;
     atomic_bool leading;
     pthread_t brain;
     bool brain_started;

@@ -31,6 +31,8 @@
 #define HOUR_MS   3600000
 #define DAY_S     86400
 
+#define RETENTION_DAYS 36500
+
 static const struct config_key main_keys[] = {
     {AT(trawl, env), TEXT("local"),
      HELP("Name of this environment (a-z 0-9 _ -, at most 32): prefix of every Kafka topic. The "
@@ -79,6 +81,21 @@ static const struct config_key main_keys[] = {
      HELP("After this time an alert shows a task that waits because another program has its "
           "original open, or because the share refuses it. The task resumes without help in any "
           "case.")},
+    {AT(retention, tasks_days), INT("90", 0, RETENTION_DAYS),
+     HELP(
+         "A task that was done so many days ago keeps its state, times and figures, and loses what "
+         "others have: its input's lists and settings, its result's lists. 0: nothing is "
+         "taken. `trawl retention` shows what is due.")},
+    {AT(retention, audit_dir), TEXT(""), .flags = CONFIG_ABSOLUTE,
+     HELP("Folder that the leading scheduler writes old entries of `trawl log` to, as JSON lines, "
+          "before it removes them. Empty: all entries stay in the database.")},
+    {AT(retention, audit_days), INT("730", 0, RETENTION_DAYS),
+     HELP("Days that entries of `trawl log` stay, where audit_dir is set; 0: for ever.")},
+    {AT(retention, alerts_days), INT("365", 0, RETENTION_DAYS),
+     HELP("Days after which an alert that is over is removed; 0: never.")},
+    {AT(retention, mounts_days), INT("30", 0, RETENTION_DAYS),
+     HELP("Days after which the last view of a share is removed whose host reports no more; 0: "
+          "never.")},
     {AT(pool, file_copy), INT("3", 0, POOL_MAX_SLOTS),
      HELP("Slots for copying. The sizes here apply only when a pool is first made; from then on "
           "MongoDB holds the size, and `trawl pool set` changes it.")},

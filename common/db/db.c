@@ -380,6 +380,18 @@ int db_find_update(struct db *db, const char *coll, const bson_t *filter, const 
     return ok ? 0 : db_error(db, &e, err);
 }
 
+int db_update_each(struct db *db, const char *coll, const bson_t *filter, const bson_t *update,
+                   int64_t *changed, struct err *err)
+{
+    LEASE(l, db, coll);
+    bson_t reply;
+    bson_error_t e;
+    bool ok = mongoc_collection_update_many(l.coll, filter, update, NULL, &reply, &e);
+    *changed = doc_i64(&reply, "modifiedCount", 0);
+    bson_destroy(&reply);
+    return ok ? 0 : db_error(db, &e, err);
+}
+
 int db_delete(struct db *db, const char *coll, const bson_t *filter, int64_t *deleted,
               struct err *err)
 {

@@ -40,6 +40,7 @@ struct db;
 #define DB_AGGREGATES    "aggregates"
 #define DB_ALERTS        "alerts"
 #define DB_AUDIT         "audit"
+#define DB_RETENTION     "retention"
 
 /* Parses the URI and makes the pool; connects only when first used. Freed with db_free. */
 struct db *db_new(const struct config *c, const char *appname, struct err *err) OWNED
@@ -106,6 +107,9 @@ void db_change_fini(struct db_change *c) __attribute__((nonnull));
 /* The same as db_update, and *out = the document afterwards, or NULL when nothing matched. */
 int db_find_update(struct db *db, const char *coll, const bson_t *filter, const bson_t *update,
                    bson_t **out, struct err *err) __attribute__((nonnull, warn_unused_result));
+/* The same update of all that match. */
+int db_update_each(struct db *db, const char *coll, const bson_t *filter, const bson_t *update,
+                   int64_t *changed, struct err *err) __attribute__((nonnull, warn_unused_result));
 int db_delete(struct db *db, const char *coll, const bson_t *filter, int64_t *deleted,
               struct err *err) __attribute__((nonnull(1, 2, 3, 5), warn_unused_result));
 

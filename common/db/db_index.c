@@ -63,12 +63,13 @@ static const struct index table[] = {
     {DB_AUDIT, "who_1_at_1", "{\"who\": 1, \"at\": 1}", NULL, true},
     {DB_AUDIT, "target_1_at_1", "{\"target\": 1, \"at\": 1}", NULL, true},
     {DB_ALERTS, "trawl_open", "{\"open\": 1, \"at\": -1, \"_id\": 1}", NULL, false},
+    {DB_MOUNTS, "trawl_age", "{\"at\": 1}", NULL, false},
     {DB_CONTRIBUTIONS, "entity_1", "{\"entity\": 1}", NULL, false},
 };
 #define N_INDEXES (sizeof table / sizeof *table)
 
 const char *const db_indexed_collections[] = {DB_RAW_FILES, DB_TASKS,         DB_METRICS, DB_AUDIT,
-                                              DB_ALERTS,    DB_CONTRIBUTIONS, NULL};
+                                              DB_ALERTS,    DB_CONTRIBUTIONS, DB_MOUNTS,  NULL};
 
 static bson_t *parse(const char *json)
 {
