@@ -91,8 +91,9 @@ static int is_known(struct watch *w, const char *id, const struct look *l, bool 
                    "%s is there, but a majority of MongoDB's servers does not have it yet", id);
     }
     bool born = doc_i64(rf, "watch.born_ns", 0) == l->born_ns || !l->birth_known;
-    *known = born && strcmp(doc_str(rf, "instrument_id", ""), w->cfg->id) == 0 &&
-             (uint64_t)doc_i64(rf, "watch.ino", 0) == l->ino;
+    bool same = born && (uint64_t)doc_i64(rf, "watch.ino", 0) == l->ino;
+    *known = strcmp(doc_str(rf, "instrument_id", ""), w->cfg->id) == 0 &&
+             (same || !raw_file_is_ours(rf)); /* AlphaKraken's is left alone, as in the table */
     return 0;
 }
 

@@ -246,4 +246,60 @@ def a_year_of_alphakraken_is_taken_over_in_place_whatever_kills_the_import():
         holds(any(e["state"] == "done" for e in log), f"the audit: {log}")
 
 
+@test
+def another_database_is_only_read_and_what_trawl_has_stays():
+    with site_of("importfrom") as site:
+        theirs = Mongo(site.env["TRAWL_MONGO_URI"], site.db.database + "_ak")
+        year = Year(site, theirs, datetime.datetime.now(UTC))
+        year.make()
+        before = dump(theirs)
+        source = f"mongodb://{site.db.address[0]}:{site.db.address[1]}/{theirs.database}"
+        answer = site.trawl("import", "alphakraken", "--from", "mongodb://127.0.0.1:1")
+        holds(answer.code == 2 and "krakendb" in answer.err, f"a source without a database: {answer}")
+        answer = site.trawl("import", "alphakraken", "--from", source.replace("_ak", ""))
+        holds(answer.code == 2 and "in place" in answer.err, f"a source that is the target: {answer}")
+        equal(site.trawl("ls").code, 0, "trawl ls after a refused import")
+        for nth in range(2, 20, 3):
+            run_killed(site, nth, "--from", source)
+        answer = site.ask("import", "alphakraken", "--from", source)
+        equal(sum(part["refused"] for part in answer["collections"].values()), 0, f"refused: {answer['notes']}")
+        equal(dump(theirs), before, "the database that was read")
+        expect_taken_over(site, year)
+        expect_settings(site)
+        again = site.ask("import", "alphakraken", "--from", source)
+        equal({name: part["taken"] for name, part in again["collections"].items()}, dict.fromkeys(again["collections"], 0), "taken twice")
+        theirs.drop()
+
+
+def beside(name: str, status: str, size=None) -> dict:
+    """A document that AlphaKraken's program adds to a database that is Trawl's."""
+    now = datetime.datetime.now(UTC).replace(microsecond=0)
+    return {"_id": name, "original_name": name, "instrument_id": "thermo1", "project_id": "_FALLBACK", "status": status, "size": size,
+            "instrument_file_status": "initial", "file_info": {}, "created_at": now, "created_at_": now, "updated_at_": now}
+
+
+@test
+def what_alphakraken_adds_beside_trawl_is_left_alone_and_said_until_it_is_imported():
+    with site_of("importbeside") as site:
+        scheduler = site.start_scheduler()
+        site.start_worker()
+        wait_until(lambda: scheduler.log("leading") and site.db.find("pools"), 20, "a scheduler that leads")
+        names = {"b_mon.raw": "monitoring_acquisition", "b_run.raw": "quanting", "b_done.raw": "done"}
+        for name, status in names.items():
+            site.db.insert("raw_file", beside(name, status))
+        for name in (*names, "ours.raw"):
+            write_file(f"{site.instruments}/thermo1/{name}", 5000, len(name))
+        site.wait_status("ours.raw", "done_not_quanted")
+        equal({raw["_id"]: raw["status"] for raw in site.db.find("raw_file")}, {**names, "ours.raw": "done_not_quanted"}, "raw files")
+        equal(site.db.find("tasks", {"raw_file": {"$in": list(names)}}), [], "tasks of what is AlphaKraken's")
+        answer = site.trawl("why", "b_run.raw")
+        holds("AlphaKraken made it" in answer.out and "trawl import alphakraken" in answer.out, f"trawl why: {answer}")
+        report = site.ask("import", "alphakraken")
+        equal((report["collections"]["raw_file"]["taken"], report["collections"]["raw_file"]["left"]), (3, 1), "taken and left")
+        for name in ("b_mon.raw", "b_run.raw"):
+            site.wait_status(name, "done_not_quanted", 40)
+        equal(len(site.db.find("raw_file")), 4, "raw files, after the import")
+        equal(site.raw("b_done.raw")["status"], "done", "what was finished")
+
+
 run()
