@@ -143,7 +143,7 @@ static int check_files(struct dry_run *d, const struct instrument *i, const bson
         .sizes_only = d->quick,
         .hooks = {.read = on_read, .ctx = d},
     };
-    int rc = pool == NULL || record_load(&record, raw, err) != 0 ||
+    int rc = pool == NULL || record_load(&record, d->c->ops.db, raw, err) != 0 ||
                      retire_check_run(&check, &record, &place, err) != 0
                  ? -1
                  : 0;

@@ -2,7 +2,8 @@
  * cmd_show.c - trawl show: everything known of a raw file.
  *
  * Reads its document, its tasks, its metrics and the aggregates of its results, then prints them
- * section by section, or as one JSON value. The files are those of the backup's record.
+ * section by section, or as one JSON value. The files are those of the backup's record; of very
+ * many only JSON has all.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,9 +14,12 @@
 #include "common/base/human.h"
 #include "common/db/doc_json.h"
 #include "common/db/named.h"
+#include "common/raw/file_list.h"
 #include "common/raw/original.h"
 #include "ops/facts.h"
 #include "ops/find.h"
+
+#define FILES_SHOWN 1000
 
 struct shown {
     bson_t *raw;
@@ -147,7 +151,32 @@ static int print_tasks(struct cli *c, const struct docs *tasks, struct err *err)
     return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
 }
 
-static int print_files(struct cli *c, const bson_t *files, struct err *err)
+/* Where the document has its list of files; AlphaKraken's file_info is none. */
+static struct file_list_at files_of(const bson_t *raw)
+{
+    return (struct file_list_at){raw, doc_has(raw, "file_list") ? "file_list" : "files"};
+}
+
+struct rows {
+    struct table *t;
+    int64_t n;
+};
+
+static int add_row(void *ctx, const bson_t *file, struct err *err)
+{
+    struct rows *r = ctx;
+    char buf[TEXT_SHORT];
+    (void)err;
+    if (r->n++ < FILES_SHOWN) {
+        table_cell(r->t, STYLE_PLAIN, doc_str(file, "path", "?"));
+        table_cell(r->t, STYLE_PLAIN, text_size(doc_i64(file, "size", -1), buf));
+        table_cell(r->t, STYLE_PLAIN, doc_str(file, "xxh3", "-"));
+        table_cell(r->t, STYLE_PLAIN, doc_str(file, "md5", doc_str(file, "sha256", "")));
+    }
+    return 0;
+}
+
+static int print_files(struct cli *c, const bson_t *raw, struct err *err)
 {
     static const struct column columns[] = {{.title = "FILE", .min = 16},
                                             {.title = "SIZE", .right = true},
@@ -155,20 +184,22 @@ static int print_files(struct cli *c, const bson_t *files, struct err *err)
                                             {.title = "DIGEST", .min = 10, .rank = 1},
                                             {0}};
     AUTO(table_free) struct table *t = table_new(columns, err);
-    bson_iter_t at;
-    bson_iter_init(&at, files);
-    while (t != NULL && bson_iter_next(&at)) {
-        bson_t file;
-        char buf[TEXT_SHORT];
-        if (doc_sub(files, bson_iter_key(&at), &file)) {
-            table_cell(t, STYLE_PLAIN, doc_str(&file, "path", "?"));
-            table_cell(t, STYLE_PLAIN, text_size(doc_i64(&file, "size", -1), buf));
-            table_cell(t, STYLE_PLAIN, doc_str(&file, "xxh3", "-"));
-            table_cell(t, STYLE_PLAIN, doc_str(&file, "md5", doc_str(&file, "sha256", "")));
-        }
+    struct rows rows = {.t = t};
+    struct err why = {0};
+    if (t == NULL) {
+        return -1;
     }
     print_heading(c, "Files in the backup");
-    return t == NULL ? -1 : table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
+    if (file_list_each(c->ops.db, files_of(raw), add_row, &rows, &why) != 0) {
+        print_line(c, "not shown", why.msg);
+        return 0;
+    }
+    int rc = table_print(t, &(struct table_look){c->width, c->color}, c->out, err);
+    if (rc == 0 && rows.n > FILES_SHOWN) {
+        fprintf(c->out, "  and %" PRId64 " more: trawl --json show has all\n",
+                rows.n - FILES_SHOWN);
+    }
+    return rc;
 }
 
 static bool is_metric(const char *key)
@@ -241,13 +272,11 @@ static void print_results(struct cli *c, const struct docs *results)
 
 static int print_text(struct cli *c, const struct shown *s, struct err *err)
 {
-    bson_t files;
     print_raw(c, s->raw);
     if (s->tasks->n > 0 && print_tasks(c, s->tasks, err) != 0) {
         return -1;
     }
-    if (doc_sub(s->raw, "files", &files) && !bson_empty(&files) &&
-        print_files(c, &files, err) != 0) {
+    if (file_list_count(files_of(s->raw)) > 0 && print_files(c, s->raw, err) != 0) {
         return -1;
     }
     for (size_t i = 0; i < s->metrics->n; i++) {
@@ -259,16 +288,32 @@ static int print_text(struct cli *c, const struct shown *s, struct err *err)
     return 0;
 }
 
+static int add_json(void *ctx, const bson_t *file, struct err *err)
+{
+    return json_array_append_new(ctx, json_of_doc(file)) == 0 ? 0 : err_no_memory(err);
+}
+
+static int print_json(struct cli *c, const struct shown *s, struct err *err)
+{
+    json_t *files = json_array();
+    if (file_list_count(files_of(s->raw)) > 0 &&
+        file_list_each(c->ops.db, files_of(s->raw), add_json, files, err) != 0) {
+        json_decref(files);
+        return -1;
+    }
+    return json_print(json_pack("{s:o, s:o, s:o, s:o, s:o}", "raw_file", json_of_doc(s->raw),
+                                "files", files, "tasks", json_of_docs(s->tasks), "metrics",
+                                json_of_all_named(s->metrics), "results", json_of_docs(s->results)),
+                      c->out, err);
+}
+
 static enum cli_exit cmd_show(struct cli *c, const struct args *a, struct err *err)
 {
     struct shown s = {0};
     int rc = find_raw_file(&c->ops, a->words[0], &s.raw, err);
     rc = rc == 0 ? read_all(c, &s, err) : rc;
     if (rc == 0 && c->json) {
-        rc = json_print(json_pack("{s:o, s:o, s:o, s:o}", "raw_file", json_of_doc(s.raw), "tasks",
-                                  json_of_docs(s.tasks), "metrics", json_of_all_named(s.metrics),
-                                  "results", json_of_docs(s.results)),
-                        c->out, err);
+        rc = print_json(c, &s, err);
     } else if (rc == 0) {
         rc = print_text(c, &s, err);
     }

@@ -131,9 +131,8 @@ static enum cli_exit choose_one(struct verify_run *s, const char *name, struct q
         return cli_exit_of(err);
     }
     const char *id = doc_str(raw, "_id", "?");
-    bson_t files;
-    if ((!doc_sub(raw, "files", &files) && !doc_sub(raw, "file_info", &files)) ||
-        bson_empty(&files)) {
+    int64_t files = record_count(raw);
+    if (files == 0) {
         return cli_fail(err, CLI_REFUSED, "%s has no backup yet (%s); see trawl why %s", id,
                         doc_str(raw, "status", "?"), id);
     }
@@ -144,7 +143,7 @@ static enum cli_exit choose_one(struct verify_run *s, const char *name, struct q
         return cli_fail(err, CLI_REFUSED, "%s has no complete backup now (%s); see trawl why %s",
                         id, doc_str(raw, "backup_status", "?"), id);
     }
-    s->show.n_total = bson_count_keys(&files);
+    s->show.n_total = files;
     return queue_add(q, raw, err) == 0 ? CLI_OK : cli_exit_of(err);
 }
 
@@ -237,7 +236,7 @@ static int read_backup(struct verify_run *s, const bson_t *raw, struct err *err)
     if (folder == NULL || id == NULL) {
         return -1;
     }
-    int rc = record_load(&record, raw, err);
+    int rc = record_load(&record, s->c->ops.db, raw, err);
     rc = rc == 0 ? need_folder(s, folder, err) : rc;
     rc = rc == 0 ? verify_files(s->hash, folder, &record, &watch, err) : rc;
     rc = rc == 0 ? verify_manifests(folder, id, &record, one->why, err) : rc;

@@ -50,7 +50,8 @@ static int reload(struct db *db, bson_t **raw, const struct noting *n, bool *sta
     if (db_find_id(db, DB_RAW_FILES, doc_str(n->read, "_id", ""), &now, err) != 0) {
         return -1;
     }
-    *stale = now == NULL || !retire_backup_is_complete(now) || !same_field(now, n->read, "files") ||
+    *stale = now == NULL || !retire_backup_is_complete(now) ||
+             !same_field(now, n->read, "file_list") || !same_field(now, n->read, "files") ||
              !same_field(now, n->read, "file_info") ||
              strcmp(doc_str(now, "instrument_file_status", ""),
                     doc_str(n->read, "instrument_file_status", "")) != 0;

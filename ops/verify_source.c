@@ -201,8 +201,9 @@ int verify_source(const struct verify_source *v, const bson_t *raw, struct verif
         snprintf(one->why, sizeof one->why, "%s", not_now);
         return 0;
     }
-    int rc =
-        record_load(&record, raw, err) != 0 ? -1 : verify_original(v, raw, &record, one, skip, err);
+    int rc = record_load(&record, v->ops->db, raw, err) != 0
+                 ? -1
+                 : verify_original(v, raw, &record, one, skip, err);
     record_fini(&record);
     if (rc == 0 && *skip) {
         snprintf(one->why, sizeof one->why,

@@ -40,7 +40,7 @@ foreach(long 0200-servers-away 0300-copy-faults)
 endforeach()
 
 # Programs in C that talk to the store.
-foreach(what db index leader)
+foreach(what db index leader lists)
   add_executable(test_${what} integration/test_${what}.c integration/store.c)
   target_link_libraries(test_${what} PRIVATE project_flags PkgConfig::cmocka kind_index scheduler)
   target_include_directories(test_${what} PRIVATE ${PROJECT_SOURCE_DIR}/tests)

@@ -24,6 +24,7 @@ struct db;
 
 /* Names of the collections. AlphaKraken's keep its names and meaning. */
 #define DB_RAW_FILES     "raw_file"
+#define DB_FILE_LISTS    "file_lists"
 #define DB_METRICS       "metrics"
 #define DB_PROJECTS      "project"
 #define DB_SETTINGS      "settings"

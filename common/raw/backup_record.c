@@ -1,9 +1,9 @@
 /*
- * backup_record.c - what a raw file's document says was backed up. record_load reads "files" when
- * the document has it, else AlphaKraken's "file_info", then the names of "watch.members", which
- * also count when a raw file holds no file at all. Each path is unescaped and must stay below its
- * folder; a file without a size or a hash makes the whole record INVALID, because such a backup
- * cannot be proven. Files and names are sorted; record_find bisects.
+ * backup_record.c - what a raw file's document says was backed up. record_load reads "file_list" or
+ * "files" when the document has it, else AlphaKraken's "file_info", then the names of
+ * "watch.members", which also count when a raw file holds no file at all. Each path is unescaped
+ * and must stay below its folder; a file without a size or a hash makes the whole record INVALID,
+ * because such a backup cannot be proven. Files and names are sorted; record_find bisects.
  *
  * record_folder turns the stored backup path, written as the cluster or a worker sees it, into
  * ours.
@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "common/base/path.h"
-#include "common/db/db.h"
+#include "common/raw/file_list.h"
 
 static int no_memory(struct err *err)
 {
@@ -34,14 +34,15 @@ void record_fini(struct record *r)
     *r = (struct record){0};
 }
 
+/* Most files follow one of the same name; sort_names drops the rest. */
 static int add_name(struct record *r, const char *name, size_t len, struct err *err)
 {
-    for (size_t i = 0; i < r->n_names; i++) {
-        if (strncmp(r->names[i], name, len) == 0 && r->names[i][len] == '\0') {
-            return 0;
-        }
+    const char *last = r->n_names > 0 ? r->names[r->n_names - 1] : "";
+    if (strncmp(last, name, len) == 0 && last[len] == '\0') {
+        return 0;
     }
-    char **more = reallocarray(r->names, r->n_names + 1, sizeof *more);
+    char **more =
+        r->n_names % 64 != 0 ? r->names : reallocarray(r->names, r->n_names + 64, sizeof *more);
     if (more == NULL) {
         return no_memory(err);
     }
@@ -54,7 +55,7 @@ static int add_name(struct record *r, const char *name, size_t len, struct err *
 static struct record_file *add_file(struct record *r, const char *escaped, struct err *err)
 {
     struct record_file *more =
-        r->n % 64 != 0 ? r->files : reallocarray(r->files, r->n + 64, sizeof *more);
+        r->n % 1024 != 0 ? r->files : reallocarray(r->files, r->n + 1024, sizeof *more);
     AUTO(free) char *path = path_unescape(escaped);
     if (more != NULL) {
         r->files = more;
@@ -101,25 +102,14 @@ static int put_hashes(struct record_file *f, const bson_t *file, struct err *err
     return 0;
 }
 
-static int load_files(struct record *r, const bson_t *files, struct err *err)
+static int load_file(void *ctx, const bson_t *file, struct err *err)
 {
-    bson_iter_t at;
-    for (bool more = bson_iter_init(&at, files) && bson_iter_next(&at); more;
-         more = bson_iter_next(&at)) {
-        bson_t file;
-        if (!doc_sub(files, bson_iter_key(&at), &file)) {
-            return ERR(err, ERR_INVALID, 0, "the record of files is broken");
-        }
-        struct record_file *f = add_file(r, doc_str(&file, "path", ""), err);
-        if (f == NULL) {
-            return -1;
-        }
-        f->size = doc_i64(&file, "size", -1);
-        if (put_hashes(f, &file, err) != 0) {
-            return -1;
-        }
+    struct record_file *f = add_file(ctx, doc_str(file, "path", ""), err);
+    if (f == NULL) {
+        return -1;
     }
-    return 0;
+    f->size = doc_i64(file, "size", -1);
+    return put_hashes(f, file, err);
 }
 
 /* The key without "<instrument>/<YYYY_MM>/", which old documents have. */
@@ -192,15 +182,64 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int record_load(struct record *r, const bson_t *raw, struct err *err)
+static void sort_names(struct record *r)
+{
+    size_t kept = 0;
+    if (r->n_names > 0) {
+        qsort(r->names, r->n_names, sizeof *r->names, by_name);
+    }
+    for (size_t i = 0; i < r->n_names; i++) {
+        if (kept > 0 && strcmp(r->names[kept - 1], r->names[i]) == 0) {
+            free(r->names[i]);
+        } else {
+            r->names[kept++] = r->names[i];
+        }
+    }
+    r->n_names = kept;
+}
+
+/* The field that holds the record; NULL when there is none. */
+static const char *field_of(const bson_t *raw)
 {
     bson_t list;
+    return doc_sub(raw, "file_list", &list) ? "file_list"
+           : doc_sub(raw, "files", &list)   ? "files"
+           : doc_sub(raw, "file_info", &list) && !bson_empty(&list) /* {}: AlphaKraken has none */
+               ? "file_info"
+               : NULL;
+}
+
+bool record_exists(const bson_t *raw)
+{
+    return field_of(raw) != NULL;
+}
+
+int64_t record_count(const bson_t *raw)
+{
+    bson_t info;
+    const char *field = field_of(raw);
+    return field == NULL ? 0
+           : strcmp(field, "file_info") == 0 && doc_sub(raw, field, &info)
+               ? (int64_t)bson_count_keys(&info)
+               : file_list_count((struct file_list_at){raw, field});
+}
+
+static int load_record(struct record *r, struct db *db, const bson_t *raw, struct err *err)
+{
+    bson_t info;
+    const char *field = field_of(raw);
+    if (field == NULL) {
+        return ERR(err, ERR_INVALID, 0, "there is no record of its files");
+    }
+    return strcmp(field, "file_info") == 0 && doc_sub(raw, field, &info)
+               ? load_file_info(r, raw, &info, err)
+               : file_list_each(db, (struct file_list_at){raw, field}, load_file, r, err);
+}
+
+int record_load(struct record *r, struct db *db, const bson_t *raw, struct err *err)
+{
     *r = (struct record){0};
-    int rc = doc_sub(raw, "files", &list) ? load_files(r, &list, err)
-             : doc_sub(raw, "file_info", &list) && !bson_empty(&list) /* {}: AlphaKraken has none */
-                 ? load_file_info(r, raw, &list, err)
-                 : ERR(err, ERR_INVALID, 0, "there is no record of its files");
-    if (rc != 0 || load_members(r, raw, err) != 0) {
+    if (load_record(r, db, raw, err) != 0 || load_members(r, raw, err) != 0) {
         return -1;
     }
     for (size_t i = 0; i < r->n; i++) {
@@ -209,9 +248,7 @@ int record_load(struct record *r, const bson_t *raw, struct err *err)
     if (r->n > 0) {
         qsort(r->files, r->n, sizeof *r->files, by_path);
     }
-    if (r->n_names > 0) {
-        qsort(r->names, r->n_names, sizeof *r->names, by_name);
-    }
+    sort_names(r);
     return 0;
 }
 

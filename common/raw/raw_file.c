@@ -208,22 +208,25 @@ struct db_change raw_file_looking(const char *id, const bson_t *memory,
 struct db_change raw_file_reopening(const bson_t *rf, const char *why)
 {
     int64_t now = wall_ms();
-    bson_t none = BSON_INITIALIZER, set = BSON_INITIALIZER, files, info;
-    bool copied = doc_sub(rf, "files", &files) || doc_sub(rf, "superseded", &files);
-    BCON_APPEND(&set, "status", BCON_UTF8(raw_status_names[RAW_MONITORING_ACQUISITION]),
-                "status_details", BCON_UTF8(why), "tasks", BCON_ARRAY(&none), "settled",
-                BCON_BOOL(false), "dirty", BCON_BOOL(true), "updated_at_", BCON_DATE_TIME(now),
-                "superseded", BCON_ARRAY(copied ? &files : &none));
-    if (!copied && doc_has(rf, "imported") && doc_sub(rf, "file_info", &info)) {
-        BSON_APPEND_DOCUMENT(&set, "imported.file_info", &info); /* of what is kept aside */
-    }
-    bson_t *update = BCON_NEW("$set", BCON_DOCUMENT(&set), "$unset", "{", "files", BCON_BOOL(true),
+    bson_t none = BSON_INITIALIZER, set, info;
+    bson_iter_t list;
+    bson_t *update = BCON_NEW("$unset", "{", "file_list", BCON_BOOL(true), "files", BCON_BOOL(true),
                               "file_info", BCON_BOOL(true), "watch.rule", BCON_BOOL(true),
                               "backup_base_path", BCON_BOOL(true), "backup_status", BCON_BOOL(true),
                               "verified_at", BCON_BOOL(true), "backup_damaged", BCON_BOOL(true),
                               "original", BCON_BOOL(true), "retire", BCON_BOOL(true), "}", "$inc",
                               "{", "rev", BCON_INT64(1), "round", BCON_INT64(1), "}");
-    bson_destroy(&set);
+    BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set);
+    BCON_APPEND(&set, "status", BCON_UTF8(raw_status_names[RAW_MONITORING_ACQUISITION]),
+                "status_details", BCON_UTF8(why), "tasks", BCON_ARRAY(&none), "settled",
+                BCON_BOOL(false), "dirty", BCON_BOOL(true), "updated_at_", BCON_DATE_TIME(now));
+    if (bson_iter_init_find(&list, rf, "file_list") || bson_iter_init_find(&list, rf, "files")) {
+        BSON_APPEND_VALUE(&set, "superseded", bson_iter_value(&list));
+    } else if (doc_has(rf, "imported") && !doc_has(rf, "superseded") &&
+               doc_sub(rf, "file_info", &info)) {
+        BSON_APPEND_DOCUMENT(&set, "imported.file_info", &info); /* of what is kept aside */
+    }
+    bson_append_document_end(update, &set);
     return (struct db_change){
         .filter = raw_guard(rf),
         .update = update,

@@ -105,10 +105,22 @@ struct raw_file_plan {
     const char *kept;    /* why a removal left the original on the instrument */
     const char *differs; /* how a removal found that the original differs */
     const bson_t *copy;  /* the task whose result is stored */
+    const bson_t *info;  /* AlphaKraken's file_info of that, or NULL; with copy */
     const char *backup;  /* where copies are, cluster view; with copy */
     bool ended;          /* nothing is under way or to be planned */
     bool purged;         /* the original is deleted at the instrument */
 };
+/* Whether the copy's result is to be stored: the document does not have it yet. */
+bool raw_file_adopts(const struct raw_file_plan *p) __attribute__((nonnull));
+/* The name of the list of files that a copy's result names; "" in results of earlier versions. */
+const char *raw_file_list_of(const bson_t *copy) __attribute__((nonnull, returns_nonnull));
+/* AlphaKraken's file_info of a copy's result: path -> [size, md5, etag?]. Empty without MD5s, and
+ * for more than RAW_INFO_FILES files or RAW_INFO_BYTES of them, so that the raw file's document
+ * stays below 1 MiB. bson_destroy; NULL with *err set. */
+#define RAW_INFO_FILES 1000
+#define RAW_INFO_BYTES ((uint32_t)1 << 19)
+bson_t *raw_file_info_of(struct db *db, const bson_t *copy, struct err *err) OWNED
+    __attribute__((nonnull));
 /* The fields that change; empty: the document has all of it already. bson_destroy. NULL, INVALID:
  * the status must not follow the present one. */
 bson_t *raw_file_news(const struct raw_file_plan *p, struct err *err) OWNED

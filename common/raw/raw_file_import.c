@@ -91,7 +91,7 @@ static bool is_finished(const bson_t *theirs)
 static bool load_record(const bson_t *theirs, struct record *r)
 {
     struct err broken = {0};
-    bool whole = record_load(r, theirs, &broken) == 0 && r->n > 0;
+    bool whole = record_load(r, NULL, theirs, &broken) == 0 && r->n > 0;
     if (!whole) {
         record_fini(r);
     }

@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/path.h"
+#include "common/raw/file_list.h"
 #include "common/raw/raw_file_internal.h"
 
 /* --- the copy's result --- */
@@ -25,39 +26,74 @@ static void append_one_info(const bson_t *file, bson_t *info)
     bson_append_array_end(info, &one);
 }
 
-static void append_file_info(const bson_t *files, bson_t *set)
+/* Where a copy's result has its list of files: earlier versions had it there whole. */
+static struct file_list_at list_of(const bson_t *copy)
 {
-    bson_t info = BSON_INITIALIZER;
-    bson_iter_t at;
-    for (bool more = bson_iter_init(&at, files) && bson_iter_next(&at); more;
-         more = bson_iter_next(&at)) {
-        bson_t file;
-        if (!doc_sub(files, bson_iter_key(&at), &file) || !doc_has(&file, "md5")) {
-            continue;
-        }
-        append_one_info(&file, &info);
+    bool whole = doc_has(copy, "result.files");
+    return (struct file_list_at){copy, whole ? "result.files" : "result.file_list"};
+}
+
+const char *raw_file_list_of(const bson_t *copy)
+{
+    return doc_str(copy, "result.file_list.list", "");
+}
+
+static int add_info(void *ctx, const bson_t *file, struct err *err)
+{
+    bson_t *info = ctx;
+    (void)err;
+    if (info->len < RAW_INFO_BYTES && doc_has(file, "md5")) {
+        append_one_info(file, info);
     }
-    if (!bson_empty(&info)) {
-        BSON_APPEND_DOCUMENT(set, "file_info", &info);
+    return 0;
+}
+
+bson_t *raw_file_info_of(struct db *db, const bson_t *copy, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *info = bson_new();
+    struct file_list_at list = list_of(copy);
+    if (file_list_count(list) > RAW_INFO_FILES) {
+        return TAKE(info);
     }
-    bson_destroy(&info);
+    if (file_list_each(db, list, add_info, info, err) != 0) {
+        return NULL;
+    }
+    if (info->len >= RAW_INFO_BYTES) {
+        bson_reinit(info);
+    }
+    return TAKE(info);
+}
+
+bool raw_file_adopts(const struct raw_file_plan *p)
+{
+    return p->copy != NULL && !doc_has(p->rf, "backup_base_path") &&
+           doc_has(p->copy, list_of(p->copy).path);
+}
+
+static void append_value(bson_t *set, const char *field, struct file_list_at from)
+{
+    bson_iter_t top, at;
+    if (bson_iter_init(&top, from.doc) && bson_iter_find_descendant(&top, from.path, &at)) {
+        BSON_APPEND_VALUE(set, field, bson_iter_value(&at));
+    }
 }
 
 static void append_copied(const struct raw_file_plan *p, bson_t *set)
 {
-    bson_t files;
-    if (p->copy == NULL || doc_has(p->rf, "backup_base_path") ||
-        !doc_sub(p->copy, "result.files", &files)) {
+    if (!raw_file_adopts(p)) {
         return;
     }
     char month[8], base[1200];
+    struct file_list_at list = list_of(p->copy);
     path_month(doc_i64(p->rf, "created_at", 0), month);
     snprintf(base, sizeof base, "%s/%s/%s", p->backup, doc_str(p->rf, "instrument_id", ""), month);
-    BSON_APPEND_ARRAY(set, "files", &files);
+    append_value(set, file_list_is_reference(list) ? "file_list" : "files", list);
     BSON_APPEND_INT64(set, "size", doc_i64(p->copy, "result.size", 0));
     BSON_APPEND_DATE_TIME(set, "copied_at", doc_i64(p->copy, "ended_at", wall_ms()));
     BSON_APPEND_UTF8(set, "backup_base_path", base);
-    append_file_info(&files, set);
+    if (p->info != NULL && !bson_empty(p->info)) {
+        BSON_APPEND_DOCUMENT(set, "file_info", p->info);
+    }
 }
 
 /* --- what a pass has decided --- */
@@ -99,6 +135,9 @@ static void append_unset(const struct raw_file_plan *p, bson_t *update)
     bson_t unset = BSON_INITIALIZER;
     if (p->retire != NULL && p->retire[0] == '\0') {
         BSON_APPEND_BOOL(&unset, "retire", true);
+    }
+    if (doc_has(p->rf, "superseded") && raw_file_adopts(p)) { /* the new copy has replaced it */
+        BSON_APPEND_BOOL(&unset, "superseded", true);
     }
     if (p->purged && doc_has(p->rf, "remove_refused")) {
         BSON_APPEND_BOOL(&unset, "remove_refused", true);

@@ -66,9 +66,9 @@ int plan_copy(struct plan *p, const bson_t *rf, bson_t *new_ids, struct err *err
     t.input = input;
     AUTO(free) char *id = task_id(t.raw_file, "copy", NULL);
     BSON_APPEND_UTF8(new_ids, "0", id);
-    bson_t superseded;
-    if (doc_sub(rf, "superseded", &superseded)) {
-        BSON_APPEND_ARRAY(input, "supersedes", &superseded);
+    bson_iter_t superseded;
+    if (bson_iter_init_find(&superseded, rf, "superseded")) {
+        BSON_APPEND_VALUE(input, "supersedes", bson_iter_value(&superseded));
     }
     return make_task(p, &t, err);
 }

@@ -125,7 +125,7 @@ int watch_recheck(struct watch *w, struct err *err) __attribute__((warn_unused_r
 /* watch_reread.c: read one original again, on a thread of its own, and compare it with the record
  * of its backup. name and sig: of the raw file at the last look. NULL with *err set. */
 struct reread *reread_new(const char *folder, const char *name, const struct signature *sig,
-                          const bson_t *raw, struct err *err) OWNED;
+                          struct db *db, const bson_t *raw, struct err *err) OWNED;
 /* The result, borrowed; NULL while it runs. */
 struct reread_end {
     const char *name;

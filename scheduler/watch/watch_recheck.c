@@ -137,11 +137,11 @@ static int put_in_doubt(struct watch *w, struct entry *e, const struct look *l, 
 
 /* Whether number and bytes of its files, also of those beside the main one, are those of the
  * backup. */
-static bool has_recorded(const bson_t *rf, const struct look *l)
+static bool has_recorded(struct db *db, const bson_t *rf, const struct look *l)
 {
     struct record r = {0};
     struct err err = {0};
-    bool other = record_load(&r, rf, &err) == 0 && (r.n != l->files || r.size != l->sig.bytes);
+    bool other = record_load(&r, db, rf, &err) == 0 && (r.n != l->files || r.size != l->sig.bytes);
     record_fini(&r);
     return !other; /* without a record there is nothing to compare with */
 }
@@ -153,8 +153,8 @@ static int compare_with_record(struct watch *w, struct entry *e, const struct lo
     if (db_find_id(w->s->db, DB_RAW_FILES, e->id, &rf, err) != 0) {
         return -1;
     }
-    bool copied = rf != NULL && (doc_has(rf, "files") || doc_has(rf, "file_info"));
-    return copied && !is_left_alone(rf) && !has_recorded(rf, l)
+    bool copied = rf != NULL && record_exists(rf);
+    return copied && !is_left_alone(rf) && !has_recorded(w->s->db, rf, l)
                ? put_in_doubt(w, e, l, "its files are not those of its backup", err)
                : accept_look(w, e, &l->sig, NULL, err);
 }
@@ -293,14 +293,14 @@ static int begin_reread(struct watch *w, struct entry *e, struct err *err)
     if (rf == NULL || !l.there) {
         return 0;
     }
-    bool copied = doc_has(rf, "files") || doc_has(rf, "file_info");
+    bool copied = record_exists(rf);
     if (is_left_alone(rf) || (!copied && reopen_may(rf))) {
         return accept_look(w, e, &l.sig, NULL, err); /* there is nothing to compare with */
     }
     if (!reopen_may(rf)) {
         return 0;
     }
-    w->reread = reread_new(w->cfg->path, e->name, &l.sig, rf, &why);
+    w->reread = reread_new(w->cfg->path, e->name, &l.sig, w->s->db, rf, &why);
     if (w->reread == NULL) {
         wait_longer(e, mono_ms());
         err_context(&why, "read %s again", e->id);

@@ -62,7 +62,7 @@ static void free_reread(struct reread *r)
 }
 
 struct reread *reread_new(const char *folder, const char *name, const struct signature *sig,
-                          const bson_t *raw, struct err *err)
+                          struct db *db, const bson_t *raw, struct err *err)
 {
     struct reread *r = calloc(1, sizeof *r);
     if (r == NULL) {
@@ -74,7 +74,7 @@ struct reread *reread_new(const char *folder, const char *name, const struct sig
     r->end = (struct reread_end){.name = r->name, .sig = *sig};
     if (r->folder == NULL || r->name == NULL) {
         err_no_memory(err);
-    } else if (record_load(&r->record, raw, err) == 0 &&
+    } else if (record_load(&r->record, db, raw, err) == 0 &&
                original_load_of(&r->original, raw, &r->record, err) == 0) {
         if (pthread_create(&r->thread, NULL, reread_main, r) == 0) {
             return r;

@@ -57,7 +57,7 @@ static void load(struct record *r, const bson_t *files)
 {
     struct err err = {0};
     AUTO(bson_destroy) bson_t *raw = BCON_NEW("files", BCON_ARRAY(files));
-    assert_int_equal(record_load(r, raw, &err), 0);
+    assert_int_equal(record_load(r, NULL, raw, &err), 0);
 }
 
 static int set_up(void **state)

@@ -109,7 +109,7 @@ static void a_record_knows_its_files_and_names(void **state)
                            "size", BCON_INT64(3), "xxh3", "0123456789abcdef0123456789abcdef",
                            "sha256", "ab", "}", "]", "watch", "{", "members", "[", "{", "from", "x",
                            "to", "s.wiff", "}", "]", "}");
-    assert_int_equal(record_load(&r, doc, &err), 0);
+    assert_int_equal(record_load(&r, NULL, doc, &err), 0);
     assert_int_equal(r.size, 5);
     assert_int_equal(r.n_names, 3);
     assert_string_equal(r.names[0], "s.d");
@@ -140,7 +140,7 @@ static void a_record_that_leads_outside_or_proves_nothing_is_refused(void **stat
         AUTO(bson_destroy)
         bson_t *doc = BCON_NEW("files", "[", "{", "path", BCON_UTF8(bad[i].path), "size",
                                BCON_INT64(1), "xxh3", BCON_UTF8(bad[i].xxh3), "}", "]");
-        assert_int_equal(record_load(&r, doc, &err), -1);
+        assert_int_equal(record_load(&r, NULL, doc, &err), -1);
         assert_int_equal(err.kind, ERR_INVALID);
         record_fini(&r);
     }

@@ -1,5 +1,4 @@
 /* steps.c - the engine's phases as steps. Each may run twice: the engine finds what is done. */
-#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "workers/copy/job.h"
 
@@ -85,25 +84,19 @@ static int copy_step_verify(void *arg, struct err *err)
     return copy_verify(job->copy, err);
 }
 
-/* A proven copy is not thrown away because the database does not answer for a while. What it
- * refuses for good ends the task: a person must know. */
 static int write_down(struct copy_job *job, const bson_t *fields, struct err *err)
 {
-    enum { AGAIN_MS = 500 };
     while (run_keep(job->base.run, fields, err) != 0) {
-        if (err->kind == ERR_FENCED || err->kind == ERR_INVALID ||
-            run_check(job->base.run, err) != 0) {
+        if (copy_wait_for_database(job, err) != 0) {
             return -1;
         }
-        log_err_rarely("copy_record", err);
-        *err = (struct err){0};
-        mono_sleep_ms(AGAIN_MS);
     }
     return 0;
 }
 
-/* Until the task has settled, only this shows a later attempt that what has the final names is
- * ours, when the source has changed by then. */
+/* A proven copy is not thrown away because the database does not answer for a while. Until the task
+ * has settled, only this shows a later attempt that what has the final names is ours, when the
+ * source has changed by then. */
 static int copy_step_record(void *arg, struct err *err)
 {
     struct copy_job *job = arg;
@@ -111,8 +104,9 @@ static int copy_step_record(void *arg, struct err *err)
         return -1;
     }
     bson_t fields = BSON_INITIALIZER;
-    bool is_new = !job->report.already_there && copy_published(job, &fields);
-    int rc = is_new ? write_down(job, &fields, err) : 0;
+    int rc = copy_write_list(job, err);
+    bool is_new = rc == 0 && !job->report.already_there && copy_published(job, &fields);
+    rc = is_new ? write_down(job, &fields, err) : rc;
     bson_destroy(&fields);
     copy_report_fini(&job->report);
     return rc;
@@ -135,11 +129,8 @@ static int copy_step_publish(void *arg, struct err *err)
 }
 
 const struct worker_step copy_steps[] = {
-    {"check_mounts", copy_check_mounts},
-    {"reserve", copy_step_reserve},
-    {"transfer", copy_step_transfer},
-    {"verify", copy_step_verify},
-    {"record", copy_step_record},
-    {"publish", copy_step_publish},
-    {0},
+    {"earlier", copy_read_earlier}, {"check_mounts", copy_check_mounts},
+    {"reserve", copy_step_reserve}, {"transfer", copy_step_transfer},
+    {"verify", copy_step_verify},   {"record", copy_step_record},
+    {"publish", copy_step_publish}, {0},
 };

@@ -71,82 +71,24 @@ static int take_digest(const bson_t *task, char **out, struct err *err)
     return *out == NULL ? err_no_memory(err) : 0;
 }
 
-static int by_copy_and_path(const void *a, const void *b)
+/* What the copy before the raw file changed and earlier attempts of this task may have published:
+ * a step reads these lists (lists.c). */
+static int take_earlier(const bson_t *task, struct copy_job *job, struct err *err)
 {
-    const struct copy_superseded *x = a, *y = b;
-    return x->copy != y->copy ? (x->copy < y->copy ? -1 : 1) : strcmp(x->path, y->path);
-}
-
-static int take_file(const bson_t *file, struct copy_superseded *to, struct err *err)
-{
-    const char *xxh3 = doc_str(file, "xxh3", "");
-    to->size = doc_i64(file, "size", -1);
-    if (decode_text(file, "path", &to->path, err) != 0) {
-        return -1;
+    bson_iter_t top, at;
+    job->earlier = bson_new();
+    if (bson_iter_init(&top, task) && bson_iter_find_descendant(&top, "input.supersedes", &at)) {
+        BSON_APPEND_VALUE(job->earlier, "supersedes", bson_iter_value(&at));
     }
-    if (!path_is_safe(to->path) || to->size < 0 || strlen(xxh3) != HASH_XXH_HEX - 1) {
-        return ERR(err, ERR_INVALID, 0,
-                   "task: superseded '%.200s' has no safe path, size and XXH3-128", to->path);
-    }
-    memcpy(to->xxh3, xxh3, HASH_XXH_HEX);
-    return 0;
-}
-
-/* The files of one early copy. */
-static int take_copy(const bson_t *list, unsigned copy, struct copy_job *job, struct err *err)
-{
-    bson_t file;
-    bson_iter_t at;
-    size_t room = job->n_supersedes + bson_count_keys(list);
-    struct copy_superseded *more = realloc(job->supersedes, (room + 1) * sizeof *more);
-    if (more == NULL) {
-        return err_no_memory(err);
-    }
-    job->supersedes = more;
-    for (bool next = bson_iter_init(&at, list) && bson_iter_next(&at); next;
-         next = bson_iter_next(&at)) {
-        if (!doc_sub(list, bson_iter_key(&at), &file)) {
-            return ERR(err, ERR_INVALID, 0, "task: what it supersedes is no list of files");
+    if (bson_iter_init_find(&at, task, "published")) {
+        if (!BSON_ITER_HOLDS_ARRAY(&at)) {
+            return ERR(err, ERR_INVALID, 0, "task: published is no list of copies");
         }
-        struct copy_superseded *to = &job->supersedes[job->n_supersedes++]; /* destroy frees it */
-        *to = (struct copy_superseded){.copy = copy};
-        if (take_file(&file, to, err) != 0) {
-            return -1;
-        }
+        BSON_APPEND_VALUE(job->earlier, "published", bson_iter_value(&at));
     }
-    return 0;
-}
-
-/* What may be replaced: the copy before the raw file changed, and whatever earlier attempts of this
- * task may have published without living to say so. */
-static int take_supersedes(const bson_t *task, struct copy_job *job, struct err *err)
-{
-    bson_t list, one;
-    bson_iter_t at;
-    unsigned copy = 0;
-    if (doc_sub(task, "input.supersedes", &list) && take_copy(&list, copy, job, err) != 0) {
-        return -1;
-    }
-    if (!doc_sub(task, "published", &list)) {
-        return 0;
-    }
-    for (bool more = bson_iter_init(&at, &list) && bson_iter_next(&at); more;
-         more = bson_iter_next(&at)) {
-        if (!doc_sub(&list, bson_iter_key(&at), &one) || take_copy(&one, ++copy, job, err) != 0) {
-            return err->kind != ERR_NONE
-                       ? -1
-                       : ERR(err, ERR_INVALID, 0, "task: published is no list of copies");
-        }
-    }
-    job->published = bson_copy(&list);
-    return 0;
-}
-
-static void sort_supersedes(struct copy_job *job)
-{
-    if (job->n_supersedes > 0) {
-        qsort(job->supersedes, job->n_supersedes, sizeof *job->supersedes, by_copy_and_path);
-    }
+    job->round = doc_i64(task, "round", 0);
+    job->id = strdup(doc_str(task, "raw_file", ""));
+    return job->id != NULL ? 0 : err_no_memory(err);
 }
 
 int copy_decode(void *arg, const bson_t *task, struct err *err)
@@ -156,10 +98,9 @@ int copy_decode(void *arg, const bson_t *task, struct err *err)
     if (decode_text(task, "raw_file", &job->name, err) != 0 ||
         decode_source_root(task, &job->source_root, err) != 0 ||
         take_target(task, &job->target_dir, err) != 0 || take_members(task, job, err) != 0 ||
-        take_digest(task, &job->digest, err) != 0 || take_supersedes(task, job, err) != 0) {
+        take_digest(task, &job->digest, err) != 0 || take_earlier(task, job, err) != 0) {
         return -1;
     }
-    sort_supersedes(job);
     if (strchr(job->name, '/') != NULL) {
         return ERR(err, ERR_INVALID, 0, "task: raw_file '%.200s' cannot name a file", job->name);
     }
@@ -186,7 +127,13 @@ void copy_destroy(void *arg)
         free(job->supersedes[i].path);
     }
     free(job->supersedes);
-    bson_destroy(job->published);
+    bson_t *const docs[] = {job->earlier, job->whole, job->list};
+    for (size_t i = 0; i < sizeof docs / sizeof *docs; i++) {
+        if (docs[i] != NULL) {
+            bson_destroy(docs[i]);
+        }
+    }
+    free(job->id);
     free(job->members);
     free(job->name);
     free(job->source_root);

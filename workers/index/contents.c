@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/db/named.h"
+#include "common/raw/backup_record.h"
 #include "common/raw/original.h"
 #include "common/raw/raw_file.h"
 #include "workers/index/contribution.h"
@@ -157,12 +158,6 @@ static void append_metrics(bson_t *out, const struct docs *all, const char *task
     bson_free(sorted);
 }
 
-static int64_t count_items(const bson_t *doc, const char *path)
-{
-    bson_t view;
-    return doc_sub(doc, path, &view) ? (int64_t)bson_count_keys(&view) : 0;
-}
-
 static int by_id(const void *a, const void *b)
 {
     const bson_t *x = *(bson_t *const *)a;
@@ -200,7 +195,7 @@ bson_t *contents_raw_file(const struct contribution_sources *src)
 {
     bson_t *out = bson_new();
     copy_fields(out, src->raw, raw_fields);
-    BSON_APPEND_INT64(out, "file_count", count_items(src->raw, "files"));
+    BSON_APPEND_INT64(out, "file_count", record_count(src->raw));
     BSON_APPEND_BOOL(out, "backup_damaged", doc_has(src->raw, "backup_damaged"));
     if (!original_is_safe(src->raw)) {
         BSON_APPEND_BOOL(out, "original_differs", true);

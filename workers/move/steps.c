@@ -29,7 +29,7 @@ static int move_load(void *arg, struct err *err)
     if (raw == NULL) {
         return ERR(err, ERR_INVALID, 0, "there is no raw file %s", job->raw_file);
     }
-    if (need_backup(raw, err) != 0 || record_load(&job->record, raw, err) != 0 ||
+    if (need_backup(raw, err) != 0 || record_load(&job->record, job->base.db, raw, err) != 0 ||
         (job->pool = record_folder(cfg, raw, err)) == NULL) {
         return -1;
     }

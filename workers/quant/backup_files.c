@@ -60,7 +60,7 @@ static int put_files(struct quant_job *job, const struct record *r, struct err *
 int backup_files_of(struct quant_job *job, const bson_t *raw, struct err *err)
 {
     struct record r = {0};
-    int rc = record_load(&r, raw, err) == 0 ? put_files(job, &r, err) : -1;
+    int rc = record_load(&r, job->base.db, raw, err) == 0 ? put_files(job, &r, err) : -1;
     record_fini(&r);
     return rc;
 }

@@ -2,6 +2,8 @@
 #include "common/base/path.h"
 #include "workers/remove/job.h"
 
+#define DELETED_MAX 100 /* names of files in the result, beside their number */
+
 void remove_result(const void *arg, bson_t *out)
 {
     const struct remove_job *job = arg;
@@ -12,7 +14,7 @@ void remove_result(const void *arg, bson_t *out)
     }
     uint32_t n = 0;
     BSON_APPEND_ARRAY_BEGIN(out, "deleted", &list);
-    for (size_t i = 0; job->deleted != NULL && i < job->check.tree.n; i++) {
+    for (size_t i = 0; job->deleted != NULL && i < job->check.tree.n && n < DELETED_MAX; i++) {
         if (!job->deleted[i] || job->check.tree.entries[i].kind != TREE_FILE) {
             continue;
         }

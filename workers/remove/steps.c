@@ -44,7 +44,7 @@ static int remove_load(void *arg, struct err *err)
         return 0;
     }
     AUTO(bson_destroy) bson_t *raw = NULL;
-    if (load_raw(job, &raw, err) != 0 || record_load(&job->record, raw, err) != 0 ||
+    if (load_raw(job, &raw, err) != 0 || record_load(&job->record, job->base.db, raw, err) != 0 ||
         (job->pool = record_folder(cfg, raw, err)) == NULL ||
         (job->backup = path_join(job->source_root, RETIRE_FOLDER, err)) == NULL) {
         return -1;
