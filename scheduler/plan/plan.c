@@ -259,24 +259,34 @@ static bson_t *info_of(const struct plan *p, const bson_t *copy, struct err *err
     return bson_new();
 }
 
-static int plan_one(struct plan *p, const bson_t *rf, struct err *err)
+static int derive(struct plan *p, const bson_t *rf, struct outcome_tasks *tasks, struct outcome *o,
+                  struct err *err)
 {
-    const bson_t *quant[QUANT_MAX], *settings[RESOLVE_MAX];
-    struct outcome_tasks tasks;
-    collect_tasks(p, rf, &tasks, quant);
+    const bson_t *settings[RESOLVE_MAX];
     struct instrument_facts f =
         instruments_facts(p->s->instruments, doc_str(rf, "instrument_id", ""));
     struct instrument i = {
         .type = f.type, .skip_processing = f.skip_processing, .skip_quanting = f.skip_quanting};
-    struct outcome o;
     bool usable = p->s->plan_trouble.kind == ERR_NONE;
     bool resolves = !usable || plan_resolve(p, rf, settings) > 0;
-    outcome_of(rf, &tasks, f.known ? &i : NULL, resolves, &o);
-    if (o.next == NEXT_MONITOR_AGAIN && find_replaced(p, rf, &tasks.replaced, err) != 0) {
+    outcome_of(rf, tasks, f.known ? &i : NULL, resolves, o);
+    if (o->next == NEXT_MONITOR_AGAIN && find_replaced(p, rf, &tasks->replaced, err) != 0) {
         return -1;
     }
-    if (tasks.replaced) {
-        outcome_of(rf, &tasks, f.known ? &i : NULL, resolves, &o);
+    if (tasks->replaced) {
+        outcome_of(rf, tasks, f.known ? &i : NULL, resolves, o);
+    }
+    return 0;
+}
+
+static int plan_one(struct plan *p, const bson_t *rf, struct err *err)
+{
+    const bson_t *quant[QUANT_MAX];
+    struct outcome_tasks tasks;
+    struct outcome o;
+    collect_tasks(p, rf, &tasks, quant);
+    if (derive(p, rf, &tasks, &o, err) != 0) {
+        return -1;
     }
     if (o.next == NEXT_MONITOR_AGAIN) {
         return send_back(p, rf, &o, err);

@@ -285,7 +285,7 @@ class Driver:
         """A change of an original is seen by the site when it looks again; until then all seems to be done."""
         for raw in raws:
             drop = self.ledger.drops[raw["_id"]]
-            if {f["path"] for f in raw["files"]} != set(drop.sha256):
+            if {f["path"] for f in self.world.site.db.files_of(raw)} != set(drop.sha256):
                 return False
             folder = f"{self.world.site.instruments}/{drop.instrument}"
             if not all(self.is_equal(f"{folder}/{path}", f"{raw['backup_base_path']}/{path}") for path in drop.sha256):

@@ -121,7 +121,7 @@ class Checker:
 
     def check_backup(self, drop, raw: dict, folder: str) -> None:
         """Shown as safe: so the backup is what the original is, or was when it was removed."""
-        recorded = {f["path"]: f for f in raw.get("files", [])}
+        recorded = {f["path"]: f for f in self.db.files_of(raw)}
         self.expect(set(recorded) == set(drop.sha256), f"{drop.name} is shown as safe without "
                     f"{sorted(set(drop.sha256) - set(recorded))}, with {sorted(set(recorded) - set(drop.sha256))}")
         for path, digest in drop.sha256.items():

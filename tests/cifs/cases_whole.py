@@ -111,7 +111,7 @@ def acquisitions_of_every_vendor_are_backed_up_from_share_to_share(w):
         for name in ("Enolase_A.wiff", "enolase_a.wiff.scan", "Enolase_A.5ng.wiff", "Enolase_A.5ng.wiff.scan"):
             site.drop("sciex", name, 200_000)
         site.expect_done("a.raw", "b.d", "Enolase_A.wiff", "Enolase_A.5ng.wiff")
-        equal(sorted(f["path"] for f in site.raw("Enolase_A.wiff")["files"]), ["Enolase_A.wiff", "enolase_a.wiff.scan"],
+        equal(sorted(f["path"] for f in site.files("Enolase_A.wiff")), ["Enolase_A.wiff", "enolase_a.wiff.scan"],
               "a set on a share that ignores case")
 
 

@@ -13,7 +13,7 @@ def grow(path, pieces, size=15_000, every=0.25):
 
 
 def files_of(site, name):
-    return sorted(file["path"] for file in site.raw(name).get("files", []))
+    return sorted(file["path"] for file in site.files(name))
 
 
 # dotted stems are real: ProteoWizard/pwiz has them in the tests of its Sciex reader

@@ -80,7 +80,7 @@ def check_documents(site) -> int:
         if raw.get("backup_status") != "copying_done":
             continue
         folder = raw["backup_base_path"]
-        for file in raw["files"]:
+        for file in site.db.files_of(raw):
             path = os.path.join(os.fsencode(folder), unescape(file["path"]))
             holds(os.path.isfile(path), f"{raw['_id']}: {path!r} is recorded and not there")
             equal(os.path.getsize(path), file["size"], f"size of {path!r}")

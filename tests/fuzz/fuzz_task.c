@@ -27,20 +27,6 @@ static bson_t *document(const uint8_t *data, size_t size)
     return doc;
 }
 
-/* A list of files that is named is not there. */
-int __wrap_db_find_id(struct db *db, const char *coll, const char *id, bson_t **out,
-                      struct err *err);
-int __wrap_db_find_id(struct db *db, const char *coll, const char *id, bson_t **out,
-                      struct err *err)
-{
-    (void)db;
-    (void)coll;
-    (void)id;
-    (void)err;
-    *out = NULL;
-    return 0;
-}
-
 static void decode_as(const struct worker_kind *kind, const bson_t *doc)
 {
     struct err err = {0};

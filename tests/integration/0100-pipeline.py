@@ -39,7 +39,7 @@ def expect_copied(site, fact):
         target.update(hash_tree(f"{folder}/{name}"))
     holds(source, f"{fact['name']} has members")
     equal(target, source, f"the backup of {fact['name']}")
-    equal({f["path"] for f in raw["files"]}, set(source), "files in the document")
+    equal({f["path"] for f in site.db.files_of(raw)}, set(source), "files in the document")
     equal(raw["size"], size_of(site, fact), f"size of {fact['name']}")
     manifest = f".{fact['name']}.MANIFEST.xxh3"
     check = subprocess.run(["xxhsum", "-c", manifest], cwd=folder, capture_output=True, text=True)

@@ -337,6 +337,10 @@ class Site:
     def raw(self, name: str) -> dict:
         return self.db.one("raw_file", name) or {}
 
+    def files(self, name: str) -> list:
+        """What a raw file's document says was backed up."""
+        return self.db.files_of(self.raw(name))
+
     def task(self, name: str) -> dict:
         return self.db.one("tasks", name) or {}
 

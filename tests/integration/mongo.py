@@ -130,6 +130,16 @@ class Mongo:
         found = self.find(collection, {"trawl_id": name})
         return found[0] if found else None
 
+    def files_of(self, raw: dict) -> list:
+        """What a raw file's document says was backed up: {path, size, xxh3, …}; of an earlier version, too."""
+        ref = raw.get("file_list")
+        if ref is None:
+            return raw.get("files", [])
+        documents = [self.one("file_lists", f"{ref['list']}/{n:06}") for n in range(ref["documents"])]
+        if None in documents or sum(len(d["files"]) for d in documents) != ref["files"]:
+            raise MongoError(f"{raw['_id']}: the list {ref['list']} is not whole")
+        return [file for document in documents for file in document["files"]]
+
     def count(self, collection: str, query: dict = None) -> int:
         return int(self.command({"count": collection, "query": query or {}})["n"])
 
