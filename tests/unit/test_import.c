@@ -176,7 +176,7 @@ static void names_are_escaped_and_keep_their_meaning(void **state)
     SAYS(r.doc, "watch.members.1.from", "a%2541%0A.wiff.scan");
     struct record record;
     struct err err = {0};
-    assert_int_equal(record_load(&record, r.doc, &err), 0);
+    assert_int_equal(record_load(&record, NULL, r.doc, &err), 0);
     assert_string_equal(record.files[0].path, "20240101-000000-000000-a%41\n.wiff");
     record_fini(&record);
     raw_imported_fini(&r);
