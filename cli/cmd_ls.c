@@ -14,6 +14,7 @@
 #include "common/base/suggest.h"
 #include "common/db/doc_json.h"
 #include "common/db/named.h"
+#include "common/quant/metrics_words.h"
 #include "common/raw/original.h"
 #include "common/raw/raw_file.h"
 #include "ops/facts.h"
@@ -277,8 +278,7 @@ static void summarise_metrics(const bson_t *m, char *buf, size_t room)
                    {"gradient_length", "min"}, {"irt_n_heavy_peptides", "irt"},
                    {"time_elapsed", "sec"}};
     size_t used = 0;
-    bool ours = m != NULL && strcmp(doc_str(m, "type", ""), "msqc") == 0;
-    const char *status = ours ? doc_str(m, "status", "ok") : "ok";
+    const char *status = m != NULL ? metrics_run_status(m) : "ok";
     bool special = strcmp(status, "ok") != 0;
     snprintf(buf, room, "%s", special ? status : "");
     for (size_t i = 0, n = 0;

@@ -16,6 +16,7 @@
 #include "common/db/named.h"
 #include "common/quant/settings.h"
 #include "common/quant/settings_files.h"
+#include "common/quant/settings_words.h"
 #include "ops/act.h"
 #include "ops/settings.h"
 
@@ -255,24 +256,38 @@ static int make_doc(struct cli *c, const struct args *a, const bson_t *last, bso
     return check_settings(doc, a->words[0], err);
 }
 
+/* As AlphaKraken gives its settings numbers. */
+static int next_number(struct cli *c, int64_t *out, struct err *err)
+{
+    bson_t all = BSON_INITIALIZER;
+    int rc = db_count(c->ops.db, DB_SETTINGS, &all, out, err);
+    *out += 1;
+    return rc;
+}
+
 /* Insert under the next free version; after losing a race for one, try the next. */
 static int insert_version(struct cli *c, const struct args *a, int64_t version,
                           const bson_t *fields, bson_t **made, struct err *err)
 {
     const char *name = a->words[0];
+    int64_t number;
+    if (next_number(c, &number, err) != 0) {
+        return -1;
+    }
     for (int i = 0; i < RACES_MAX; i++, version++) {
         char id[SETTINGS_ID_MAX];
         bool won = false;
         snprintf(id, sizeof id, "%s-v%" PRId64, name, version);
         AUTO(bson_destroy) bson_t *doc = named_new(id);
-        BCON_APPEND(doc, "name", BCON_UTF8(name), "version", BCON_INT64(version));
-        bson_concat(doc, fields);
+        BCON_APPEND(doc, "name", BCON_UTF8(name), "version", BCON_INT64(version), "number",
+                    BCON_INT64(number + i));
+        settings_append_stored(doc, fields);
         const struct act act = {&c->ops, "settings new", id, NULL};
         if (act_insert(&act, DB_SETTINGS, doc, &won, err) != 0) {
             return -1;
         }
         if (won) {
-            *made = TAKE(doc);
+            *made = settings_from_stored(doc);
             return 0;
         }
     }

@@ -14,6 +14,7 @@
 #include "common/base/human.h"
 #include "common/db/doc_json.h"
 #include "common/db/named.h"
+#include "common/quant/metrics_words.h"
 #include "common/raw/file_list.h"
 #include "common/raw/original.h"
 #include "ops/facts.h"
@@ -204,9 +205,9 @@ static int print_files(struct cli *c, const bson_t *raw, struct err *err)
 
 static bool is_metric(const char *key)
 {
-    static const char *const no_metrics[] = {"_id",           "raw_file",         "type",
-                                             "settings_name", "settings_version", "output_path",
-                                             "created_at_",   NAMED_FIELD,        NULL};
+    static const char *const no_metrics[] = {
+        "_id",         "raw_file",    "type",      "settings_name", "settings_version",
+        "output_path", "created_at_", NAMED_FIELD, METRICS_UNKNOWN, NULL};
     for (size_t i = 0; no_metrics[i] != NULL; i++) {
         if (strcmp(key, no_metrics[i]) == 0) {
             return false;
@@ -233,6 +234,25 @@ static void print_value(struct cli *c, const bson_iter_t *at)
     }
 }
 
+static void print_metric_name(struct cli *c, const char *name)
+{
+    fputs("  ", c->out);
+    text_put(c->out, name);
+    fprintf(c->out, "%*s ", text_width(name) < 36 ? 36 - (int)text_width(name) : 0, "");
+}
+
+static void print_unknown(struct cli *c, const bson_t *m)
+{
+    bson_t names;
+    bson_iter_t at;
+    for (bool more = doc_sub(m, METRICS_UNKNOWN, &names) && bson_iter_init(&at, &names) &&
+                     bson_iter_next(&at);
+         more; more = bson_iter_next(&at)) {
+        print_metric_name(c, BSON_ITER_HOLDS_UTF8(&at) ? bson_iter_utf8(&at, NULL) : "?");
+        fputs("-\n", c->out);
+    }
+}
+
 static void print_metrics(struct cli *c, const bson_t *m)
 {
     char title[200];
@@ -248,12 +268,11 @@ static void print_metrics(struct cli *c, const bson_t *m)
         if (!is_metric(key)) {
             continue;
         }
-        fputs("  ", c->out);
-        text_put(c->out, key);
-        fprintf(c->out, "%*s ", text_width(key) < 36 ? 36 - (int)text_width(key) : 0, "");
+        print_metric_name(c, key);
         print_value(c, &at);
         fputc('\n', c->out);
     }
+    print_unknown(c, m);
     print_line(c, "output", doc_str(m, "output_path", ""));
 }
 

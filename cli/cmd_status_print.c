@@ -13,6 +13,7 @@
 #include "cli/table.h"
 #include "common/base/human.h"
 #include "common/db/doc_json.h"
+#include "common/db/schema.h"
 #include "common/version.h"
 #include "ops/locations.h"
 
@@ -93,6 +94,21 @@ static void print_servers(struct cli *c, const struct status *s)
                  doc_str(leader, "trouble.why", "?"));
         print_line(c, "", false, text);
     }
+}
+
+static void print_migration(struct cli *c, const struct status *s)
+{
+    char text[300], buf[TEXT_SHORT];
+    bson_t m;
+    if (s->schema == NULL || !doc_sub(s->schema, "migration", &m)) {
+        return;
+    }
+    snprintf(text, sizeof text,
+             "%" PRId64 " of %d has been running for %s: %s, %" PRId64 " documents so far",
+             doc_i64(&m, "number", 0), SCHEMA_VERSION,
+             text_duration(s->now_ms - doc_i64(&m, "since", s->now_ms), buf),
+             doc_str(&m, "what", "?"), doc_i64(&m, "done", 0));
+    print_line(c, "migration", true, text);
 }
 
 static void worker_row(struct table *t, const struct status *s, const bson_t *w, bool lives)
@@ -225,6 +241,7 @@ static void print_counts(struct cli *c, const struct status *s)
 int status_print(struct cli *c, const struct status *s, struct err *err)
 {
     print_servers(c, s);
+    print_migration(c, s);
     if (s->mongo.kind != ERR_NONE) {
         return 0;
     }

@@ -11,6 +11,7 @@
 #include "cli/help.h"
 #include "common/base/human.h"
 #include "common/base/log.h"
+#include "common/db/schema.h"
 #include "common/raw/database_owner.h"
 #include "common/version.h"
 
@@ -87,8 +88,10 @@ static enum cli_exit connect(struct cli *c, const struct command *cmd, struct er
 static enum cli_exit check_database(struct cli *c, struct err *err)
 {
     struct err why = {0};
-    if (database_is_ours(c->ops.db, c->ops.cfg->mongo.database, &why) != 0 &&
-        why.kind == ERR_REFUSED) {
+    if (database_is_ours(c->ops.db, c->ops.cfg->mongo.database, &why) == 0) {
+        return schema_refuses(c->ops.db, err) ? CLI_REFUSED : CLI_OK;
+    }
+    if (why.kind == ERR_REFUSED) {
         *err = why;
         return CLI_REFUSED;
     }

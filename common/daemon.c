@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/log.h"
 #include "common/version.h"
@@ -90,6 +91,12 @@ int start_failed(const struct start_text *text, const struct err *err)
 {
     fprintf(stderr, "%s: %s\n", text->name, err->msg);
     return err->kind == ERR_INVALID ? START_EXIT_USAGE : 1;
+}
+
+void start_refuse(const struct err *err)
+{
+    log_err("refused", err);
+    kill(getpid(), SIGTERM); /* blocked everywhere but in start_wait_for_signal */
 }
 
 void start_wait_for_signal(void)

@@ -25,6 +25,8 @@ int start_up(int argc, char **argv, const struct start_text *text, const struct 
              struct config **cfg) __attribute__((nonnull));
 /* Say why the process cannot start; the exit code. */
 int start_failed(const struct start_text *text, const struct err *err) __attribute__((nonnull));
+/* Log why the process may not go on, and have start_wait_for_signal return. Any thread. */
+void start_refuse(const struct err *err) __attribute__((nonnull));
 /* Returns on SIGTERM or SIGINT. */
 void start_wait_for_signal(void);
 #endif

@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/bus/bus.h"
 #include "common/db/doc_json.h"
+#include "common/db/schema.h"
 #include "common/raw/raw_file.h"
 #include "common/version.h"
 
@@ -57,7 +58,7 @@ static int read_alerts(const struct ops *o, struct status *s, struct err *err)
 static int gather(const struct ops *o, struct status *s, struct err *err)
 {
     AUTO(bson_destroy) bson_t *sorted = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}");
-    if (facts_read(o, &s->facts, err) != 0) {
+    if (facts_read(o, &s->facts, err) != 0 || schema_read(o->db, &s->schema, err) != 0) {
         return -1;
     }
     s->watches = docs_read(o->db, &(struct docs_query){.coll = DB_WATCHES, .opts = sorted}, err);
@@ -74,6 +75,7 @@ static int gather(const struct ops *o, struct status *s, struct err *err)
 
 void status_clear(struct status *s)
 {
+    bson_destroy(s->schema);
     facts_free(&s->facts);
     docs_free(s->watches);
     docs_free(s->mounts);
@@ -194,6 +196,12 @@ static json_t *stop_json(const struct status *s)
     return stopped_json(&stop);
 }
 
+static json_t *migration_json(const struct status *s)
+{
+    bson_t m;
+    return s->schema != NULL && doc_sub(s->schema, "migration", &m) ? json_of_doc(&m) : json_null();
+}
+
 static json_t *alerts_json(const struct status *s)
 {
     return json_pack("{s:I, s:o}", "open", (json_int_t)s->n_alerts, "newest",
@@ -204,12 +212,12 @@ json_t *status_json(const struct ops *o, const struct status *s)
 {
     bool mongo = s->mongo.kind == ERR_NONE;
     return json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "environment",
+        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "environment",
         o->cfg->trawl.env, "version", TRAWL_VERSION, "mongo",
         server_json(mongo, "database", o->cfg->mongo.database, s->mongo.msg), "kafka",
         server_json(s->kafka, "brokers", o->cfg->kafka.brokers, s->kafka ? "" : "does not answer"),
-        "scheduler", scheduler_json(s), "workers", workers_json(s), "instruments",
-        s->watches != NULL ? json_of_docs(s->watches) : json_array(), "locations",
+        "scheduler", scheduler_json(s), "migration", migration_json(s), "workers", workers_json(s),
+        "instruments", s->watches != NULL ? json_of_docs(s->watches) : json_array(), "locations",
         s->mounts != NULL ? json_of_docs(s->mounts) : json_array(), "alerts", alerts_json(s),
         "stopped", stop_json(s), "pools", pools_json(s), "raw_files", counts_json(s), "errors",
         (json_int_t)status_errors(s));

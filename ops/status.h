@@ -10,6 +10,7 @@
 struct status {
     struct err mongo;     /* why MongoDB does not answer, if it does not */
     bool kafka;           /* a broker answered */
+    bson_t *schema;       /* common/db/schema.h; NULL: none yet */
     struct facts facts;   /* empty while MongoDB is away */
     struct docs *watches; /* instruments, as the leading scheduler sees them */
     struct docs *mounts;  /* locations, as the workers see them */

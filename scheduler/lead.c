@@ -7,6 +7,8 @@
  */
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/daemon.h"
+#include "common/db/schema.h"
 #include "common/raw/database_owner.h"
 #include "scheduler/alerts/held.h"
 #include "scheduler/plan/plan.h"
@@ -26,9 +28,24 @@ static int prepare_database(struct scheduler *s, struct err *err)
     return 0;
 }
 
+/* Whether the database is newer than this program: then the process ends. Only a leader raises the
+ * floor, so who leads need not ask. */
+static bool is_too_old(struct scheduler *s)
+{
+    struct err err = {0};
+    if (!lease_held(s->lease) && !atomic_load(&s->refused) && schema_refuses(s->db, &err)) {
+        atomic_store(&s->refused, true);
+        start_refuse(&err);
+    }
+    return atomic_load(&s->refused);
+}
+
 static void renew_lease(struct scheduler *s)
 {
     struct err err = {0};
+    if (is_too_old(s)) {
+        return;
+    }
     if (lease_tick(s->lease, &err) != 0) {
         err_context(&err, "the scheduler's lease");
         log_err_rarely("lease", &err);

@@ -28,5 +28,5 @@ int main(int argc, char **argv)
     }
     start_wait_for_signal();
     log_info("scheduler_stopping", KV("scheduler", s->id));
-    return 0;
+    return atomic_load(&s->refused) ? 1 : 0;
 }

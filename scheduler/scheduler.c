@@ -6,7 +6,9 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/db/schema.h"
 #include "scheduler/indexes.h"
+#include "scheduler/migrate/migrate.h"
 #include "scheduler/retention.h"
 
 static int hear_events(struct scheduler *s, struct err *err)
@@ -30,12 +32,13 @@ struct scheduler *scheduler_new(const struct config *cfg, struct err *err)
     gethostname(host, sizeof host - 1);
     snprintf(s->id, sizeof s->id, "%.60s-%d-%06llx", host, (int)getpid(),
              (unsigned long long)mono_random(1 << 24));
-    if ((s->db = db_new(cfg, "trawl-scheduler", err)) == NULL ||
+    if ((s->db = db_new(cfg, "trawl-scheduler", err)) == NULL || schema_refuses(s->db, err) ||
         (s->bus = bus_new(cfg, s->id, err)) == NULL ||
         (s->lease = lease_new(s->db, "scheduler", s->id, cfg->scheduler.lease_ms, err)) == NULL ||
         (s->mounts = mounts_new(cfg, s->db, err)) == NULL ||
         (s->instruments = instruments_new(s, err)) == NULL ||
         (s->indexes = chore_new(s, indexes_round, err)) == NULL ||
+        (s->migration = chore_new(s, migrate_round, err)) == NULL ||
         (s->retaining = chore_new(s, retention_round, err)) == NULL || hear_events(s, err) != 0) {
         return NULL;
     }
@@ -62,6 +65,7 @@ void scheduler_free(struct scheduler *s)
     }
     instruments_free(s->instruments);
     chore_free(s->indexes);
+    chore_free(s->migration);
     chore_free(s->retaining);
     mounts_free(s->mounts);
     bus_consumer_free(s->events);

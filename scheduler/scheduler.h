@@ -4,7 +4,8 @@
  *   brain thread        leads or stands by (lead.c); while it leads it makes passes: plan, then
  *                       dispatch; a full pass recomputes everything from MongoDB
  *   instrument threads  one for each share: a hung share stops only itself (watch/)
- *   indexes thread      makes the database's indexes while this scheduler leads (indexes.c)
+ *   chore threads       while it leads: indexes (indexes.c), migrations (migrate/), what has an end
+ *                       (retention.c)
  *   events thread       librdkafka's; only raises flags (wake.c)
  */
 #ifndef SCHEDULER_SCHEDULER_H
@@ -35,8 +36,9 @@ struct scheduler {
     struct wake wake;
     struct instruments *instruments;
     struct mounts *mounts; /* of the instruments */
-    struct chore *indexes, *retaining;
+    struct chore *migration, *indexes, *retaining;
     atomic_bool leading;
+    atomic_bool refused; /* the database is newer than this program: the process ends */
     pthread_t brain;
     bool brain_started;
 

@@ -39,13 +39,13 @@ static int seed_settings(struct scheduler *s, struct err *err)
         return err->kind != ERR_NONE ? -1 : 0;
     }
     AUTO(bson_destroy) bson_t *settings = named_new("msqc-v1");
-    BCON_APPEND(settings, "name", BCON_UTF8("msqc"), "version", BCON_INT64(1), "description",
-                BCON_UTF8("quality control of every raw file"), "software_type", BCON_UTF8("msqc"),
-                "software", BCON_UTF8("trawl-msqc"), "config_params", BCON_UTF8(""), "metrics_type",
-                BCON_UTF8("msqc"), "slurm_cpus_per_task", BCON_INT64(1), "slurm_mem",
-                BCON_UTF8("400M"), "slurm_time", BCON_UTF8("00:10:00"), "num_threads",
-                BCON_INT64(1), "status", BCON_UTF8("active"), "created_at_",
-                BCON_DATE_TIME(wall_ms()));
+    BCON_APPEND(settings, "name", BCON_UTF8("msqc"), "version", BCON_INT64(1), "number",
+                BCON_INT64(1), "description", BCON_UTF8("quality control of every raw file"),
+                "software_type", BCON_UTF8("msqc"), "software", BCON_UTF8("trawl-msqc"),
+                "config_params", BCON_UTF8(""), "metrics_type", BCON_UTF8("msqc"),
+                "slurm_cpus_per_task", BCON_INT64(1), "slurm_mem", BCON_UTF8("400M"), "slurm_time",
+                BCON_UTF8("00:10:00"), "num_threads", BCON_INT64(1), "status", BCON_UTF8("active"),
+                "created_at_", BCON_DATE_TIME(wall_ms()));
     AUTO(bson_destroy) bson_t *assignment = named_new("_FALLBACK/*/msqc/");
     BCON_APPEND(assignment, "project", BCON_UTF8(PROJECT_FALLBACK), "scope", BCON_UTF8("*"),
                 "excluded", "[", "]", "raw_file_id_filter", BCON_UTF8(""), "created_at_",

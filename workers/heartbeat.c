@@ -8,9 +8,12 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/daemon.h"
+#include "common/db/schema.h"
 #include "workers/runner.h"
 
 #define MAX_PARTITIONS 64
+#define CHECK_BEATS    10 /* from one look at the database's version to the next */
 
 static void append_kinds(struct runner *r, bson_t *out)
 {
@@ -122,9 +125,24 @@ static void give_up_tasks(struct runner *r)
     pthread_mutex_unlock(&r->lock);
 }
 
+/* Whether the database is newer than this program: then the process ends. */
+static bool is_too_old(struct runner *r)
+{
+    struct err err = {0};
+    if (!atomic_load(&r->refused) && schema_refuses(r->db, &err)) {
+        atomic_store(&r->refused, true);
+        start_refuse(&err);
+    }
+    return atomic_load(&r->refused);
+}
+
 /* model: beat. A beat that comes too late does not bring back what the lease has lost. */
 static void beat_once(struct runner *r, int64_t beat)
 {
+    if (beat % CHECK_BEATS == 1 && is_too_old(r)) {
+        give_up_tasks(r);
+        return;
+    }
     int64_t asked_ms = mono_ms();
     struct err err = {0};
     bson_t ids = BSON_INITIALIZER;

@@ -52,5 +52,5 @@ int main(int argc, char **argv)
     }
     start_wait_for_signal();
     log_info("worker_stopping", KV("worker", r->id));
-    return 0;
+    return atomic_load(&r->refused) ? 1 : 0;
 }

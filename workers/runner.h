@@ -79,6 +79,7 @@ struct runner {
     pthread_cond_t wake;
     struct run *runs;           /* lock */
     bool stopping;              /* lock */
+    atomic_bool refused;        /* the database is newer than this program: the process ends */
     atomic_bool yield;          /* long steps hand back at their next check */
     _Atomic int64_t beat_ok_ms; /* monotonic: when the last beat that was written began; 0: none */
     pthread_t beat_thread;

@@ -42,6 +42,7 @@ struct db;
 #define DB_ALERTS        "alerts"
 #define DB_AUDIT         "audit"
 #define DB_RETENTION     "retention"
+#define DB_TRAWL         "trawl" /* about the database itself: schema.h */
 
 /* Parses the URI and makes the pool; connects only when first used. Freed with db_free. */
 struct db *db_new(const struct config *c, const char *appname, struct err *err) OWNED

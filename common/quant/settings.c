@@ -20,6 +20,8 @@
 #include "common/base/path.h"
 #include "common/base/shell.h"
 #include "common/db/named.h"
+#include "common/quant/metrics_words.h"
+#include "common/quant/settings_words.h"
 
 #define FILE_NAME_MAX 128
 #define WORD_MAX      200
@@ -271,10 +273,6 @@ static bool is_plain(const char *text)
 
 static int check_columns(const struct settings *s, struct err *err)
 {
-    static const char *const reserved[] = {
-        "_id",         "raw_file",    "type",         "settings_name",   "settings_version",
-        "output_path", "created_at_", "time_elapsed", "missing_columns", "peak_memory_mib",
-        NULL};
     bool custom = strcmp(settings_metrics_type(s), "custom") == 0;
     if (!custom && s->n_columns > 0) {
         return ERR(err, ERR_INVALID, 0, "a column map (--columns) goes with --metrics custom only");
@@ -286,7 +284,7 @@ static int check_columns(const struct settings *s, struct err *err)
                 return ERR(err, ERR_INVALID, 0, "a result file's name has a control character");
             }
         }
-        if (is_one_of(metric, reserved) || metric[0] == '$' || strchr(metric, '.') != NULL) {
+        if (!metrics_name_is_free(metric) || metric[0] == '$' || strchr(metric, '.') != NULL) {
             return ERR(err, ERR_INVALID, 0, "a metric cannot be called \"%.80s\"", metric);
         }
         for (size_t k = 0; k < i; k++) {
@@ -383,5 +381,6 @@ int settings_add(void *docs, const bson_t *doc, struct err *err)
                    "the settings with the _id %.60s have no name: delete them, or give them one",
                    named_name(doc, name));
     }
-    return docs_add(docs, doc, err);
+    AUTO(bson_destroy) bson_t *ours = settings_from_stored(doc);
+    return docs_add(docs, ours, err);
 }

@@ -92,7 +92,8 @@ int metric_how_parse(const char *word, enum metric_how *out) __attribute__((nonn
 
 /* "62G" in MiB (without a unit: MiB, as sbatch reads it); -1 for anything else. */
 int64_t settings_mib(const char *mem) __attribute__((nonnull));
-/* Keep a document of settings: docs_add for what has a name, and an `_id` that assignments can
- * refer to. INVALID for another one: which settings apply to what would not be known. */
+/* Keep a stored document of settings, in Trawl's words (settings_words.h): one that has a name, and
+ * an `_id` that assignments can refer to. ctx: struct docs. INVALID for another one: which settings
+ * apply to what would not be known. */
 db_doc_fn settings_add;
 #endif

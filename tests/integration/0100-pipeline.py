@@ -72,10 +72,10 @@ def expect_metrics(site, fact):
     equal(len(found), 1, f"metrics documents of {fact['name']}")
     metrics = found[0]
     if fact["type"] in ("thermo", "sciex"):
-        equal(metrics["status"], "unsupported", fact["name"])
-        holds("convert it to mzML" in metrics["detail"], f"the detail names the way out: {metrics['detail']}")
+        equal(metrics["run_status"], "unsupported", fact["name"])
+        holds("convert it to mzML" in metrics["run_detail"], f"the detail names the way out: {metrics['run_detail']}")
         return
-    equal((metrics["status"], metrics["ms1_scans"], metrics["ms2_scans"]), ("ok", fact["ms1"], fact["ms2"]), fact["name"])
+    equal((metrics["run_status"], metrics["ms1_scans"], metrics["ms2_scans"]), ("ok", fact["ms1"], fact["ms2"]), fact["name"])
     tic = table(site, metrics, "msqc_tic.tsv")
     equal(len(tic), fact["ms1"] + fact["ms2"], "rows of msqc_tic.tsv")
     column = next(c for c in tic[0] if "tic" in c.lower())

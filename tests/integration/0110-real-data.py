@@ -38,7 +38,7 @@ def of_bruker(path):
 
 
 def expect(metrics, truth):
-    equal(metrics["status"], "ok", "status of the metrics")
+    equal(metrics["run_status"], "ok", "status of the metrics")
     for name, value in truth.items():
         found = metrics[name]
         holds(found is not None and abs(found - value) <= 1e-6 * abs(value), f"{name}: {found} instead of {value}")
@@ -63,10 +63,10 @@ def real_files_are_copied_and_their_metrics_are_true():
             equal(site.trawl("verify", name).code, 0, f"trawl verify {name}")
             metrics[name] = site.ask("show", name)["metrics"][0]
         expect(metrics["example.mzML"], of_mzml(FILES["gen1"][1]))
-        holds("announces 2918 spectra and holds 11" in metrics["example.mzML"]["detail"], "the shortened list is told")
+        holds("announces 2918 spectra and holds 11" in metrics["example.mzML"]["run_detail"], "the shortened list is told")
         expect(metrics["dia_test.d"], of_bruker(FILES["tims1"][1]))
-        equal(metrics["small.RAW"]["status"], "unsupported", "the Thermo file")
-        holds("convert it to mzML" in metrics["small.RAW"]["detail"], "the Thermo file's way out is told")
+        equal(metrics["small.RAW"]["run_status"], "unsupported", "the Thermo file")
+        holds("convert it to mzML" in metrics["small.RAW"]["run_detail"], "the Thermo file's way out is told")
         site.expect_nothing_left()
 
 

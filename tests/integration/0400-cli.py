@@ -106,7 +106,7 @@ def every_list_is_json_and_every_exit_code_is_as_documented():
         equal((status["raw_files"], len(status["workers"]), status["errors"]), ({"done": 1}, 1, 0), "status")
         row = site.ask("ls", "--instrument", "gen1", "--status", "done")[0]
         equal((row["id"], row["status"]), (name, "done"), "ls")
-        equal(row["metrics"]["status"], "ok", "metrics in ls")
+        equal(row["metrics"]["run_status"], "ok", "metrics in ls")
         equal(site.ask("ls", "--status", "error"), [], "ls --status error")
         wrong = site.trawl("ls", "--status", "eror")
         equal(wrong.code, 2, "exit code of ls --status eror")

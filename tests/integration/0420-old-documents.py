@@ -206,7 +206,8 @@ def expect_memory(site: OldSite) -> None:
         raise Failed(f"{failed}, but for {strange()}") from None
 
 
-NO_HAND = ("pools", "settings", "project", "project_settings", "locations", "audit")  # what only people change
+NO_HAND = ("pools", "project", "locations", "audit")  # what only people change
+NAMED = ("settings", "project_settings", "metrics")  # which get ObjectIds; 0425-migrations looks at the rest
 
 
 def take_up(folder: str) -> None:
@@ -215,6 +216,7 @@ def take_up(folder: str) -> None:
         with OldSite(folder, own.settings()) as site:
             before = {t["_id"]: t for t in site.db.find("tasks")}
             people = {name: site.db.find(name) for name in NO_HAND}
+            named = {name: [doc["_id"] for doc in site.db.find(name)] for name in NAMED}
             dead, [lease] = site.dead(), site.db.find("leases", {"_id": "scheduler"})
             equal(sorted(raw["_id"] for raw in site.db.find("raw_file")), sorted(ends()), "raw files of the saved database")
             expect_shown(site, before)
@@ -230,6 +232,9 @@ def take_up(folder: str) -> None:
             expect_tasks(site, before)
             expect_way(scheduler)
             equal({name: site.db.find(name) for name in NO_HAND}, people, "what only people change")
+            for name, keys in named.items():
+                now = [doc["trawl_id"] for doc in site.db.find(name)]
+                equal([key for key in keys if now.count(key) != 1], [], f"{name} that are not there once, by their names")
             expect_files(site)
             expect_index(site)
             equal(site.dead(), [task for task in dead if task != "c_changed.mzML/copy"], "dead letters")

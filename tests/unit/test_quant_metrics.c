@@ -113,8 +113,8 @@ static void missing_columns_are_null_and_listed(void **state)
     bson_iter_t at;
     assert_true(bson_iter_init_find(&at, doc, "ms2_scans") && BSON_ITER_HOLDS_NULL(&at));
     assert_true(bson_iter_init_find(&at, doc, "gradient_length") && BSON_ITER_HOLDS_NULL(&at));
-    assert_string_equal(doc_str(doc, "status", ""), "unsupported");
-    assert_string_equal(doc_str(doc, "detail", ""), "Thermo%FF");
+    assert_string_equal(doc_str(doc, "run_status", ""), "unsupported");
+    assert_string_equal(doc_str(doc, "run_detail", ""), "Thermo%FF");
     assert_string_equal(doc_str(doc, "missing_columns.0", ""), "ms1_median_injection_time");
     unlink(path);
     rmdir(folder);

@@ -408,7 +408,7 @@ static void figures_of_a_part_are_told_beside_the_whole_ones(void **state)
     AUTO(bson_destroy) bson_t *m = read_metrics(*state, "msqc");
     assert_near(m, "ms1_scans", 2);
     assert_null_field(m, "ms1_median_tic");
-    assert_string_equal(doc_str(m, "partial", ""), "ms1_median_tic 10 (1 of 2 spectra)");
+    assert_string_equal(doc_str(m, "run_partial", ""), "ms1_median_tic 10 (1 of 2 spectra)");
     /* AlphaKraken's has an unnamed column in front, and no words of its own. */
     put(*state, "msqc_results.tsv", "\tms1_scans\tms1_median_tic\n0\t1\t2688350700.0\n");
     AUTO(bson_destroy) bson_t *other = read_metrics(*state, "msqc");

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +16,7 @@
 #include "common/base/clock.h"
 #include "common/base/path.h"
 #include "common/db/named.h"
+#include "common/quant/metrics_words.h"
 #include "workers/quant/table.h"
 
 /* --- the files of a type --- */
@@ -171,10 +171,11 @@ int metrics_read(const struct quant_job *job, bson_t *out, struct err *err)
     return 0;
 }
 
-/* null for what is not known */
 static void append_known(bson_t *out, const char *name, int64_t value)
 {
-    metrics_append_number(out, name, value >= 0 ? (double)value : (double)NAN);
+    if (value >= 0) {
+        metrics_append_number(out, name, (double)value);
+    }
 }
 
 bson_t *metrics_update(const struct quant_job *job)
@@ -200,7 +201,7 @@ bson_t *metrics_update(const struct quant_job *job)
         BSON_APPEND_UTF8(&set, "error_code", job->error_code);
     }
     if (job->metrics != NULL) {
-        bson_concat(&set, job->metrics);
+        metrics_append_stored(&set, job->metrics);
     }
     bson_append_document_end(update, &set);
     BSON_APPEND_DOCUMENT_BEGIN(update, "$setOnInsert", &insert);

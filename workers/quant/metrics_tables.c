@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "common/quant/metrics_words.h"
 #include "workers/quant/metrics.h"
 
 static const struct metric_column msqc_results[] = {
@@ -16,9 +17,9 @@ static const struct metric_column msqc_results[] = {
     {"evosep_pump_hp_pressure_max", "evosep_pump_hp_pressure_max", METRIC_MEAN, 0, NULL, NULL},
     {"gradient_length", "gradient_length", METRIC_MEAN, 0, NULL, NULL},
     {"ms2_unique_precursors", "ms2_unique_precursors", METRIC_MEAN, 0, NULL, NULL},
-    {"status", "status", METRIC_TEXT, 0, NULL, NULL},
-    {"detail", "detail", METRIC_TEXT, 0, NULL, NULL},
-    {"partial", "partial", METRIC_TEXT, 0, NULL, NULL},
+    {"status", METRICS_STATUS, METRIC_TEXT, 0, NULL, NULL},
+    {"detail", METRICS_DETAIL, METRIC_TEXT, 0, NULL, NULL},
+    {"partial", METRICS_PARTIAL, METRIC_TEXT, 0, NULL, NULL},
     {0},
 };
 static const struct metric_file msqc_files[] = {

@@ -1,0 +1,60 @@
+/*
+ * migrate.c - which migrations there are, and one after the other until nothing is left.
+ *
+ * Each round begins with the first: a worker of an earlier version may have stored a document
+ * since. The floor is raised before the first change, the version after the last.
+ */
+#include "scheduler/migrate/migrate.h"
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/schema.h"
+#include "scheduler/scheduler.h"
+
+#define AGAIN_MS 5000   /* after a batch that the database did not answer */
+#define REST_MS  600000 /* what workers of earlier versions may store meanwhile */
+
+static const struct {
+    const char *what;
+    migrate_fn *step;
+} table[] = {
+    {"ObjectIds for metrics, settings and project_settings", migrate_object_ids},
+};
+_Static_assert(sizeof table / sizeof *table == SCHEMA_VERSION, "one line for each version");
+
+/* false: to be continued later. */
+static bool migrate(struct chore *c, struct scheduler *s, int64_t number, struct err *err)
+{
+    struct schema_progress p = {
+        .number = number, .since_ms = wall_ms(), .what = table[number - 1].what};
+    if (schema_raise_floor(s->db, number, err) != 0) {
+        return false;
+    }
+    for (int64_t n = 1; n > 0;) {
+        if (!chore_continues(c, 0) || table[number - 1].step(s->db, &n, err) != 0) {
+            return false;
+        }
+        p.done += n;
+        if (n > 0 && schema_note(s->db, &p, err) != 0) {
+            return false;
+        }
+    }
+    if (p.done > 0) {
+        log_info("migrated", KV("number", number), KV("what", p.what), KV("documents", p.done));
+    }
+    return schema_reached(s->db, number, err) == 0;
+}
+
+int64_t migrate_round(struct chore *c, struct scheduler *s)
+{
+    struct err err = {0};
+    for (int64_t number = 1; number <= SCHEMA_VERSION; number++) {
+        if (!migrate(c, s, number, &err)) {
+            if (err.kind != ERR_NONE) {
+                log_err_rarely("migrate", &err);
+            }
+            return AGAIN_MS;
+        }
+    }
+    return REST_MS;
+}
