@@ -52,7 +52,6 @@ struct command {
     const struct cli_option *options; /* ends with {0}; may be NULL */
     size_t min_words, max_words;
     enum cli_need need;
-    bool shows_away;  /* a database that is away is part of its answer */
     bool destructive; /* ends or discards work, so the environment must have been chosen explicitly
                        */
     enum cli_exit (*run)(struct cli *c, const struct args *a, struct err *err);

@@ -43,5 +43,4 @@ const struct command command_status = {
     .help = "Exit 4 when MongoDB or Kafka is away, 1 when no scheduler leads, the leader cannot\n"
             "plan, or no worker is alive.",
     .need = NEED_DB,
-    .shows_away = true,
     .run = cmd_status};

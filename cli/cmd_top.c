@@ -80,5 +80,4 @@ const struct command command_top = {
     .help = "Redrawn every second; press q to quit.",
     .options = top_options,
     .need = NEED_DB,
-    .shows_away = true,
     .run = cmd_top};
