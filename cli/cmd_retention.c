@@ -57,8 +57,8 @@ const struct command command_retention = {
     .help =
         "Changes nothing. The leading scheduler looks every hour, and takes what is due in small\n"
         "batches: done tasks lose their lists and settings and stay; entries of trawl log are\n"
-        "written to a file and removed; alerts that are over and views of hosts that report no\n"
-        "more are removed. How long each is kept: section [retention] of trawl.ini. Raw files,\n"
-        "their lists of files, metrics and settings are never removed.",
+        "written to a file and removed; alerts that are over, views of hosts that report no more,\n"
+        "and the index's tombstones are removed. How long each is kept: section [retention] of\n"
+        "trawl.ini. Raw files, their lists of files, metrics and settings are never removed.",
     .need = NEED_DB,
     .run = cmd_retention};

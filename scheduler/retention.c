@@ -213,8 +213,10 @@ static int remove_some(const struct retaining *r, int64_t *n, bool *more, struct
 {
     bool whole = r->kind == RETENTION_AUDIT;
     AUTO(bson_destroy)
-    bson_t *opts = BCON_NEW("sort", "{", "at", BCON_INT32(1), "}", "limit", BCON_INT64(BATCH));
-    if (!whole) {
+    bson_t *opts = BCON_NEW("limit", BCON_INT64(BATCH));
+    if (whole) {
+        BCON_APPEND(opts, "sort", "{", "at", BCON_INT32(1), "}");
+    } else {
         BCON_APPEND(opts, "projection", "{", "_id", BCON_INT32(1), "}");
     }
     AUTO(docs_free)
@@ -282,7 +284,8 @@ int64_t retention_round(struct chore *c, struct scheduler *s)
     if (all > 0) {
         log_info("retention", KV("tasks", sums[RETENTION_TASKS]),
                  KV("audit", sums[RETENTION_AUDIT]), KV("alerts", sums[RETENTION_ALERTS]),
-                 KV("mounts", sums[RETENTION_MOUNTS]), KV("ms", mono_ms() - began));
+                 KV("mounts", sums[RETENTION_MOUNTS]), KV("tombstones", sums[RETENTION_TOMBSTONES]),
+                 KV("ms", mono_ms() - began));
     }
     return wait;
 }

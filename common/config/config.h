@@ -63,7 +63,7 @@ struct config {
         int64_t held_alert_s; /* a task that a busy source holds longer than this raises an alert */
     } retry;
     struct { /* days; 0: for ever */
-        int64_t tasks_days, audit_days, alerts_days, mounts_days;
+        int64_t tasks_days, audit_days, alerts_days, mounts_days, tombstones_days;
         char *audit_dir; /* "": the audit is kept for ever */
     } retention;
     struct { /* sizes of pools that do not exist yet; afterwards MongoDB holds the live value */

@@ -96,6 +96,9 @@ static const struct config_key main_keys[] = {
     {AT(retention, mounts_days), INT("30", 0, RETENTION_DAYS),
      HELP("Days after which the last view of a share is removed whose host reports no more; 0: "
           "never.")},
+    {AT(retention, tombstones_days), INT("30", 0, RETENTION_DAYS),
+     HELP("Days that the index remembers what a raw file is no longer part of, so that an index "
+          "task from before cannot bring it back; 0: for ever.")},
     {AT(pool, file_copy), INT("3", 0, POOL_MAX_SLOTS),
      HELP("Slots for copying. The sizes here apply only when a pool is first made; from then on "
           "MongoDB holds the size, and `trawl pool set` changes it.")},

@@ -63,6 +63,7 @@ static const struct index table[] = {
     {DB_AUDIT, "who_1_at_1", "{\"who\": 1, \"at\": 1}", NULL, true},
     {DB_AUDIT, "target_1_at_1", "{\"target\": 1, \"at\": 1}", NULL, true},
     {DB_ALERTS, "trawl_open", "{\"open\": 1, \"at\": -1, \"_id\": 1}", NULL, false},
+    {DB_CONTRIBUTIONS, "trawl_buried", "{\"buried_at\": 1}", "{\"sparse\": true}", false},
     {DB_MOUNTS, "trawl_age", "{\"at\": 1}", NULL, false},
     {DB_CONTRIBUTIONS, "entity_1", "{\"entity\": 1}", NULL, false},
 };

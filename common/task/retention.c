@@ -12,6 +12,7 @@ struct retention_rule retention_rule_of(const struct config *cfg, enum retention
                              cfg->retention.audit_dir[0] != '\0' ? cfg->retention.audit_days : 0},
         [RETENTION_ALERTS] = {"alerts", DB_ALERTS, cfg->retention.alerts_days},
         [RETENTION_MOUNTS] = {"mounts", DB_MOUNTS, cfg->retention.mounts_days},
+        [RETENTION_TOMBSTONES] = {"tombstones", DB_CONTRIBUTIONS, cfg->retention.tombstones_days},
     };
     _Static_assert(sizeof rules / sizeof *rules == RETENTION_KIND_COUNT, "a rule for each");
     return rules[kind];
@@ -29,6 +30,9 @@ bson_t *retention_due(const struct config *cfg, enum retention_kind kind, const 
     case RETENTION_ALERTS: /* opened even earlier: only that is in the index */
         return BCON_NEW("open", BCON_BOOL(false), "at", "{", "$lt", BCON_DATE_TIME(end), "}",
                         "closed_at", "{", "$lt", BCON_DATE_TIME(end), "}");
+    case RETENTION_TOMBSTONES:
+        return BCON_NEW("buried_at", "{", "$lt", BCON_DATE_TIME(end), "}", "deleted",
+                        BCON_BOOL(true));
     case RETENTION_AUDIT:
     case RETENTION_MOUNTS:
     case RETENTION_KIND_COUNT:

@@ -14,6 +14,7 @@ enum retention_kind {
     RETENTION_AUDIT, /* written to a file first */
     RETENTION_ALERTS,
     RETENTION_MOUNTS,
+    RETENTION_TOMBSTONES, /* of the index: contributions that are no more */
     RETENTION_KIND_COUNT
 };
 

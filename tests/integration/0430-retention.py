@@ -154,17 +154,22 @@ def a_folder_that_is_not_there_keeps_the_audit_and_stops_nothing_else():
 
 
 @test
-def alerts_that_are_over_and_views_of_gone_hosts_go():
+def what_is_over_or_gone_is_removed():
     with Site("alerts") as site:
         for name, opened, closed in (("old", 400, 366), ("recent", 400, 364), ("open", 400, None)):
             put_alert(site, name, opened, closed)
         for host, age in (("gone", 31), ("here", 29)):
             site.db.insert("mounts", {"_id": f"{host}/backup", "location": "backup", "host": host, "path": "/b", "status": "ok",
                                       "at": days_ago(age), "since": days_ago(age)})
-        equal({what: each["due"] for what, each in by_what(site).items()}, {"tasks": 0, "audit": 0, "alerts": 1, "mounts": 1}, "what is due")
+        for entity, age, deleted in (("P1", 31, True), ("P2", 29, True), ("P3", 31, False)):
+            site.db.insert("contributions", {"_id": f"projects/{entity}/a.raw", "type": "projects", "entity": entity, "raw_file": "a.raw",
+                                             "rev": 1, "deleted": deleted, "buried_at": days_ago(age), "contents": {}})
+        equal({what: each["due"] for what, each in by_what(site).items()},
+              {"tasks": 0, "audit": 0, "alerts": 1, "mounts": 1, "tombstones": 1}, "what is due")
         scheduler = site.start_scheduler()
         said = wait_until(lambda: scheduler.log("retention"), 15, "a round that took something")[0]
-        equal((said["tasks"], said["audit"], said["alerts"], said["mounts"]), (0, 0, 1, 1), "its counts")
+        equal([said[each["what"]] for each in site.ask("retention")], [0, 0, 1, 1, 1], "its counts")
+        equal(sorted(c["entity"] for c in site.db.find("contributions")), ["P2", "P3"], "contributions")
         equal(sorted(a["_id"] for a in site.db.find("alerts", {"kind": "held"})), ["held/open", "held/recent"], "alerts")
         holds(site.db.one("mounts", "gone/backup") is None and site.db.one("mounts", "here/backup"), "views of shares")
         answer = site.trawl("retention")

@@ -170,6 +170,7 @@ static void index_leaves_a_project_that_lost_its_file(void **state)
     expect_sums("projects/P123", 1, 50);
     expect_sums("projects/P999", 1, 100);
     expect_sums("instruments/astral1", 2, 150);
+    assert_true(number(DB_CONTRIBUTIONS, "projects/P123/" RFID, "buried_at") > 0);
     change("b.raw", "project_id", "P999");
     index_now("b.raw");
     expect_sums("projects/P123", 0, 0);
@@ -177,6 +178,7 @@ static void index_leaves_a_project_that_lost_its_file(void **state)
     change(RFID, "project_id", "P123"); /* and back over its own tombstone */
     index_now(RFID);
     expect_sums("projects/P123", 1, 100);
+    assert_int_equal(number(DB_CONTRIBUTIONS, "projects/P123/" RFID, "buried_at"), -1);
 }
 
 static void index_of_an_older_rev_that_comes_late_changes_nothing(void **state)

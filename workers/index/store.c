@@ -114,6 +114,11 @@ int store_contribute(const struct store_source *s, const struct contribution *c,
                               BCON_UTF8(c->entity), "raw_file", BCON_UTF8(s->raw_file), "rev",
                               BCON_INT64(s->rev), "deleted", BCON_BOOL(c->deleted), "contents",
                               BCON_DOCUMENT(c->contents), "}");
+    if (c->deleted) { /* a tombstone has an end, too: common/task/retention.h */
+        BCON_APPEND(update, "$max", "{", "buried_at", BCON_DATE_TIME(wall_ms()), "}");
+    } else {
+        BCON_APPEND(update, "$unset", "{", "buried_at", BCON_BOOL(true), "}");
+    }
     return put(s, id, update, err) < 0 ? -1 : 0;
 }
 
