@@ -80,23 +80,44 @@ static const char *vendor_of(struct plan *p, const bson_t *rf)
     return f.known ? instrument_type_name(f.type) : "generic";
 }
 
+/* An acquisition that is quantified again writes to the folder of the last run: a rerun's, if there
+ * was one. */
+static int find_run(const struct plan *p, const bson_t *rf, const char *task, int64_t *run,
+                    struct err *err)
+{
+    AUTO(bson_destroy) bson_t *before = NULL;
+    *run = 1;
+    if (doc_i64(rf, "round", 0) == 0) {
+        return 0;
+    }
+    if (db_find_id(p->s->db, DB_TASKS, task, &before, err) != 0) {
+        return -1;
+    }
+    *run = before != NULL ? doc_i64(before, "input.run", 1) : 1;
+    return 0;
+}
+
 int plan_quant(struct plan *p, const bson_t *rf, const bson_t *settings, bson_t *new_ids,
                struct err *err)
 {
     char name[SETTINGS_ID_MAX], key[16];
+    struct task_new t = task_for(rf, "quant", settings_id(settings, name));
+    AUTO(free) char *id = task_id(t.raw_file, "quant", name);
+    int64_t run;
+    if (id == NULL || find_run(p, rf, id, &run, err) != 0) {
+        return id == NULL ? err_no_memory(err) : -1;
+    }
+    bool others = run > 1 || doc_has(rf, "imported"); /* an earlier run, AlphaKraken's job */
     AUTO(bson_destroy)
-    bson_t *input = quant_input(&(struct quant_ask){
-        .raw_file = rf,
-        .settings = settings,
-        .instrument_type = vendor_of(p, rf),
-        .exists_mode = doc_has(rf, "imported") ? "add" : "raise", /* AlphaKraken's job had begun */
-        .run = 1});
+    bson_t *input = quant_input(&(struct quant_ask){.raw_file = rf,
+                                                    .settings = settings,
+                                                    .instrument_type = vendor_of(p, rf),
+                                                    .exists_mode = others ? "add" : "raise",
+                                                    .run = run});
     if (input == NULL) {
         return err_no_memory(err);
     }
-    struct task_new t = task_for(rf, "quant", settings_id(settings, name));
     t.input = input;
-    AUTO(free) char *id = task_id(t.raw_file, "quant", name);
     snprintf(key, sizeof key, "%u", bson_count_keys(new_ids));
     BSON_APPEND_UTF8(new_ids, key, id);
     return make_task(p, &t, err);

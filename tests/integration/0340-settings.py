@@ -243,4 +243,26 @@ def settings_that_no_assignment_can_refer_to_are_refused_and_the_leader_says_why
         site.expect_nothing_left()
 
 
+@test
+def an_original_that_changes_after_a_rerun_is_quantified_into_the_folder_of_that_run():
+    for mode in ("add", "overwrite"):
+        with Site(f"rerun{mode}") as site:
+            folder = site.instrument("gen1", "generic")
+            site.start()
+            name = site.acquire("generic", "gen1")[0]["name"]
+            quant = f"{name}/quant/msqc-v1"
+            site.wait_status(name, "done", 40)
+            site.wait_settled()
+            equal(site.trawl("rerun", name, "--mode", mode).code, 0, "trawl rerun")
+            again = wait_until(lambda s=site, q=quant: (t := s.task(q))["state"] == "done" and t["input"]["run"] == 2 and t, 40, "the second run")
+            with open(f"{folder}/{name}", "ab") as out:
+                out.write(b"<!-- more -->")
+            wait_until(lambda s=site, n=name: s.raw(n).get("round") == 1, 30, "the change is noticed")
+            site.wait_status(name, "done", 60)
+            site.expect_nothing_left()
+            third = site.task(quant)
+            equal((third["input"]["run"], third["kept"]["output"]), (2, again["kept"]["output"]), "the run and its folder")
+            equal(len(site.db.find("metrics", {"raw_file": name})), 3, "metrics of all")
+
+
 run()
