@@ -203,10 +203,10 @@ static struct docs *on_instrument(struct dry_run *d, const char *id, struct err 
     bson_t *filter = BCON_NEW("instrument_id", BCON_UTF8(id), "instrument_file_status", "{", "$in",
                               "[", BCON_UTF8("moved"), BCON_UTF8("initial"), "]", "}");
     AUTO(bson_destroy)
-    bson_t *opts = BCON_NEW("projection", "{", "created_at", BCON_INT32(1), "size", BCON_INT32(1),
-                            "backup_status", BCON_INT32(1), "backup_damaged", BCON_INT32(1),
-                            "instrument_file_status", BCON_INT32(1), "}", "sort", "{", "created_at",
-                            BCON_INT32(1), "}");
+    bson_t *opts = BCON_NEW("maxTimeMS", BCON_INT64(DB_LISTING_MS), "projection", "{", "created_at",
+                            BCON_INT32(1), "size", BCON_INT32(1), "backup_status", BCON_INT32(1),
+                            "backup_damaged", BCON_INT32(1), "instrument_file_status",
+                            BCON_INT32(1), "}", "sort", "{", "created_at", BCON_INT32(1), "}");
     return docs_read(d->c->ops.db, &(struct docs_query){DB_RAW_FILES, filter, opts}, err);
 }
 

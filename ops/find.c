@@ -11,21 +11,39 @@
 #define CANDIDATES_MAX 6
 #define LAST_CHAR      "\xf4\x8f\xbf\xbf" /* U+10FFFF sorts after every name */
 
+/* In the order of the field that the filter asks for. */
 static struct docs *find_candidates(const struct ops *o, bson_t *filter, struct err *err)
 {
     AUTO(bson_destroy) bson_t *own = filter;
+    bson_iter_t first;
+    bool any = bson_iter_init(&first, own) && bson_iter_next(&first);
     AUTO(bson_destroy)
-    bson_t *opts =
-        BCON_NEW("limit", BCON_INT64(CANDIDATES_MAX), "sort", "{", "_id", BCON_INT32(1), "}");
+    bson_t *opts = BCON_NEW("limit", BCON_INT64(CANDIDATES_MAX), "sort", "{",
+                            any ? bson_iter_key(&first) : "_id", BCON_INT32(1), "}");
     return docs_read(o->db, &(struct docs_query){DB_RAW_FILES, own, opts}, err);
 }
 
-/* Matches raw files whose id or original name begins with prefix. */
-static bson_t *filter_by_beginning(const char *prefix, const char *end)
+/* Raw files whose id or original name begins with these words. */
+static struct docs *find_beginning(const struct ops *o, const char *words, const char *end,
+                                   struct err *err)
 {
-    return BCON_NEW("$or", "[", "{", "_id", "{", "$gte", BCON_UTF8(prefix), "$lt", BCON_UTF8(end),
-                    "}", "}", "{", "original_name", "{", "$gte", BCON_UTF8(prefix), "$lt",
-                    BCON_UTF8(end), "}", "}", "]");
+    AUTO(docs_free) struct docs *all = docs_new(err);
+    const char *const fields[] = {"_id", "original_name"};
+    for (size_t f = 0; all != NULL && f < sizeof fields / sizeof *fields; f++) {
+        bson_t *begins =
+            BCON_NEW(fields[f], "{", "$gte", BCON_UTF8(words), "$lt", BCON_UTF8(end), "}");
+        AUTO(docs_free) struct docs *some = find_candidates(o, begins, err);
+        if (some == NULL) {
+            return NULL;
+        }
+        for (size_t i = 0; i < some->n && all->n < CANDIDATES_MAX; i++) {
+            if (docs_by_id(all, doc_str(some->items[i], "_id", "")) == NULL &&
+                docs_add(all, some->items[i], err) != 0) {
+                return NULL;
+            }
+        }
+    }
+    return TAKE(all);
 }
 
 static int err_ambiguous(const char *name, const struct docs *d, struct err *err)
@@ -46,10 +64,10 @@ struct search {
     const char *name; /* as typed */
 };
 
-/* 0 with *out = NULL when nothing matches. Takes filter. */
-static int only_one(const struct search *s, bson_t *filter, bson_t **out, struct err *err)
+/* 0 with *out = NULL when nothing matches. Takes found; NULL: *err is set. */
+static int only_one(const struct search *s, struct docs *found, bson_t **out, struct err *err)
 {
-    AUTO(docs_free) struct docs *d = find_candidates(s->o, filter, err);
+    AUTO(docs_free) struct docs *d = found;
     if (d == NULL) {
         return -1;
     }
@@ -67,20 +85,14 @@ static int find_by_name(const struct search *s, const char *name, bson_t **out, 
         end = NULL;
         return err_no_memory(err);
     }
-    bson_t *filters[] = {
-        BCON_NEW("_id", BCON_UTF8(name)),
-        BCON_NEW("original_name", BCON_UTF8(name)),
-        filter_by_beginning(name, end),
-    };
+    const char *const fields[] = {"_id", "original_name"};
     int rc = 0;
-    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
-        if (rc == 0 && *out == NULL) {
-            rc = only_one(s, filters[i], out, err);
-        } else {
-            bson_destroy(filters[i]);
-        }
+    for (size_t f = 0; f < sizeof fields / sizeof *fields && rc == 0 && *out == NULL; f++) {
+        bson_t *is = BCON_NEW(fields[f], BCON_UTF8(name));
+        rc = only_one(s, find_candidates(s->o, is, err), out, err);
     }
-    return rc;
+    return rc == 0 && *out == NULL ? only_one(s, find_beginning(s->o, name, end, err), out, err)
+                                   : rc;
 }
 
 int find_raw_file(const struct ops *o, const char *name, bson_t **out, struct err *err)

@@ -225,6 +225,7 @@ struct db *db_new(const struct config *c, const char *appname, struct err *err)
         err_no_memory(err);
         return NULL;
     }
+    db->answer_ms = (int32_t)c->mongo.timeout_ms;
     remember_hosts(db, uri);
     if (check_read_preference(uri, err) != 0 || set_options(uri, c, err) != 0) {
         mongoc_uri_destroy(uri);
@@ -266,11 +267,22 @@ int db_ping(struct db *db, struct err *err)
     return 0;
 }
 
+/* A server must not go on with what nobody waits for. bson_destroy. */
+static bson_t *with_deadline(const struct db *db, const bson_t *opts)
+{
+    bson_t *all = opts != NULL ? bson_copy(opts) : bson_new();
+    if (!bson_has_field(all, "maxTimeMS")) {
+        BSON_APPEND_INT32(all, "maxTimeMS", db->answer_ms);
+    }
+    return all;
+}
+
 int db_find_one(struct db *db, const char *coll, const bson_t *filter, bson_t **out,
                 struct err *err)
 {
     LEASE(l, db, coll);
-    AUTO(bson_destroy) bson_t *opts = BCON_NEW("limit", BCON_INT64(1));
+    AUTO(bson_destroy)
+    bson_t *opts = BCON_NEW("limit", BCON_INT64(1), "maxTimeMS", BCON_INT32(db->answer_ms));
     mongoc_cursor_t *cur = mongoc_collection_find_with_opts(l.coll, filter, opts, NULL);
     const bson_t *doc;
     *out = mongoc_cursor_next(cur, &doc) ? bson_copy(doc) : NULL;
@@ -307,14 +319,17 @@ int db_each(struct db *db, const char *coll, const bson_t *filter, const bson_t 
             db_doc_fn *fn, void *ctx, struct err *err)
 {
     LEASE(l, db, coll);
-    return drain(db, mongoc_collection_find_with_opts(l.coll, filter, opts, NULL), fn, ctx, err);
+    AUTO(bson_destroy) bson_t *timed = with_deadline(db, opts);
+    return drain(db, mongoc_collection_find_with_opts(l.coll, filter, timed, NULL), fn, ctx, err);
 }
 
 int db_aggregate(struct db *db, const char *coll, const bson_t *pipeline, db_doc_fn *fn, void *ctx,
                  struct err *err)
 {
     LEASE(l, db, coll);
-    AUTO(bson_destroy) bson_t *opts = BCON_NEW("allowDiskUse", BCON_BOOL(true));
+    AUTO(bson_destroy)
+    bson_t *opts =
+        BCON_NEW("allowDiskUse", BCON_BOOL(true), "maxTimeMS", BCON_INT32(db->answer_ms));
     return drain(db, mongoc_collection_aggregate(l.coll, MONGOC_QUERY_NONE, pipeline, opts, NULL),
                  fn, ctx, err);
 }
@@ -323,7 +338,17 @@ int db_count(struct db *db, const char *coll, const bson_t *filter, int64_t *out
 {
     LEASE(l, db, coll);
     bson_error_t e;
-    *out = mongoc_collection_count_documents(l.coll, filter, NULL, NULL, NULL, &e);
+    AUTO(bson_destroy) bson_t *timed = with_deadline(db, NULL);
+    *out = mongoc_collection_count_documents(l.coll, filter, timed, NULL, NULL, &e);
+    return *out < 0 ? db_error(db, &e, err) : 0;
+}
+
+int db_estimate(struct db *db, const char *coll, int64_t *out, struct err *err)
+{
+    LEASE(l, db, coll);
+    bson_error_t e;
+    AUTO(bson_destroy) bson_t *timed = with_deadline(db, NULL);
+    *out = mongoc_collection_estimated_document_count(l.coll, timed, NULL, NULL, &e);
     return *out < 0 ? db_error(db, &e, err) : 0;
 }
 
@@ -339,7 +364,8 @@ static int update_one(struct db *db, const char *coll, const bson_t *const pair[
                       bool *won, struct err *err)
 {
     LEASE(l, db, coll);
-    AUTO(bson_destroy) bson_t *opts = BCON_NEW("upsert", BCON_BOOL(upsert));
+    AUTO(bson_destroy)
+    bson_t *opts = BCON_NEW("upsert", BCON_BOOL(upsert), "maxTimeMS", BCON_INT32(db->answer_ms));
     bson_t reply;
     bson_error_t e;
     *won = false;
@@ -369,6 +395,7 @@ int db_find_update(struct db *db, const char *coll, const bson_t *filter, const 
     LEASE(l, db, coll);
     mongoc_find_and_modify_opts_t *opts = mongoc_find_and_modify_opts_new();
     mongoc_find_and_modify_opts_set_update(opts, update);
+    mongoc_find_and_modify_opts_set_max_time_ms(opts, (uint32_t)db->answer_ms);
     mongoc_find_and_modify_opts_set_flags(opts, MONGOC_FIND_AND_MODIFY_RETURN_NEW);
     bson_t reply;
     bson_error_t e;
@@ -398,7 +425,8 @@ int db_delete(struct db *db, const char *coll, const bson_t *filter, int64_t *de
     LEASE(l, db, coll);
     bson_t reply;
     bson_error_t e;
-    bool ok = mongoc_collection_delete_many(l.coll, filter, NULL, &reply, &e);
+    AUTO(bson_destroy) bson_t *timed = with_deadline(db, NULL);
+    bool ok = mongoc_collection_delete_many(l.coll, filter, timed, &reply, &e);
     if (ok && deleted != NULL) {
         *deleted = doc_i64(&reply, "deletedCount", 0);
     }

@@ -3,10 +3,11 @@
  *
  * Only what MongoDB >= 4.4 and the local store both have: no sessions, transactions, change streams
  * or pipeline updates. Every write is acknowledged by a majority. A call takes a client from the
- * pool for its own duration: any thread may call. Every call has a deadline ([mongo] timeout_ms);
- * a server that is away is TRANSIENT, a refused login is INVALID (both ERR_CODE_DATABASE), and what
- * a server refuses whenever it is asked is INVALID (ERR_CODE_DATABASE_REFUSED, which an error that
- * is not known has with TRANSIENT); none ends the process.
+ * pool for its own duration: any thread may call. Every call has a deadline ([mongo] timeout_ms, at
+ * the server, too); a long listing has DB_LISTING_MS for all its batches together. A server that is
+ * away is TRANSIENT, a refused login is INVALID (both ERR_CODE_DATABASE), and what a server refuses
+ * whenever it is asked is INVALID (ERR_CODE_DATABASE_REFUSED, which an error that is not known has
+ * with TRANSIENT); none ends the process.
  */
 #ifndef COMMON_DB_DB_H
 #define COMMON_DB_DB_H
@@ -21,6 +22,9 @@
 AUTO_DEFINE(bson_t, bson_destroy);
 
 struct db;
+
+/* For the options of db_each: "maxTimeMS", BCON_INT64(DB_LISTING_MS). */
+#define DB_LISTING_MS (10 * 60 * 1000)
 
 /* Names of the collections. AlphaKraken's keep its names and meaning. */
 #define DB_RAW_FILES     "raw_file"
@@ -67,6 +71,9 @@ int db_each(struct db *db, const char *coll, const bson_t *filter, const bson_t 
     __attribute__((nonnull(1, 2, 3, 5, 7), warn_unused_result));
 int db_aggregate(struct db *db, const char *coll, const bson_t *pipeline, db_doc_fn *fn, void *ctx,
                  struct err *err) __attribute__((nonnull(1, 2, 3, 4, 6), warn_unused_result));
+/* All documents of a collection, as the server keeps their number; after a crash it may be off. */
+int db_estimate(struct db *db, const char *coll, int64_t *out, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
 int db_count(struct db *db, const char *coll, const bson_t *filter, int64_t *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 

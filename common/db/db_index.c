@@ -41,7 +41,10 @@ static const struct index table[] = {
      "{\"partialFilterExpression\": {\"settled\": false}}", false},
     {DB_RAW_FILES, "trawl_to_verify",
      "{\"backup_status\": 1, \"verified_at\": 1, \"size\": 1, \"_id\": 1}", NULL, false},
-    {DB_RAW_FILES, "original_name_1", "{\"original_name\": 1}", NULL, false},
+    {DB_RAW_FILES, "trawl_by_instrument_status",
+     "{\"instrument_id\": 1, \"status\": 1, \"created_at\": -1, \"_id\": -1}", NULL, false},
+    {DB_RAW_FILES, "trawl_by_name", "{\"original_name\": 1, \"_id\": 1}", NULL, false},
+    {DB_RAW_FILES, "original_name_1", "{\"original_name\": 1}", NULL, true},
     {DB_RAW_FILES, "created_at_1", "{\"created_at\": 1}", NULL, true},
     {DB_RAW_FILES, "instrument_id_1", "{\"instrument_id\": 1}", NULL, true},
     {DB_RAW_FILES, "status_1", "{\"status\": 1}", NULL, true},
@@ -51,6 +54,7 @@ static const struct index table[] = {
     {DB_TASKS, "state_1_ended_at_1", "{\"state\": 1, \"ended_at\": 1}", NULL, false},
     {DB_TASKS, "raw_file_1", "{\"raw_file\": 1}", NULL, false},
     {DB_TASKS, "trawl_newest", "{\"created_at\": -1, \"_id\": -1}", NULL, false},
+    {DB_TASKS, "trawl_by_state", "{\"state\": 1, \"created_at\": -1, \"_id\": -1}", NULL, false},
     {DB_TASKS, "trawl_by_kind", "{\"kind\": 1, \"created_at\": -1, \"_id\": -1}", NULL, false},
     {DB_TASKS, "trawl_untold", "{\"untold\": 1}", "{\"sparse\": true}", false},
     {DB_TASKS, "trawl_unplanned", "{\"unplanned\": 1}", "{\"sparse\": true}", false},
@@ -65,7 +69,12 @@ static const struct index table[] = {
     {DB_ALERTS, "trawl_open", "{\"open\": 1, \"at\": -1, \"_id\": 1}", NULL, false},
     {DB_CONTRIBUTIONS, "trawl_buried", "{\"buried_at\": 1}", "{\"sparse\": true}", false},
     {DB_MOUNTS, "trawl_age", "{\"at\": 1}", NULL, false},
-    {DB_CONTRIBUTIONS, "entity_1", "{\"entity\": 1}", NULL, false},
+    /* Holds all that a fold reads (workers/index/fold.c), of members only. */
+    {DB_CONTRIBUTIONS, "trawl_members",
+     "{\"entity\": 1, \"type\": 1, \"deleted\": 1, \"contents.error\": 1, \"contents.status\": 1, "
+     "\"contents.size\": 1, \"contents.metrics\": 1, \"contents.created_at\": 1}",
+     "{\"partialFilterExpression\": {\"contents.error\": {\"$gte\": 0}}}", false},
+    {DB_CONTRIBUTIONS, "entity_1", "{\"entity\": 1}", NULL, true},
 };
 #define N_INDEXES (sizeof table / sizeof *table)
 

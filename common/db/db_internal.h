@@ -14,7 +14,8 @@ struct waiting; /* db_bulk.c: a caller of db_update_together */
 struct db {
     mongoc_client_pool_t *pool;
     char *database;
-    char hosts[256]; /* for messages: host:port[,host:port], no credentials */
+    char hosts[256];   /* for messages: host:port[,host:port], no credentials */
+    int32_t answer_ms; /* after which the server gives a command up; we wait twice as long */
     struct {
         pthread_mutex_t lock;
         struct waiting *first; /* lock: not asked yet */

@@ -180,10 +180,10 @@ int watch_load(struct watch *w, struct err *err)
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("instrument_id", BCON_UTF8(w->cfg->id));
     AUTO(bson_destroy)
     bson_t *opts =
-        BCON_NEW("projection", "{", "original_name", BCON_INT32(1), "collision_flag", BCON_INT32(1),
-                 "status", BCON_INT32(1), "size", BCON_INT32(1), "created_at", BCON_INT32(1),
-                 "created_at_", BCON_INT32(1), "watch", BCON_INT32(1), "original.state",
-                 BCON_INT32(1), "rev", BCON_INT32(1), "}");
+        BCON_NEW("maxTimeMS", BCON_INT64(DB_LISTING_MS), "projection", "{", "original_name",
+                 BCON_INT32(1), "collision_flag", BCON_INT32(1), "status", BCON_INT32(1), "size",
+                 BCON_INT32(1), "created_at", BCON_INT32(1), "created_at_", BCON_INT32(1), "watch",
+                 BCON_INT32(1), "original.state", BCON_INT32(1), "rev", BCON_INT32(1), "}");
     if (db_each(w->s->db, DB_RAW_FILES, filter, opts, load_entry, w, err) != 0) {
         return -1;
     }

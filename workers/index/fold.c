@@ -121,13 +121,16 @@ bson_t *fold_row(const bson_t *contents)
     return row;
 }
 
+/* Each member has contents.error: named here, so that the index of members holds all that is read.
+ */
 bson_t *fold_pipeline(enum entity_type type, const char *entity)
 {
     const char *name = entity_type_name(type);
     return BCON_NEW("pipeline", "[", "{", "$match", "{", "entity", BCON_UTF8(entity), "type",
-                    BCON_UTF8(name), "deleted", BCON_BOOL(false), "}", "}", "{", "$group", "{",
-                    "_id", BCON_UTF8("$contents.status"), "files", "{", "$sum", BCON_INT64(1), "}",
-                    "size", "{", "$sum", BCON_UTF8("$contents.size"), "}", "errors", "{", "$sum",
+                    BCON_UTF8(name), "deleted", BCON_BOOL(false), "contents.error", "{", "$gte",
+                    BCON_INT64(0), "}", "}", "}", "{", "$group", "{", "_id",
+                    BCON_UTF8("$contents.status"), "files", "{", "$sum", BCON_INT64(1), "}", "size",
+                    "{", "$sum", BCON_UTF8("$contents.size"), "}", "errors", "{", "$sum",
                     BCON_UTF8("$contents.error"), "}", "metrics", "{", "$sum",
                     BCON_UTF8("$contents.metrics"), "}", "newest", "{", "$max",
                     BCON_UTF8("$contents.created_at"), "}", "}", "}", "]");
