@@ -25,18 +25,18 @@ java_jars() {
     echo "$libs"
 }
 
-# Print the folder with the compiled classes of local/LocalMongo.java.
+# Print the folder with the compiled classes of local/mongo.
 java_classes() {
-    local libs=$1 source=$ROOT/local/LocalMongo.java classes
-    classes=$libs-classes-$(cksum <"$source" | cut -d' ' -f1)
+    local libs=$1 sources=("$ROOT"/local/mongo/*.java) classes
+    classes=$libs-classes-$(cat "${sources[@]}" | cksum | cut -d' ' -f1)
     if [ ! -d "$classes" ]; then
         (
             flock 7
             [ ! -d "$classes" ] || exit 0
             rm -rf "$classes.part"
-            javac -Xlint:all -cp "$libs/*" -d "$classes.part" "$source" >"$LOG/store-javac.log" 2>&1 7>&- 9>&- &&
+            javac -Xlint:all -cp "$libs/*" -d "$classes.part" "${sources[@]}" >"$LOG/store-javac.log" 2>&1 7>&- 9>&- &&
                 mv "$classes.part" "$classes"
-        ) 7>>"$JAVA_DIR/.lock" || die "javac refuses local/LocalMongo.java, see $LOG/store-javac.log"
+        ) 7>>"$JAVA_DIR/.lock" || die "javac refuses local/mongo, see $LOG/store-javac.log"
     fi
     echo "$classes"
 }

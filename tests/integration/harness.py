@@ -136,7 +136,7 @@ class Servers:
         self.dir = tempfile.mkdtemp(prefix="trawl-own-")
         os.chmod(self.dir, 0o755)
         base = subprocess.run([f"{ROOT}/tests/world", "base"], capture_output=True, text=True, check=True).stdout.strip()
-        self.env = {k: v for k, v in os.environ.items() if not k.startswith("TRAWL_") or k == "TRAWL_JAVA_DIR"}
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith("TRAWL_") or k in ("TRAWL_JAVA_DIR", "TRAWL_TEST_STORE_SCANS")}
         self.env.update(TRAWL_LOCAL_DIR=self.dir, TRAWL_PORT_BASE=base)
         if "sshd" in names and "cluster" not in names:  # it is the head node of the shared cluster
             os.symlink(f"{os.environ['TRAWL_LOCAL_DIR']}/cluster", f"{self.dir}/cluster")
@@ -432,8 +432,15 @@ class Site:
                 shutil.rmtree(path, ignore_errors=True)
             shutil.rmtree(self.dir, ignore_errors=True)
 
+    def refused_queries(self) -> list:
+        """What the local store has refused to Trawl's programs, as no index serves it."""
+        with contextlib.suppress(OSError, MongoError):
+            return self.db.command({"queryCosts": 1})["refused"]
+        return []
+
     def report(self) -> None:
         """The ends of the logs, for whoever must understand a failure."""
+        print(f"  refused queries: {self.refused_queries()}")
         for process in self.processes:
             lines = process.text().splitlines()
             print(f"  --- {process.name}, {'alive' if process.alive() else process.child.returncode}, the end of its log:")
@@ -446,4 +453,7 @@ class Site:
     def __exit__(self, kind, error, trace):
         if kind is not None and kind is not Skipped:
             self.report()
+        refused = self.refused_queries()
         self.close()
+        if refused and kind is None:
+            raise Failed(f"no index serves these queries: {refused}")

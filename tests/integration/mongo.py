@@ -14,7 +14,7 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 
 class MongoError(Exception):
-    pass
+    code = None  # what the server gave
 
 
 class Int32(int):
@@ -92,28 +92,38 @@ def decode_value(kind: int, data: bytes, at: int):
 
 
 class Mongo:
-    """One connection a command: a server that was restarted is no surprise."""
+    """One connection a command: a server that was restarted is no surprise.
 
-    def __init__(self, uri: str, database: str):
+    The local store holds only those to its indexes who say that they are of Trawl (application)."""
+
+    def __init__(self, uri: str, database: str, application: str = None):
         match = re.fullmatch(r"mongodb://(?:[^@/]*@)?([^/:,]+)(?::(\d+))?(?:[,/?].*)?", uri)
         if not match or "@" in uri.split("//")[1].split("/")[0]:
             raise MongoError("the tests' client needs TRAWL_MONGO_URI=mongodb://host:port/ without user and password")
         self.address = match.group(1), int(match.group(2) or 27017)
         self.database = database
+        self.hello = {"hello": 1, "client": {"application": {"name": application}}} if application else None
+
+    def ask(self, server: socket.socket, doc: dict) -> dict:
+        body = b"\0\0\0\0\0" + encode({**doc, "$db": self.database})
+        server.sendall(struct.pack("<iiii", len(body) + 16, 1, 0, OP_MSG) + body)
+        data = b""
+        while len(data) < 16 or len(data) < struct.unpack_from("<i", data)[0]:
+            more = server.recv(1 << 16)
+            if not more:
+                raise MongoError("the server closed the connection")
+            data += more
+        return decode(data, 21)[0]
 
     def command(self, doc: dict) -> dict:
-        body = b"\0\0\0\0\0" + encode({**doc, "$db": self.database})
-        with socket.create_connection(self.address, timeout=30) as server:
-            server.sendall(struct.pack("<iiii", len(body) + 16, 1, 0, OP_MSG) + body)
-            data = b""
-            while len(data) < 16 or len(data) < struct.unpack_from("<i", data)[0]:
-                more = server.recv(1 << 16)
-                if not more:
-                    raise MongoError("the server closed the connection")
-                data += more
-        reply = decode(data, 21)[0]
+        with socket.create_connection(self.address, timeout=60) as server:
+            if self.hello:
+                self.ask(server, self.hello)
+            reply = self.ask(server, doc)
         if reply.get("ok") != 1 or reply.get("writeErrors"):
-            raise MongoError(str(reply.get("writeErrors") or reply.get("errmsg", reply)))
+            error = MongoError(str(reply.get("writeErrors") or reply.get("errmsg", reply)))
+            error.code = reply["writeErrors"][0]["code"] if reply.get("writeErrors") else reply.get("code")
+            raise error
         return reply
 
     def find(self, collection: str, query: dict = None) -> list:
