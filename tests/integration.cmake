@@ -76,6 +76,8 @@ add_executable(trawl-noop-worker ${PROJECT_SOURCE_DIR}/workers/main.c bench/noop
 target_link_libraries(trawl-noop-worker PRIVATE workers)
 add_executable(trawl-task-driver bench/task_driver.c)
 target_link_libraries(trawl-task-driver PRIVATE common m)
+add_executable(trawl-site-driver bench/site_driver.c)
+target_link_libraries(trawl-site-driver PRIVATE common)
 add_executable(trawl-copy-bench bench/copy_bench.c)
 target_link_libraries(trawl-copy-bench PRIVATE kind_copy)
 add_executable(trawl-slurm-bench bench/slurm_bench.c)
