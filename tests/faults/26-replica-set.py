@@ -185,7 +185,8 @@ def cpu_s(process) -> float:
 
 @test
 def a_database_that_is_dead_in_any_way_costs_little_and_is_said_once():
-    ways = ("drop", "lost", "NotWritablePrimary", "ExceededTimeLimit of tasks", "refuse")
+    ways = {"drop": {}, "lost": {}, "NotWritablePrimary": {}, "ExceededTimeLimit": {"collection": "tasks"}, "refuse": None,
+            "WriteConcernFailed": {"command": WRITES}}  # the last: a set without its secondary
     span = 5
     with between("dead") as site:
         folder = site.instrument("gen1", "generic", skip_quanting="true")
@@ -193,13 +194,13 @@ def a_database_that_is_dead_in_any_way_costs_little_and_is_said_once():
         done = site.acquire("generic", "gen1")[0]["name"]
         site.wait_status(done, "done_not_quanted")
         site.wait_settled()
-        for way in ways:
+        for way, keys in ways.items():
             site.faults.clear()
-            if way == "refuse":
+            if keys is None:
                 for who in ("scheduler", "worker"):
                     PROXY.cut(of(site, who), "refuse", span + 1)
             else:
-                site.faults.add(way.split(" of ")[0], collection=way.split(" of ")[1] if " of " in way else None)
+                site.faults.add(way, **keys)
             time.sleep(1)
             before = [(cpu_s(p), len(p.log())) for p in processes]
             time.sleep(span)
