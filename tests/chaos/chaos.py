@@ -254,11 +254,12 @@ class Driver:
 
     def settle(self, limit_s: float) -> float:
         """An operator who retries what has failed, until all is done. How long it took; what is not done is the checker's."""
-        began, db, retried = self.now(), self.world.site.db, {}
+        began, db, retried, open_ends = self.now(), self.world.site.db, {}, []
         while self.now() - began < limit_s:
             with contextlib.suppress(OSError, MongoError):
                 raws, tasks = db.find("raw_file"), db.find("tasks")
-                if len(raws) == self.dropped and self.is_settled(raws, tasks) and self.is_backed_up(raws):
+                open_ends = self.open_ends(raws, tasks)
+                if not open_ends:
                     break
                 for task in tasks:
                     if task["state"] in ENDED and task["state"] != "done" and self.now() > retried.get(task["_id"], 0):
@@ -267,12 +268,17 @@ class Driver:
             self.tick()
             time.sleep(0.3)
         self.wait(lambda: not self.children, 30, "commands have ended")
+        if open_ends:
+            self.note("not_settled", open_ends=open_ends[:10])
         return self.now() - began
 
-    def is_settled(self, raws: list, tasks: list) -> bool:
-        return (all(r.get("settled") and not r.get("dirty") and is_safe(r) and self.is_retired(r) for r in raws)
-                and all(t["state"] == "done" for t in tasks)
-                and all(s["task"] is None for s in self.world.site.db.find("slots")))
+    def open_ends(self, raws: list, tasks: list) -> list:
+        found = [] if len(raws) == self.dropped else [f"{len(raws)} raw files of {self.dropped}"]
+        found += [f"{r['_id']}: settled {r.get('settled')}, dirty {r.get('dirty')}, {r['status']}, {r.get('instrument_file_status')}"
+                  for r in raws if not (r.get("settled") and not r.get("dirty") and is_safe(r) and self.is_retired(r))]
+        found += [f"{t['_id']}: {t['state']}" for t in tasks if t["state"] != "done"]
+        found += [f"{s['_id']}: {s['task']}" for s in self.world.site.db.find("slots") if s["task"] is not None]
+        return found or [f"{r['_id']}: its original is not its backup" for r in raws if not self.is_backed_up(r)]
 
     @staticmethod
     def is_retired(raw: dict) -> bool:
@@ -281,16 +287,13 @@ class Driver:
             return state == "purged" or (state == "moved" and "remove_refused" in raw)
         return raw["instrument_id"] not in plan.MOVED or state == "moved"
 
-    def is_backed_up(self, raws: list) -> bool:
+    def is_backed_up(self, raw: dict) -> bool:
         """A change of an original is seen by the site when it looks again; until then all seems to be done."""
-        for raw in raws:
-            drop = self.ledger.drops[raw["_id"]]
-            if {f["path"] for f in self.world.site.db.files_of(raw)} != set(drop.sha256):
-                return False
-            folder = f"{self.world.site.instruments}/{drop.instrument}"
-            if not all(self.is_equal(f"{folder}/{path}", f"{raw['backup_base_path']}/{path}") for path in drop.sha256):
-                return False
-        return True
+        drop = self.ledger.drops[raw["_id"]]
+        if {f["path"] for f in self.world.site.db.files_of(raw)} != set(drop.sha256):
+            return False
+        folder = f"{self.world.site.instruments}/{drop.instrument}"
+        return all(self.is_equal(f"{folder}/{path}", f"{raw['backup_base_path']}/{path}") for path in drop.sha256)
 
     def is_equal(self, original: str, backup: str) -> bool:
         """An original that is there no more is equal to anything."""
