@@ -133,8 +133,11 @@ static enum cli_exit cmd_import(struct cli *c, const struct args *a, struct err 
 {
     struct importing_screen screen = {.c = c};
     struct import_report r;
-    const struct import_ask ask = {.from = args_get(a, "from"),
+    bool ends_shadow = args_get(a, "switch") != NULL;
+    const char *from = args_get(a, "from"), *uri = c->ops.cfg->compat.alphakraken_uri;
+    const struct import_ask ask = {.from = from == NULL && ends_shadow ? uri : from,
                                    .dry = args_get(a, "dry-run") != NULL,
+                                   .ends_shadow = ends_shadow,
                                    .progress = draw,
                                    .ctx = &screen};
     int rc = import_alphakraken(&c->ops, &ask, &r, err);
@@ -154,6 +157,8 @@ static enum cli_exit cmd_import(struct cli *c, const struct args *a, struct err 
 static const struct cli_option import_options[] = {
     {"dry-run", NULL, "write nothing; say what would become of each document"},
     {"from", "URI", "AlphaKraken's database, as mongodb://host:27017/krakendb; else in place"},
+    {"switch", NULL,
+     "end a shadow (trawl shadow --help): take over [compat] alphakraken_uri, then do the work"},
     {"why", "TEXT", "the reason, kept in trawl log"},
     {0},
 };

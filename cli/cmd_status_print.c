@@ -88,8 +88,11 @@ static void print_servers(struct cli *c, const struct status *s)
              text_age(doc_i64(leader, "at", 0), s->now_ms, buf));
     print_line(c, "scheduler", !doc_has(leader, "trouble"), text);
     if (doc_has(leader, "trouble")) {
+        const char *what = doc_str(leader, "trouble.what", "");
         snprintf(text, sizeof text, "cannot %s for %s: %.300s",
-                 strcmp(doc_str(leader, "trouble.what", ""), "quant") == 0 ? "quantify" : "plan",
+                 strcmp(what, "quant") == 0   ? "quantify"
+                 : strcmp(what, "admit") == 0 ? "run any task"
+                                              : "plan",
                  text_duration(s->now_ms - doc_i64(leader, "trouble.since", s->now_ms), buf),
                  doc_str(leader, "trouble.why", "?"));
         print_line(c, "", false, text);

@@ -32,7 +32,7 @@ const struct cli_option why_option[] = {
     X(cluster_trust) X(cluster_strays) X(cluster_cancel) \
     X(config_show) X(config_check) X(config_template) \
     X(mount_init) X(mount_check) X(mount_status) X(mount_commands) \
-    X(import_alphakraken) \
+    X(import_alphakraken) X(shadow) \
     X(completion) X(help)
 /* clang-format on */
 #define DECLARE(name) extern const struct command command_##name;

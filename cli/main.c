@@ -88,7 +88,8 @@ static enum cli_exit connect(struct cli *c, const struct command *cmd, struct er
 static enum cli_exit check_database(struct cli *c, struct err *err)
 {
     struct err why = {0};
-    if (database_is_ours(c->ops.db, c->ops.cfg->mongo.database, &why) == 0) {
+    bool shadow;
+    if (database_is_ours(c->ops.db, c->ops.cfg->mongo.database, &shadow, &why) == 0) {
         return schema_refuses(c->ops.db, err) ? CLI_REFUSED : CLI_OK;
     }
     if (why.kind == ERR_REFUSED) {

@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/db/schema.h"
 #include "common/raw/database_owner.h"
+#include "common/raw/raw_file_import.h"
 #include "common/task/audit.h"
 #include "common/task/pool.h"
 #include "ops/import_internal.h"
@@ -44,7 +46,7 @@ static int parse_source(const char *text, char *database, size_t room, struct er
     return 0;
 }
 
-static int open_source(struct importing *i, struct db **own, struct err *err)
+int importing_open(struct importing *i, struct db **own, struct err *err)
 {
     i->in_place = i->ask->from == NULL;
     if (i->in_place) {
@@ -93,24 +95,44 @@ static bson_t *mark_filter(void)
     return BCON_NEW("_id", IMPORT_ALPHAKRAKEN);
 }
 
+static bool was_in(const bson_t *mark, const char *state)
+{
+    return mark != NULL && strcmp(doc_str(mark, "state", ""), state) == 0;
+}
+
+/* Whether the database is in a state for what is asked. */
+static int check_mark(struct importing *i, const bson_t *was, struct err *err)
+{
+    if (was_in(was, IMPORT_RUNNING)) {
+        i->ends_shadow |= doc_bool(was, "switch", false);
+        return strcmp(doc_str(was, "from", ""), i->from) == 0
+                   ? 0
+                   : ERR(err, ERR_REFUSED, 0,
+                         "the import from '%.60s' has not ended: end that first, with the --from "
+                         "that it had",
+                         doc_str(was, "from", "?"));
+    }
+    if (was_in(was, IMPORT_SHADOW) != i->ends_shadow) {
+        return ERR(err, ERR_REFUSED, 0,
+                   i->ends_shadow ? "there is no shadow to end: leave out --switch"
+                                  : "this is a shadow's database: --switch imports and ends it");
+    }
+    return 0;
+}
+
 /* *was: the mark before, or NULL. */
 static int set_mark(struct importing *i, int64_t now, bson_t **was, struct err *err)
 {
     bool won;
     AUTO(bson_destroy) bson_t *filter = mark_filter();
-    if (db_find_id(i->o->db, DB_IMPORTS, IMPORT_ALPHAKRAKEN, was, err) != 0) {
+    if (db_find_id(i->o->db, DB_IMPORTS, IMPORT_ALPHAKRAKEN, was, err) != 0 ||
+        check_mark(i, *was, err) != 0) {
         return -1;
-    }
-    bool running = *was != NULL && strcmp(doc_str(*was, "state", ""), IMPORT_RUNNING) == 0;
-    if (running && strcmp(doc_str(*was, "from", ""), i->from) != 0) {
-        return ERR(err, ERR_REFUSED, 0,
-                   "the import from '%.60s' has not ended: end that first, with the --from that it "
-                   "had",
-                   doc_str(*was, "from", "?"));
     }
     AUTO(bson_destroy)
     bson_t *update = BCON_NEW("$set", "{", "state", IMPORT_RUNNING, "from", BCON_UTF8(i->from),
-                              "by", BCON_UTF8(i->o->by), "began_at", BCON_DATE_TIME(now), "}");
+                              "by", BCON_UTF8(i->o->by), "switch", BCON_BOOL(i->ends_shadow),
+                              "began_at", BCON_DATE_TIME(now), "}");
     return db_upsert(i->o->db, DB_IMPORTS, filter, update, &won, err);
 }
 
@@ -121,11 +143,10 @@ static void restore_mark(struct importing *i, const bson_t *was)
     bool won;
     int64_t n;
     AUTO(bson_destroy) bson_t *filter = mark_filter();
-    AUTO(bson_destroy) bson_t *done = BCON_NEW("$set", "{", "state", IMPORT_DONE, "}");
-    bool running = was != NULL && strcmp(doc_str(was, "state", ""), IMPORT_RUNNING) == 0;
-    int rc = running       ? 0
-             : was == NULL ? db_delete(i->o->db, DB_IMPORTS, filter, &n, &ignored)
-                           : db_update(i->o->db, DB_IMPORTS, filter, done, &won, &ignored);
+    const char *state = was != NULL ? doc_str(was, "state", IMPORT_DONE) : IMPORT_DONE;
+    AUTO(bson_destroy) bson_t *before = BCON_NEW("$set", "{", "state", BCON_UTF8(state), "}");
+    int rc = was == NULL ? db_delete(i->o->db, DB_IMPORTS, filter, &n, &ignored)
+                         : db_update(i->o->db, DB_IMPORTS, filter, before, &won, &ignored);
     (void)rc;
 }
 
@@ -166,6 +187,41 @@ static int end_mark(struct importing *i, struct err *err)
                                    : db_update(i->o->db, DB_IMPORTS, filter, update, &won, err);
 }
 
+/* --- a shadow ends --- */
+
+/* It has done nothing: what it has seen is AlphaKraken's to say. */
+static int check_idle(struct importing *i, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *one = NULL;
+    AUTO(bson_destroy)
+    bson_t *begun = BCON_NEW("state", "{", "$gt", "", "$ne", "ready", "}");
+    if (db_find_one(i->o->db, DB_TASKS, begun, &one, err) != 0) {
+        return -1;
+    }
+    return one == NULL ? 0
+                       : ERR(err, ERR_REFUSED, 0,
+                             "the task %.200s was begun in this shadow, which does none: look into "
+                             "that before its raw files are dropped",
+                             doc_str(one, "_id", "?"));
+}
+
+static int discard_shadow(struct importing *i, struct err *err)
+{
+    static const char *const colls[] = {DB_TASKS,    DB_ASSIGNMENTS, DB_SETTINGS,
+                                        DB_PROJECTS, DB_METRICS,     NULL};
+    bson_t all = BSON_INITIALIZER;
+    int64_t n;
+    if (check_idle(i, err) != 0 || raw_file_import_discard(i->o->db, err) != 0) {
+        return -1;
+    }
+    for (const char *const *coll = colls; *coll != NULL; coll++) {
+        if (db_delete(i->o->db, *coll, &all, &n, err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 /* --- the work --- */
 
 static int take_all(struct importing *i, struct err *err)
@@ -201,7 +257,10 @@ static int run_import(void *ctx, bool *won, bson_t *after, struct err *err)
         restore_mark(i, was);
         return -1;
     }
-    int rc = take_all(i, err) != 0 || end_mark(i, err) != 0 ? -1 : 0;
+    int rc = (i->ends_shadow && discard_shadow(i, err) != 0) || take_all(i, err) != 0 ||
+                     end_mark(i, err) != 0
+                 ? -1
+                 : 0;
     lease_release(i->lease);
     append_sums(i->out, after);
     *won = rc == 0;
@@ -211,10 +270,10 @@ static int run_import(void *ctx, bool *won, bson_t *after, struct err *err)
 int import_alphakraken(const struct ops *o, const struct import_ask *a, struct import_report *out,
                        struct err *err)
 {
-    struct importing i = {.o = o, .ask = a, .out = out};
+    struct importing i = {.o = o, .ask = a, .out = out, .ends_shadow = a->ends_shadow};
     AUTO(db_free) struct db *own = NULL;
     *out = (struct import_report){0};
-    int rc = open_source(&i, &own, err);
+    int rc = schema_check(o->db, err) != 0 ? -1 : importing_open(&i, &own, err);
     const struct audit_act act = {.verb = "import alphakraken",
                                   .target = i.from,
                                   .by = o->by,

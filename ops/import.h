@@ -46,6 +46,7 @@ typedef void import_progress_fn(void *ctx, const char *collection, int64_t done,
 struct import_ask {
     const char *from; /* "<mongodb-uri>/<database>"; NULL: in place */
     bool dry;         /* write nothing */
+    bool ends_shadow; /* drop what a shadow has seen, and let Trawl do the work afterwards */
     import_progress_fn *progress;
     void *ctx;
 };

@@ -13,7 +13,7 @@ struct importing {
     struct import_report *out;
     struct db *source; /* o->db when in place */
     char from[128];    /* the source's database */
-    bool in_place;
+    bool in_place, ends_shadow;
     struct lease *lease; /* NULL in a dry run */
     enum import_kind kind;
     int64_t total;
@@ -21,6 +21,9 @@ struct importing {
     struct db_batch change; /* in place */
 };
 
+/* Open ask->from; *own: the connection to close, or NULL. */
+int importing_open(struct importing *i, struct db **own, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
 struct import_sum *importing_sum(struct importing *i) __attribute__((nonnull));
 /* Keep a line for people: what ("dropped", ...) became of this document, and why. */
 int importing_note(struct importing *i, const char *what, const bson_t *doc, const char *why,

@@ -113,9 +113,20 @@ static bool has_trouble(const struct why_facts *f, const char *what, struct why 
     return true;
 }
 
+/* The leader says that it admits nothing. */
+static bool is_shadow(const struct why_facts *f, struct why *out)
+{
+    if (!has_trouble(f, "admit", out)) {
+        return false;
+    }
+    why_set(out, WHY_STOPPED, "%s", doc_str(f->leader, "trouble.why", "?"));
+    why_set_next(out, "to compare: trawl shadow; to switch: trawl import alphakraken --switch");
+    return true;
+}
+
 bool why_no_leader(const struct why_facts *f, struct why *out)
 {
-    if (has_trouble(f, "all", out)) {
+    if (has_trouble(f, "all", out) || is_shadow(f, out)) {
         return true;
     }
     if (f->led) {

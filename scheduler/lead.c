@@ -81,7 +81,15 @@ static int need_own_database(struct scheduler *s, struct err *err)
     if (mono_ms() < s->owner_at_ms) {
         return s->owns ? 0 : ERR(err, ERR_CANCELLED, 0, "the database is not Trawl's");
     }
-    int rc = database_is_ours(s->db, s->cfg->mongo.database, &why);
+    const char *database = s->cfg->mongo.database;
+    bool shadow = s->shadow;
+    int rc = database_is_ours(s->db, database, &shadow, &why);
+    if (rc == 0 && s->cfg->compat.shadow && !shadow && !s->owns) {
+        rc = database_begin_shadow(s->db, database, &why) != 0
+                 ? -1
+                 : database_is_ours(s->db, database, &shadow, &why);
+    }
+    s->shadow = shadow;
     s->owner_at_ms = mono_ms() + OWNER_MS;
     if (rc != 0 && why.kind != ERR_REFUSED && s->owns) {
         return 0; /* it does not answer: the lease decides */
@@ -204,7 +212,11 @@ static int64_t lead_once(struct scheduler *s, const bson_t *touched, bool full)
     struct err err = {0};
     if (make_pass(s, touched, full, &err) == 0) {
         bool quantifies = s->plan_trouble.kind == ERR_NONE;
-        lease_note_trouble(s->lease, "quant", quantifies ? NULL : s->plan_trouble.msg);
+        if (s->shadow) {
+            lease_note_trouble(s->lease, "admit", "AlphaKraken does the work, this is its shadow");
+        } else {
+            lease_note_trouble(s->lease, "quant", quantifies ? NULL : s->plan_trouble.msg);
+        }
         s->failed_passes = 0;
         return 0;
     }

@@ -46,6 +46,7 @@ struct scheduler {
     int64_t epoch;           /* of the lease under which everything here was read */
     int64_t renew_at_ms;     /* monotonic: when the lease is renewed */
     bool owns;               /* the database is Trawl's */
+    bool shadow;             /* it is a shadow's: no task is admitted */
     int64_t owner_at_ms;     /* monotonic: when to look whose it is again */
     int failed_passes;       /* in a row */
     struct err plan_trouble; /* why nothing can be quantified; ERR_NONE: it can */

@@ -119,6 +119,10 @@ struct config {
         char *account;
         char *modules; /* loaded by the job script, separated by spaces */
     } slurm;
+    struct {
+        bool shadow;           /* watch and plan beside AlphaKraken, and do nothing */
+        char *alphakraken_uri; /* secret: of AlphaKraken's database; "": none */
+    } compat;
 };
 
 enum instrument_type {

@@ -183,6 +183,14 @@ static const struct config_key main_keys[] = {
     {AT(slurm, account), TEXT(""), HELP("Account of the jobs. Empty: SLURM's default.")},
     {AT(slurm, modules), TEXT(""),
      HELP("Environment modules that the job script loads, separated by spaces.")},
+    {AT(compat, shadow), BOOL("false"),
+     HELP("Run beside an AlphaKraken that does the work: Trawl watches the instruments and plans, "
+          "in "
+          "a new database of its own, and admits no task; `trawl shadow` compares. It ends with "
+          "`trawl import alphakraken --switch`.")},
+    {AT(compat, alphakraken_uri), TEXT(""), .flags = CONFIG_SECRET,
+     HELP("AlphaKraken's database, as mongodb://host:27017/krakendb: what `trawl shadow` compares "
+          "with and `trawl import alphakraken --switch` takes over. It is only read.")},
 };
 static_assert(sizeof main_keys / sizeof *main_keys <= CONFIG_KEYS_MAX, "origin has room for all");
 const struct config_keys config_keys = {main_keys, sizeof main_keys / sizeof *main_keys};

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/raw/raw_file.h"
 
 /* The first document of the collection, or NULL. */
@@ -11,7 +12,7 @@ static int find_first(struct db *db, const char *coll, bson_t **first, struct er
     return db_find_one(db, coll, any, first, err);
 }
 
-int database_is_ours(struct db *db, const char *database, struct err *err)
+int database_is_ours(struct db *db, const char *database, bool *shadow, struct err *err)
 {
     AUTO(bson_destroy) bson_t *import = NULL;
     AUTO(bson_destroy) bson_t *pool = NULL;
@@ -21,7 +22,9 @@ int database_is_ours(struct db *db, const char *database, struct err *err)
         (pool == NULL && find_first(db, DB_RAW_FILES, &raw_file, err) != 0)) {
         return -1;
     }
-    if (import != NULL && strcmp(doc_str(import, "state", ""), IMPORT_DONE) != 0) {
+    const char *state = import != NULL ? doc_str(import, "state", "") : IMPORT_DONE;
+    *shadow = strcmp(state, IMPORT_SHADOW) == 0;
+    if (!*shadow && strcmp(state, IMPORT_DONE) != 0) {
         return ERR(err, ERR_REFUSED, 0,
                    "the import of AlphaKraken's database into '%.60s' has not ended: run trawl "
                    "import alphakraken again, it resumes",
@@ -35,4 +38,27 @@ int database_is_ours(struct db *db, const char *database, struct err *err)
             database);
     }
     return 0;
+}
+
+int database_begin_shadow(struct db *db, const char *database, struct err *err)
+{
+    AUTO(bson_destroy) bson_t *import = NULL;
+    AUTO(bson_destroy) bson_t *pool = NULL;
+    bool made;
+    if (db_find_id(db, DB_IMPORTS, IMPORT_ALPHAKRAKEN, &import, err) != 0 || import != NULL) {
+        return import != NULL ? 0 : -1;
+    }
+    if (find_first(db, DB_POOLS, &pool, err) != 0) {
+        return -1;
+    }
+    if (pool != NULL) {
+        return ERR(err, ERR_REFUSED, 0,
+                   "[compat] shadow needs a new database, and Trawl has worked with '%.60s': name "
+                   "another in [mongo] database",
+                   database);
+    }
+    AUTO(bson_destroy)
+    bson_t *mark = BCON_NEW("_id", IMPORT_ALPHAKRAKEN, "state", IMPORT_SHADOW, "began_at",
+                            BCON_DATE_TIME(wall_ms()));
+    return db_insert(db, DB_IMPORTS, mark, &made, err);
 }

@@ -7,14 +7,20 @@
 #define COMMON_RAW_DATABASE_OWNER_H
 #include "common/db/db.h"
 
-/* Collection and _id of what says how an import goes (docs/alphakraken.md). */
+/* Collection and _id of what says how an import goes, or that this is a shadow's database
+ * (docs/alphakraken.md). */
 #define DB_IMPORTS         "imports"
 #define IMPORT_ALPHAKRAKEN "alphakraken"
 #define IMPORT_RUNNING     "running"
 #define IMPORT_DONE        "done"
+#define IMPORT_SHADOW      "shadow"
 
-/* Two look-ups by _id in a database that is ours. REFUSED: it is not, and what to do; any other
- * error: the database does not answer. */
-int database_is_ours(struct db *db, const char *database, struct err *err)
+/* Two look-ups by _id in a database that is ours. *shadow: whether it is a shadow's, in which no
+ * task is admitted. REFUSED: it is not ours, and what to do; any other error: the database does not
+ * answer. */
+int database_is_ours(struct db *db, const char *database, bool *shadow, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+/* Make a new database a shadow's; nothing to do when it is, or was one. REFUSED: it is used. */
+int database_begin_shadow(struct db *db, const char *database, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 #endif

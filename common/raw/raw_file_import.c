@@ -365,3 +365,10 @@ int raw_file_import_insert(struct db *db, bson_t *const *docs, size_t n, bool *i
 {
     return db_insert_all(db, DB_RAW_FILES, docs, n, inserted, err);
 }
+
+int raw_file_import_discard(struct db *db, struct err *err)
+{
+    bson_t all = BSON_INITIALIZER;
+    int64_t n;
+    return db_delete(db, DB_RAW_FILES, &all, &n, err);
+}

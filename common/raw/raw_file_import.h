@@ -48,6 +48,9 @@ struct db_change raw_file_importing(const bson_t *theirs, const bson_t *ours)
  * be repeated after a crash at any point. *won = false: another raw file has that id. */
 int raw_file_import_rename(struct db *db, const bson_t *theirs, const bson_t *ours, bool *won,
                            struct err *err) __attribute__((nonnull, warn_unused_result));
+/* Drop all raw files of a shadow, which has copied none. */
+int raw_file_import_discard(struct db *db, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
 /* Insert documents of another database; inserted as of db_insert_all. */
 int raw_file_import_insert(struct db *db, bson_t *const *docs, size_t n, bool *inserted,
                            struct err *err) __attribute__((nonnull(1, 4, 5), warn_unused_result));

@@ -378,6 +378,9 @@ static int serve_waiting(struct scheduler *s, struct err *err)
 int admit_tasks(struct scheduler *s, struct err *err)
 {
     struct queue q = {0};
+    if (s->shadow) {
+        return 0;
+    }
     int rc =
         serve_waiting(s, err) != 0 || group_tasks(s, &q, err) != 0 || fill_pools(s, &q, err) != 0
             ? -1

@@ -2,6 +2,7 @@
 """AlphaKraken's database of a year is taken over: what was finished stays, what was on its way comes to its end, under its own ids."""
 
 import datetime
+import hashlib
 import threading
 
 from harness import *
@@ -220,6 +221,7 @@ def a_year_of_alphakraken_is_taken_over_in_place_whatever_kills_the_import():
         for words in (("ls",), ("status",), ("rerun", "d_share.raw"), ("pool", "set", "file_copy", "2")):
             expect_refused(site, *words, says="is AlphaKraken's")
         wait_until(lambda: scheduler.log("database"), 15, "the scheduler says whose the database is")
+        equal((scheduler.log("leading"), scheduler.stop()), ([], 0), "that scheduler")
         answer = site.trawl("import", "alphakraken", "--dry-run")
         holds(answer.code == 0 and "nothing was written" in answer.out, f"the dry run: {answer}")
         equal(dump(site.db), before, "the database after a dry run")
@@ -227,15 +229,14 @@ def a_year_of_alphakraken_is_taken_over_in_place_whatever_kills_the_import():
         nth = 1
         while run_killed(site, nth):
             nth += 1
-            if site.db.find("imports") and nth % 5 == 0:
+            if [mark["state"] for mark in site.db.find("imports")] == ["running"] and nth % 5 == 0:
                 expect_refused(site, "ls", says="has not ended")
         holds(nth > 12, f"there are that many writes to be killed at: {nth}")
         again = site.ask("import", "alphakraken")
         equal({name: part["taken"] for name, part in again["collections"].items()}, dict.fromkeys(again["collections"], 0), "taken twice")
         expect_taken_over(site, year)
         expect_settings(site)
-        site.start_worker()
-        wait_until(lambda: scheduler.log("leading"), 20, "the scheduler leads once the import has ended")
+        site.start()
         wait_ends(site, year)
         expect_ends(site, year)
         expect_verified(site, year)
@@ -268,6 +269,76 @@ def another_database_is_only_read_and_what_trawl_has_stays():
         expect_settings(site)
         again = site.ask("import", "alphakraken", "--from", source)
         equal({name: part["taken"] for name, part in again["collections"].items()}, dict.fromkeys(again["collections"], 0), "taken twice")
+        theirs.drop()
+
+
+# ---- beside an AlphaKraken that does the work ----
+
+
+def acquire_there(site, theirs, name: str, **about) -> None:
+    """A file on the share, and what AlphaKraken has made of it."""
+    data = content(name, 6000)
+    path = f"{site.instruments}/thermo1/{name}"
+    with open(path, "wb") as out:
+        out.write(data)
+    old = time.time() - 600
+    os.utime(path, (old, old))
+    now = datetime.datetime.now(UTC).replace(microsecond=0)
+    info = {name: [len(data), hashlib.md5(data).hexdigest()]}
+    folder = f"{site.backup}/thermo1/{now:%Y_%m}"
+    os.makedirs(folder, exist_ok=True)
+    with open(f"{folder}/{name}", "wb") as out:
+        out.write(data)
+    theirs.insert("raw_file", {**beside(name, "done", len(data)), "backup_status": "copying_done", "backup_base_path": folder,
+                               "file_info": info, "project_id": "PRJ2" if "PRJ2" in name else "_FALLBACK", **about})
+    theirs.insert("metrics", {"_id": oid(name), "raw_file": name, "settings_name": "msqc_fine" if "PRJ2" in name else "msqc",
+                              "settings_version": 1, "type": "msqc", "created_at_": now})
+
+
+@test
+def a_shadow_sees_plans_compares_and_does_nothing_until_one_command_makes_it_trawl():
+    with site_of("shadow") as site:
+        theirs = Mongo(site.env["TRAWL_MONGO_URI"], site.db.database + "_ak")
+        year = Year(site, theirs, datetime.datetime.now(UTC))
+        for name, docs in year.documents().items():
+            for doc in docs if name in ("settings", "project", "project_settings") else []:
+                theirs.insert(name, doc)
+        uri = f"mongodb://{site.db.address[0]}:{site.db.address[1]}/{theirs.database}"
+        site.env.update(TRAWL_COMPAT_SHADOW="true", TRAWL_COMPAT_ALPHAKRAKEN_URI=uri)
+        site.start()
+        equal(site.trawl("shadow").code, 0, "trawl shadow, which brings the projects")
+        acquire_there(site, theirs, "s_PRJ2_same.raw")
+        acquire_there(site, theirs, "s_same.raw")
+        acquire_there(site, theirs, "s_failed.raw", status="acquisition_failed")
+        acquire_there(site, theirs, "s_other.raw", project_id="PRJ2")
+        theirs.insert("raw_file", beside("s_theirs.raw", "done", 1))
+        write_file(f"{site.instruments}/thermo1/s_ours.raw", 3000)
+        names = ("s_PRJ2_same.raw", "s_same.raw", "s_failed.raw", "s_other.raw", "s_ours.raw")
+        for name in names:
+            site.wait_status(name, "monitoring_done")
+        kept, pool = [theirs.find(name) for name in COLLECTIONS], hash_tree(site.backup)
+        report = json.loads(site.trawl("shadow", "--json").out)
+        equal({(d["id"], d["what"]) for d in report["differences"]},
+              {("s_failed.raw", "its acquisition"), ("s_other.raw", "project"), ("s_other.raw", "settings"),
+               ("s_theirs.raw", "only AlphaKraken has it"), ("s_ours.raw", "only Trawl has it")}, "differences")
+        equal((report["compared"], report["same"]), (4, 2), "compared, and the same")
+        equal({(t["_id"], t["state"], t["fence"]) for t in site.db.find("tasks", {"kind": "copy"})},
+              {(f"{name}/copy", "ready", 0) for name in names}, "copies that are planned, and wait")
+        answer = site.trawl("why", "s_same.raw/copy")
+        holds("shadow" in answer.out and "--switch" in answer.out, f"trawl why: {answer}")
+        equal(([theirs.find(name) for name in COLLECTIONS], hash_tree(site.backup)), (kept, pool), "what is AlphaKraken's")
+        answer = site.trawl("import", "alphakraken", "--from", uri)
+        holds(answer.code == REFUSED and "--switch" in answer.err, f"an import into a shadow: {answer}")
+        for nth in range(3, 24, 4):
+            run_killed(site, nth, "--switch")
+        site.ask("import", "alphakraken", "--switch")
+        site.wait_status("s_ours.raw", "done", 60)
+        site.wait_settled()
+        equal({raw["_id"]: raw["status"] for raw in site.db.find("raw_file")},
+              {"s_PRJ2_same.raw": "done", "s_same.raw": "done", "s_failed.raw": "acquisition_failed", "s_other.raw": "done",
+               "s_theirs.raw": "done", "s_ours.raw": "done"}, "raw files, after the switch")
+        equal(len(site.db.find("tasks", {"kind": "copy"})), 1, "copies, of what AlphaKraken did not have")
+        equal(site.trawl("shadow").code, REFUSED, "trawl shadow, after its end")
         theirs.drop()
 
 

@@ -189,6 +189,14 @@ class Year:
                 if case.pool != "nothing":
                     self.write(f"{self.folder(case)}/{self.target(case, part)}", data if case.pool == "whole" else data[:size // 2])
 
+        begun = next(case for case in self.cases if case.id == "u_run.raw")  # AlphaKraken's job has written there
+        folder = self.site.output
+        for name in ("_FALLBACK", f"{self.when(begun.age_days):%Y_%m}", f"out_{begun.id}", "msqc"):
+            folder = f"{folder}/{name}"
+            os.mkdir(folder)
+            os.chmod(folder, 0o2775)
+        self.write(f"{folder}/log.txt", b"it began")
+
     # -- documents --
 
     def file_info(self, case: Case) -> dict:
