@@ -22,7 +22,7 @@ static void draw(void *ctx, const char *collection, int64_t done, int64_t total)
     struct importing_screen *s = ctx;
     char percent[TEXT_SHORT];
     if (s->c->progress && mono_ms() - s->drawn_ms >= REDRAW_MS) {
-        fprintf(stderr, "\r%s: %" PRId64 " of %" PRId64 "  %s\033[K", collection, done, total,
+        fprintf(stderr, "\r%s: %" PRId64 " read  %s\033[K", collection, done,
                 text_percent(done, total, percent));
         fflush(stderr);
         s->drawn_ms = mono_ms();

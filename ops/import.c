@@ -20,7 +20,8 @@
 #include "common/task/pool.h"
 #include "ops/import_internal.h"
 
-#define TICK_MS 200
+#define SOURCE_MS 600000
+#define TICK_MS   200
 #define LEASE_TTL                                                                                  \
     4 /* times the lease's time to live: how long to wait for a leader to step aside */
 
@@ -61,6 +62,7 @@ int importing_open(struct importing *i, struct db **own, struct err *err)
     AUTO(free) char *uri = strdup(i->ask->from);
     cfg.mongo.uri = uri;
     cfg.mongo.database = i->from;
+    cfg.mongo.timeout_ms = SOURCE_MS; /* AlphaKraken has no index for what is asked */
     i->source = *own = uri != NULL ? db_new(&cfg, "trawl-import", err) : NULL;
     return i->source != NULL ? db_ping(i->source, err) : -1;
 }
@@ -207,11 +209,12 @@ static int check_idle(struct importing *i, struct err *err)
 
 static int discard_shadow(struct importing *i, struct err *err)
 {
-    static const char *const colls[] = {DB_TASKS,    DB_ASSIGNMENTS, DB_SETTINGS,
-                                        DB_PROJECTS, DB_METRICS,     NULL};
+    static const char *const colls[] = {DB_ASSIGNMENTS, DB_SETTINGS, DB_PROJECTS, NULL};
+    AUTO(bson_destroy) bson_t *texts = BCON_NEW("_id", "{", "$gt", BCON_UTF8(""), "}");
     bson_t all = BSON_INITIALIZER;
     int64_t n;
-    if (check_idle(i, err) != 0 || raw_file_import_discard(i->o->db, err) != 0) {
+    if (check_idle(i, err) != 0 || raw_file_import_discard(i->o->db, err) != 0 ||
+        db_delete(i->o->db, DB_TASKS, texts, &n, err) != 0) {
         return -1;
     }
     for (const char *const *coll = colls; *coll != NULL; coll++) {

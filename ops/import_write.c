@@ -60,11 +60,12 @@ int importing_note(struct importing *i, const char *what, const bson_t *doc, con
 int importing_each(struct importing *i, enum import_kind kind, const bson_t *filter, db_doc_fn *fn,
                    struct err *err)
 {
-    bson_t all = BSON_INITIALIZER;
     const char *coll = import_kind_name(kind);
+    AUTO(bson_destroy) bson_t *texts = BCON_NEW("_id", "{", "$gt", BCON_UTF8(""), "}");
     AUTO(bson_destroy) bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}");
     i->kind = kind;
-    if (db_count(i->source, coll, &all, &i->total, err) != 0 ||
+    i->total = 0; /* not known: no index counts ObjectIds */
+    if ((kind == IMPORT_RAW_FILES && db_count(i->source, coll, texts, &i->total, err) != 0) ||
         db_each(i->source, coll, filter, opts, fn, i, err) != 0 || importing_flush(i, err) != 0) {
         return err_context(err, "%s", coll);
     }

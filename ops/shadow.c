@@ -25,6 +25,7 @@ struct comparing {
     struct db *theirs;
     const char *from;
     struct docs *ours;         /* by _id */
+    struct docs *metrics;      /* AlphaKraken's, by raw file */
     struct settings_book book; /* AlphaKraken's */
     int64_t began_ms;          /* the shadow */
     bson_t seen;               /* keys: ours that AlphaKraken has, too */
@@ -117,23 +118,35 @@ static void join(char words[][SETTINGS_ID_MAX], size_t n, char *out, size_t room
     }
 }
 
+static int by_raw_file(const void *a, const void *b)
+{
+    return strcmp(doc_str(*(bson_t *const *)a, "raw_file", ""),
+                  doc_str(*(bson_t *const *)b, "raw_file", ""));
+}
+
 /* With which settings it was quantified there, by its metrics. */
-static int list_used(struct comparing *c, const char *id, char *out, size_t room, struct err *err)
+static void list_used(const struct comparing *c, const char *id, char *out, size_t room)
 {
     char words[RESOLVE_MAX][SETTINGS_ID_MAX];
-    size_t n = 0;
-    AUTO(bson_destroy) bson_t *filter = BCON_NEW("raw_file", BCON_UTF8(id));
-    AUTO(docs_free)
-    struct docs *d = docs_read(c->theirs, &(struct docs_query){DB_METRICS, filter, NULL}, err);
-    for (size_t i = 0; d != NULL && i < d->n && n < RESOLVE_MAX; i++) {
-        const char *name = doc_str(d->items[i], "settings_name", "n/a");
+    size_t n = 0, low = 0, high = c->metrics->n;
+    while (low < high) { /* the first one of it */
+        size_t mid = low + (high - low) / 2;
+        bool before = strcmp(doc_str(c->metrics->items[mid], "raw_file", ""), id) < 0;
+        low = before ? mid + 1 : low;
+        high = before ? high : mid;
+    }
+    for (; low < c->metrics->n && n < RESOLVE_MAX; low++) {
+        const bson_t *m = c->metrics->items[low];
+        const char *name = doc_str(m, "settings_name", "n/a");
+        if (strcmp(doc_str(m, "raw_file", ""), id) != 0) {
+            break;
+        }
         if (strcmp(name, "n/a") != 0) {
             snprintf(words[n++], SETTINGS_ID_MAX, "%.70s-v%lld", name,
-                     (long long)doc_i64(d->items[i], "settings_version", 1));
+                     (long long)doc_i64(m, "settings_version", 1));
         }
     }
     join(words, n, out, room);
-    return d != NULL ? 0 : -1;
 }
 
 static int compare_settings(struct comparing *c, const bson_t *theirs, const bson_t *ours,
@@ -146,10 +159,7 @@ static int compare_settings(struct comparing *c, const bson_t *theirs, const bso
     AUTO(instrument_free)
     struct instrument *instrument =
         facts_instrument(c->o, doc_str(theirs, "instrument_id", ""), &none);
-    if (list_used(c, doc_str(theirs, "imported.id", doc_str(theirs, "_id", "")), a, sizeof a,
-                  err) != 0) {
-        return -1;
-    }
+    list_used(c, doc_str(theirs, "imported.id", doc_str(theirs, "_id", "")), a, sizeof a);
     if (a[0] == '\0' || instrument == NULL) {
         return 0; /* it was not quantified, or before settings had names */
     }
@@ -273,11 +283,26 @@ static int read_ours(struct comparing *c, int64_t since_ms, struct err *err)
     return 0;
 }
 
+static int read_metrics(struct comparing *c, int64_t since_ms, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("created_at_", "{", "$gte", BCON_DATE_TIME(since_ms), "}");
+    AUTO(bson_destroy)
+    bson_t *opts = BCON_NEW("projection", "{", "raw_file", BCON_INT32(1), "settings_name",
+                            BCON_INT32(1), "settings_version", BCON_INT32(1), "}");
+    c->metrics = docs_read(c->theirs, &(struct docs_query){DB_METRICS, filter, opts}, err);
+    if (c->metrics != NULL && c->metrics->n > 0) {
+        qsort(c->metrics->items, c->metrics->n, sizeof *c->metrics->items, by_raw_file);
+    }
+    return c->metrics != NULL ? 0 : -1;
+}
+
 static int compare_all(struct comparing *c, int64_t since_ms, struct err *err)
 {
     AUTO(bson_destroy)
     bson_t *filter = BCON_NEW("created_at", "{", "$gte", BCON_DATE_TIME(since_ms), "}");
-    return read_ours(c, since_ms, err) != 0 || settings_book_load(&c->book, c->theirs, err) != 0 ||
+    return read_ours(c, since_ms, err) != 0 || read_metrics(c, since_ms, err) != 0 ||
+                   settings_book_load(&c->book, c->theirs, err) != 0 ||
                    db_each(c->theirs, DB_RAW_FILES, filter, NULL, compare_one, c, err) != 0 ||
                    list_only_ours(c, err) != 0
                ? -1
@@ -308,6 +333,7 @@ int shadow_compare(const struct ops *o, const struct shadow_ask *a, struct shado
     docs_clear(&i.inserts);
     import_report_clear(&taken);
     docs_free(c.ours);
+    docs_free(c.metrics);
     settings_book_clear(&c.book);
     bson_destroy(&c.seen);
     return rc;

@@ -368,7 +368,7 @@ int raw_file_import_insert(struct db *db, bson_t *const *docs, size_t n, bool *i
 
 int raw_file_import_discard(struct db *db, struct err *err)
 {
-    bson_t all = BSON_INITIALIZER;
+    AUTO(bson_destroy) bson_t *all = BCON_NEW("_id", "{", "$gt", BCON_UTF8(""), "}");
     int64_t n;
-    return db_delete(db, DB_RAW_FILES, &all, &n, err);
+    return db_delete(db, DB_RAW_FILES, all, &n, err);
 }

@@ -344,7 +344,7 @@ def a_shadow_sees_plans_compares_and_does_nothing_until_one_command_makes_it_tra
 
 def beside(name: str, status: str, size=None) -> dict:
     """A document that AlphaKraken's program adds to a database that is Trawl's."""
-    now = datetime.datetime.now(UTC).replace(microsecond=0)
+    now = datetime.datetime.now(UTC)
     return {"_id": name, "original_name": name, "instrument_id": "thermo1", "project_id": "_FALLBACK", "status": status, "size": size,
             "instrument_file_status": "initial", "file_info": {}, "created_at": now, "created_at_": now, "updated_at_": now}
 
