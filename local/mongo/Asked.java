@@ -5,14 +5,16 @@ import java.util.Collection;
 final class Asked {
     private static final ThreadLocal<Asked> NOW = new ThreadLocal<>();
 
-    final boolean judged; /* by a program of ours: no scans */
+    final boolean judged;     /* by a program of ours: no scans */
+    final String application; /* what the client says it is; or "" */
     final String command;
     final Object hint;    /* an index's name or keys; or null */
     final Query pipeline; /* what the first stages of an aggregation ask; or null */
     final String collection;
 
-    private Asked(boolean judged, String command, Document doc) {
-        this.judged = judged;
+    private Asked(String application, String command, Document doc) {
+        this.judged = application.startsWith("trawl");
+        this.application = application;
         this.command = command;
         this.hint = doc.get("hint");
         this.collection = String.valueOf(doc.get(command));
@@ -20,8 +22,8 @@ final class Asked {
         this.pipeline = stages instanceof Collection ? Query.ofPipeline((Collection<?>) stages) : null;
     }
 
-    static void begin(boolean judged, String command, Document doc) {
-        NOW.set(new Asked(judged, command, doc));
+    static void begin(String application, String command, Document doc) {
+        NOW.set(new Asked(application, command, doc));
     }
 
     static void end() {

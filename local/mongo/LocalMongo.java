@@ -46,7 +46,7 @@ public final class LocalMongo {
     private static final int WIRE_VERSION = 21; /* MongoDB 7.0 */
     private static final int CACHE_MB_LEAST = 64;
     private static final int CACHE_OF_HEAP = 8; /* its share: one in so many */
-    private static final AttributeKey<Boolean> OURS = AttributeKey.valueOf("ours"); /* a program of Trawl's is connected */
+    private static final AttributeKey<String> APPLICATION = AttributeKey.valueOf("application"); /* what is connected */
     private static final int PAGE_BYTES = 4096; /* a page is written whole for each document that changes in it */
     private static final int COMPACT_EVERY_MS = 2000;
     private static final int COMPACT_BELOW_FILL_PERCENT = 60;
@@ -88,12 +88,12 @@ public final class LocalMongo {
             if (command.equals("hello") || command.equalsIgnoreCase("isMaster")) {
                 return greet(channel, database, query);
             }
-            boolean ours = Scans.areRefused() && Boolean.TRUE.equals(channel.attr(OURS).get());
-            if (ours) {
-                Strict.checkDeadline(command, query);
-            }
-            Asked.begin(ours, command, query);
+            String application = channel.attr(APPLICATION).get();
+            Asked.begin(application == null ? "" : application, command, query);
             try {
+                if (Asked.now().judged && Scans.areRefused()) {
+                    Strict.checkDeadline(command, query);
+                }
                 return guarded(command, database + "." + query.get(command), () -> super.handleCommand(channel, database, command, query));
             } finally {
                 Asked.end();
@@ -108,7 +108,7 @@ public final class LocalMongo {
             if (query.get("client") instanceof Document
                 && ((Document) query.get("client")).get("application") instanceof Document) {
                 Document application = (Document) ((Document) query.get("client")).get("application");
-                channel.attr(OURS).set(String.valueOf(application.get("name")).startsWith("trawl"));
+                channel.attr(APPLICATION).set(String.valueOf(application.get("name")));
             }
             Document reply = super.handleCommand(channel, database, "isMaster", query);
             reply.put("maxWireVersion", WIRE_VERSION);
@@ -118,7 +118,7 @@ public final class LocalMongo {
         @Override
         public Document getServerStatus() {
             Document status = super.getServerStatus();
-            ((Document) status.get("metrics")).put("queryExecutor", Scans.ofAll());
+            ((Document) status.get("metrics")).put("queryExecutor", Scans.sum(""));
             return status;
         }
 
@@ -219,7 +219,7 @@ public final class LocalMongo {
             @Override
             public Document handleCommand(Channel channel, String command, Document query, DatabaseResolver resolver, Oplog oplog) {
                 if (command.equals("queryCosts")) {
-                    return Scans.reportOf(getDatabaseName());
+                    return Scans.reportOf(getDatabaseName(), query.get("application"));
                 }
                 String collection = String.valueOf(query.get(command));
                 if (command.equals("createIndexes")) {

@@ -31,7 +31,7 @@ final class Scans {
         final AtomicLong documents = new AtomicLong();
     }
 
-    private static final Map<String, Costs> costs = new ConcurrentHashMap<>(); /* by database */
+    private static final Map<String, Costs> costs = new ConcurrentHashMap<>(); /* by database/application/ */
     private static final List<Allowed> allowed = new ArrayList<>();
     private static final Map<String, Set<String>> refused = new ConcurrentHashMap<>(); /* by database */
     private static final Map<String, Long> indexedAt = new ConcurrentHashMap<>();      /* by database: last createIndexes */
@@ -63,22 +63,31 @@ final class Scans {
     }
 
     static Costs of(String database) {
-        return costs.computeIfAbsent(database, name -> new Costs());
+        Asked asked = Asked.now();
+        return costs.computeIfAbsent(database + "/" + (asked == null ? "" : asked.application) + "/", name -> new Costs());
     }
 
-    /** As MongoDB's serverStatus has them: of all databases. */
-    static Document ofAll() {
-        return new Document("scanned", costs.values().stream().mapToLong(c -> c.keys.get()).sum())
-            .append("scannedObjects", costs.values().stream().mapToLong(c -> c.documents.get()).sum());
+    /** As MongoDB's serverStatus has them: of those whose database/application begins so. */
+    static Document sum(String of) {
+        Document sum = new Document("scanned", 0L).append("scannedObjects", 0L);
+        costs.forEach((whose, cost) -> {
+            if (whose.startsWith(of)) {
+                sum.put("scanned", (Long) sum.get("scanned") + cost.keys.get());
+                sum.put("scannedObjects", (Long) sum.get("scannedObjects") + cost.documents.get());
+            }
+        });
+        return sum;
     }
 
-    static Document reportOf(String database) {
-        return new Document("scanned", of(database).keys.get()).append("scannedObjects", of(database).documents.get())
+    /** The costs are those of one application, when the command names it: {queryCosts: 1, application: "trawl"}. */
+    static Document reportOf(String database, Object application) {
+        return sum(database + "/" + (application == null ? "" : application + "/"))
             .append("refused", List.copyOf(refused.getOrDefault(database, Set.of()))).append("ok", 1.0);
     }
 
     static void forget(String database) {
         refused.remove(database);
+        costs.keySet().removeIf(whose -> whose.startsWith(database + "/"));
         indexedAt.remove(database);
     }
 
@@ -92,7 +101,7 @@ final class Scans {
         String collection = of.getCollectionName();
         Long since = indexedAt.get(database);
         boolean settled = since != null && System.currentTimeMillis() - since > SETTLED_MS;
-        if (asked == null || !asked.judged || !(indexed || settled) || isAllowed(how, collection, query)) {
+        if (!strict || asked == null || !asked.judged || !(indexed || settled) || isAllowed(how, collection, query)) {
             return;
         }
         String what = asked.command + " " + collection + " " + query.filter.toString(true) + " sort " + query.sort.toString(true);
