@@ -1,10 +1,8 @@
 """A site whose workers do nothing, for the benches of the task engine."""
-import contextlib
-import glob
 import subprocess
 import time
 
-from figures import BIN, cpu_seconds, say
+from figures import BIN, cpu_seconds, pid_of, say
 
 from harness import Process, Site, wait_until
 
@@ -78,17 +76,9 @@ class Engine:
 
     def cpu(self) -> dict:
         """CPU seconds by what used them: ours, the store, the broker."""
-        pids = {"store": self.marked("store"), "kafka": self.marked("kafka")}
+        pids = {server: pid_of(self.site.world, server) for server in ("store", "kafka")}
         return {"ours": sum(cpu_seconds(p.pid) for p in self.site.processes if p.alive()),
                 **{name: cpu_seconds(pid) for name, pid in pids.items() if pid}}
-
-    def marked(self, server: str) -> int:
-        mark = f"TRAWL_LOCAL_OF={self.site.world}/{server}".encode()
-        for path in glob.glob("/proc/[0-9]*/environ"):
-            with contextlib.suppress(OSError), open(path, "rb") as environ:
-                if mark in environ.read().split(b"\0"):
-                    return int(path.split("/")[2])
-        return 0
 
     def __enter__(self):
         self.site.__enter__()

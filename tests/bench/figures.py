@@ -1,4 +1,6 @@
 """What the benches share: one JSON line a figure, interleaved runs of peers, medians."""
+import contextlib
+import glob
 import json
 import os
 import statistics
@@ -53,6 +55,16 @@ def rss_mib(pid: int, peak: bool = False) -> float:
             if line.startswith("VmHWM:" if peak else "VmRSS:"):
                 return int(line.split()[1]) / 1024
     raise RuntimeError(f"no memory figure for process {pid}")
+
+
+def pid_of(world: str, server: str) -> int:
+    """The process of a server of this world; 0: it runs elsewhere."""
+    mark = f"TRAWL_LOCAL_OF={world}/{server}".encode()
+    for path in glob.glob("/proc/[0-9]*/environ"):
+        with contextlib.suppress(OSError), open(path, "rb") as environ:
+            if mark in environ.read().split(b"\0"):
+                return int(path.split("/")[2])
+    return 0
 
 
 def cpu_seconds(pid: int) -> float:
