@@ -108,14 +108,21 @@ static int take_block(struct rehash *r, struct hasher *h, size_t n, struct err *
     return r->hooks.check != NULL ? r->hooks.check(r->hooks.ctx, err) : 0;
 }
 
-/* out->size = the bytes that came. */
-static int read_all(struct rehash *r, int fd, const struct rehash_file *f, struct rehash_seen *out,
-                    struct err *err)
+/* How much to ask for where so much should be left: O_DIRECT clears all that is asked for and not
+ * there, which for a small file takes longer than its bytes. */
+static size_t want_of(int64_t left)
+{
+    return left >= 0 && left < (int64_t)BLOCK ? ((size_t)left / ALIGN + 1) * ALIGN : BLOCK;
+}
+
+/* size: as it should be. out->size = the bytes that came. */
+static int read_all(struct rehash *r, int fd, const struct rehash_file *f, int64_t size,
+                    struct rehash_seen *out, struct err *err)
 {
     struct hasher *h = r->hashers[f->digest];
     out->size = 0;
     for (;;) {
-        ssize_t n = pread(fd, r->buf, BLOCK, out->size);
+        ssize_t n = pread(fd, r->buf, want_of(size - out->size), out->size);
         if (n < 0 && (errno == EINTR || give_up_direct(fd, &out->from_disk))) {
             continue;
         }
@@ -148,7 +155,7 @@ static int read_open(struct rehash *r, int fd, const struct rehash_file *f, stru
         (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* only a hint */
     }
     hasher_reset(r->hashers[f->digest]);
-    if (read_all(r, fd, f, out, err) != 0) {
+    if (read_all(r, fd, f, before.st_size, out, err) != 0) {
         return -1;
     }
     if (fstat(fd, &after) != 0) {

@@ -50,16 +50,20 @@ static int hash_source(struct copy *c, int fd, unsigned char *buf, struct hasher
     return 0;
 }
 
-static int hash_target(struct copy *c, struct target *t, unsigned char *buf, struct hasher *h)
+/* size: of the source; the target may be longer. */
+static int hash_target(struct copy *c, struct target *t, int64_t size, unsigned char *buf,
+                       struct hasher *h)
 {
-    for (int64_t at = 0; !atomic_load(&c->stop); at += (int64_t)COPY_BLOCK) {
-        ssize_t n = target_read(t, buf, COPY_BLOCK, at);
+    for (int64_t at = 0; !atomic_load(&c->stop);) {
+        size_t want = target_want(size - at);
+        ssize_t n = target_read(t, buf, want, at);
         if (n < 0) {
             return -1;
         }
         hasher_add(h, buf, (size_t)n);
         atomic_fetch_add(&c->readback, n);
-        if ((size_t)n < COPY_BLOCK) {
+        at += n;
+        if ((size_t)n < want) {
             break;
         }
     }
@@ -82,7 +86,7 @@ static int compare_open(struct compare *cmp, struct entry *e, int source, struct
     if (hash_source(c, source, buf->data, ours) != 0) {
         return source_err(c, e, "read", err);
     }
-    if (hash_target(c, t, buf->data, theirs) != 0) {
+    if (hash_target(c, t, e->id.size, buf->data, theirs) != 0) {
         return target_err(c, e, "read the existing", err);
     }
     hasher_hex(ours, &e->hash);

@@ -179,6 +179,10 @@ void target_close(struct target *t);
 int target_write(struct target *t, unsigned char *buf, size_t len, int64_t at);
 /* Read up to len bytes; returns how many there were, or -1 and errno. */
 ssize_t target_read(struct target *t, unsigned char *buf, size_t len, int64_t at);
+/* How much to ask for where so much should be left: whole blocks, and a little more than the rest,
+ * which shows the end. O_DIRECT clears all that is asked for and not there: of a small file in a
+ * large buffer that takes longer than its bytes. */
+size_t target_want(int64_t left);
 /* Forget what the page cache holds of a file that has been flushed; true when nothing is left. */
 bool target_drop(struct target *t, int64_t at, int64_t len);
 /* Buffers in huge pages where there are any: O_DIRECT is three times as fast into them. */

@@ -96,7 +96,7 @@ static int hash_open(struct proof *p, struct target *t, const struct entry *e, s
         return -1;
     }
     for (int64_t at = 0; at < e->id.size && !atomic_load(&p->copy->stop);) {
-        ssize_t n = target_read(t, buf->data, COPY_BLOCK, at);
+        ssize_t n = target_read(t, buf->data, target_want(e->id.size - at), at);
         if (n < 0) {
             return target_err(p->copy, &p->copy->files.entries[p->member->first],
                               "read the earlier copy of", err);

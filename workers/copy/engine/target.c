@@ -101,6 +101,11 @@ ssize_t target_read(struct target *t, unsigned char *buf, size_t len, int64_t at
     return (ssize_t)(done < len ? done : len);
 }
 
+size_t target_want(int64_t left)
+{
+    return left >= 0 && left < (int64_t)COPY_BLOCK ? padded((size_t)left + 1) : COPY_BLOCK;
+}
+
 static bool cached(int fd, int64_t at, size_t len)
 {
     enum { PAGE = 4096 };
