@@ -4,6 +4,9 @@ import tempfile
 
 from harness import *
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "old-documents"))
+from gate import Gate  # noqa: E402
+
 MIB = 1 << 20
 
 
@@ -150,6 +153,32 @@ def a_worker_that_is_killed_in_the_middle_is_replaced_and_the_copy_is_right():
         equal(len(site.logs("task_lost")), 1, "lost tasks")
         equal(len(site.logs("worker_lost")), 1, "lost workers")
         holds(task["result"]["resumed_bytes"] > 0, f"the second attempt goes on where the first one ended: {task['result']}")
+
+
+@test
+def what_a_worker_published_before_it_died_is_known_by_its_list_and_makes_way():
+    with Site("cutoff") as site:
+        path = f"{site.instrument('thermo1', 'thermo', skip_quanting='true')}/cut.raw"
+        site.start_scheduler()
+        gate = Gate(site.db.address[1])
+        settling = gate.stop(b"cut.raw/copy", b"done", b"ended_at", before=True)
+        worker = site.start_worker("copy", TRAWL_MONGO_URI=gate.uri)
+        write_file(path, MIB)
+        wait_until(settling.seen.is_set, 40, "the worker settles its copy")
+        worker.kill()
+        published = site.task("cut.raw/copy")["published"]
+        lists = site.db.find("file_lists", {"raw_file": "cut.raw"})
+        equal([(p["list"], p["files"], p["documents"]) for p in published], [("cut.raw#0.1", 1, 1)], "references")
+        equal([d["_id"] for d in lists], ["cut.raw#0.1/000000"], "lists of files")
+        write_file(path, 2 * MIB, seed=2)
+        site.start_worker("copy,index")
+        wait_until(lambda: site.raw("cut.raw").get("size") == 2 * MIB and site.raw("cut.raw").get("backup_status") == "copying_done", 60,
+                   "what was acquired since is copied")
+        site.expect_nothing_left()
+        equal(hash_tree(site.backup_of("cut.raw")), hash_tree(path), "the backup")
+        raw, task = site.raw("cut.raw"), site.task("cut.raw/copy")
+        holds(task["result"]["replaced"] and "published" not in task, f"the early copy made way: {task}")
+        equal({d["list"] for d in site.db.find("file_lists")}, {raw["file_list"]["list"]}, "lists that are kept")
 
 
 run()

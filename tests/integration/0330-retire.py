@@ -112,6 +112,28 @@ def a_byte_that_flipped_in_the_pool_keeps_the_original_and_the_dry_run_says_why(
 
 
 @test
+def a_list_of_files_that_is_not_whole_proves_nothing():
+    """A lost document of file_lists: the backup is not verified, and the original stays where it is."""
+    with site_of("retirelist", "production") as site:
+        put(site, "a.mzML")
+        begin(site)
+        raw = wait_file_status(site, "a.mzML", "moved")
+        document = site.db.one("file_lists", f"{raw['file_list']['list']}/000000")
+        site.db.command({"delete": "file_lists", "deletes": [{"q": {"_id": document["_id"]}, "limit": 1}]})
+        answer = site.trawl("verify", "a.mzML")
+        holds(answer.code == 1 and "not whole" in answer.out, f"{answer}")
+        holds("verified_at" not in site.raw("a.mzML"), "it is not verified")
+        site.instrument("gen1", "generic", file_move_delay_m=0, min_free_space_gb=9000000, min_file_age_days=0)
+        task = site.wait_task("a.mzML/remove", "failed", 40)
+        holds("is not whole: document 1 of 1" in task["error"]["msg"], task["error"]["msg"])
+        equal(os.listdir(f"{site.share}/Backup"), ["a.mzML"], "Backup")
+        site.db.insert("file_lists", {**document, "files": [{**document["files"][0], "size": 1}]})
+        answer = site.trawl("verify", "a.mzML")
+        holds(answer.code == 1 and "not what was written" in answer.out, f"{answer}")
+        holds("backup_damaged" not in site.raw("a.mzML"), "nobody says that the backup is damaged")
+
+
+@test
 def a_move_waits_for_its_delay_and_the_raw_file_is_settled_meanwhile():
     with site_of("retirewait", "production") as site:
         site.instrument("gen1", "generic", file_move_delay_m=1000)
