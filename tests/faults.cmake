@@ -25,7 +25,8 @@ endforeach()
 set_tests_properties(faults/09-cluster PROPERTIES TIMEOUT 600 COST 200)
 
 # Only one site at a time may be "production": its name is in the names of the topics.
-foreach(name faults/08-corruption faults/25-held-originals faults/26-replica-set integration/0332-originals integration/0330-retire)
+foreach(name faults/08-corruption faults/25-held-originals faults/26-replica-set integration/0332-originals integration/0330-retire
+        integration/0450-many-files)
   if(TEST ${name})
     set_property(TEST ${name} APPEND PROPERTY RESOURCE_LOCK production)
   endif()

@@ -33,11 +33,14 @@ foreach(script ${scripts})
   get_filename_component(topic ${script} NAME_WE)
   add_world_test(${topic} /usr/bin/python3 ${script})
 endforeach()
-foreach(long 0200-servers-away 0300-copy-faults)
+foreach(long 0200-servers-away 0300-copy-faults 0450-many-files)
   if(TEST integration/${long})
     set_tests_properties(integration/${long} PROPERTIES COST 100)
   endif()
 endforeach()
+if(TEST integration/0450-many-files) # five times through 100,000 files, beside other tests
+  set_tests_properties(integration/0450-many-files PROPERTIES TIMEOUT 1200)
+endif()
 
 # Programs in C that talk to the store.
 foreach(what db index leader lists)

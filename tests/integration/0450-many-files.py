@@ -7,8 +7,8 @@ from mongo import encode
 FILES = 100_000
 FOLDERS = 100
 DOCUMENT_MAX = 1 << 20
-# Some 1 KiB a file in the worker that copies and compares; the scheduler reads a list only for AlphaKraken's file_info.
-WORKER_MIB = 60 + FILES // 1000
+# Some 1.3 KiB a file in the worker that copies and compares; the scheduler reads a list only for AlphaKraken's file_info.
+WORKER_MIB = 60 + FILES * 3 // 2 // 1024
 SCHEDULER_MIB = 60
 LIMIT_S = 200
 
