@@ -303,6 +303,7 @@ class Driver:
         except FileNotFoundError as gone:
             return gone.filename == original
         if tuple(both) not in self.equal:
+            filecmp.clear_cache()  # it takes files of the same size and time for the same as before
             if not filecmp.cmp(original, backup, shallow=False):
                 return False
             self.equal.add(tuple(both))
