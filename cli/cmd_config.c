@@ -73,6 +73,18 @@ static void report_check(struct check *k, const char *name, const char *trouble)
     }
 }
 
+static void check_compat(struct check *k, const struct config *c)
+{
+    char trouble[200] = "";
+    if (strcmp(c->copy.digest, "md5") != 0) {
+        snprintf(trouble, sizeof trouble,
+                 "copy.digest is %s: AlphaKraken finds no file_info of new backups and calls them "
+                 "not fixed yet; set it to md5, or do not set it",
+                 c->copy.digest);
+    }
+    report_check(k, "compat.alphakraken", trouble);
+}
+
 static int check_instrument(void *ctx, const char *id, const struct instrument *i,
                             const struct err *why)
 {
@@ -102,6 +114,9 @@ static enum cli_exit cmd_config_check(struct cli *c, const struct args *a, struc
         return cli_fail(err, CLI_USAGE, "%s", bad.msg);
     }
     report_check(&k, "configuration", bad.msg);
+    if (c->ops.cfg != NULL && c->ops.cfg->compat.alphakraken) {
+        check_compat(&k, c->ops.cfg);
+    }
     if (c->ops.cfg != NULL && args_get(a, "instruments") != NULL &&
         instruments_each(c->ops.cfg, check_instrument, &k, err) != 0) {
         return CLI_USAGE;

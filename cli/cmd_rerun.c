@@ -211,7 +211,9 @@ static enum cli_exit cmd_rerun(struct cli *c, const struct args *a, struct err *
     }
     r.only = only;
     r.done = TAKE(done);
-    e = settings_book_load(&r.book, c->ops.db, err) == 0 ? rerun_all(&r, a, err) : cli_exit_of(err);
+    e = settings_book_load(&r.book, c->ops.db, err) == 0 ? CLI_OK : cli_exit_of(err);
+    settings_book_rule(&r.book, c->ops.cfg);
+    e = e == CLI_OK ? rerun_all(&r, a, err) : e;
     settings_book_clear(&r.book);
     json_decref(r.done);
     return e;

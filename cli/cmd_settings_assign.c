@@ -216,7 +216,8 @@ const struct command command_settings_assign = {
             "before a\n"
             "vendor before *, then the longest --filter; one for each software type, side by side. "
             "A project\n"
-            "without any is quantified like _FALLBACK. Applies to new files; for earlier ones: "
+            "without any is not quantified, or like _FALLBACK: [quant] without_settings. Applies "
+            "to new files; for earlier ones: "
             "trawl rerun.",
     .options = settings_assign_options,
     .min_words = 2,
@@ -386,6 +387,22 @@ static int resolve_json(struct cli *c, const struct resolved *r, struct err *err
                       c->out, err);
 }
 
+/* What happens when no settings of its own project apply, and which key says so. */
+static void report_rule(const struct cli *c, const struct resolved *r, const char *project)
+{
+    if (r->n == 0) {
+        fprintf(stderr,
+                "no settings apply to it: it is not quantified ([quant] without_settings = %s); to "
+                "assign some: trawl settings assign\n",
+                c->ops.cfg->quant.without_settings);
+    } else if (strcmp(r->f.project, project) != 0) {
+        fprintf(stderr,
+                "no settings of project %s apply to it: those of %s do ([quant] without_settings = "
+                "fallback)\n",
+                project, r->f.project);
+    }
+}
+
 static enum cli_exit cmd_settings_resolve(struct cli *c, const struct args *a, struct err *err)
 {
     char vendor[16];
@@ -397,10 +414,11 @@ static enum cli_exit cmd_settings_resolve(struct cli *c, const struct args *a, s
         settings_book_load(&b, c->ops.db, err) != 0) {
         return cli_exit_of(err);
     }
+    settings_book_rule(&b, c->ops.cfg);
     r.n = resolve_raw_file(&b, raw, vendor, &r.f, r.out);
     int rc = c->json ? resolve_json(c, &r, err) : print_resolved(c, &r, err);
-    if (rc == 0 && r.n == 0 && !c->quiet) {
-        fputs("no settings apply to it; to assign some: trawl settings assign\n", stderr);
+    if (rc == 0 && !c->quiet) {
+        report_rule(c, &r, doc_str(raw, "project_id", PROJECT_FALLBACK));
     }
     return rc == 0 ? CLI_OK : cli_exit_of(err);
 }

@@ -378,6 +378,12 @@ static void why_ended_raw_file(const bson_t *raw, const struct docs *tasks, stru
                      count_tasks(tasks, false) > 0
                          ? "retry the task that failed or was cancelled (trawl task retry <task>)"
                          : "check the file on the instrument");
+    } else if (raw_file_status(raw) == RAW_DONE_NOT_QUANTED && details[0] != '\0') {
+        why_set(out, WHY_DONE, "%s: %s", status, details);
+        why_set_next(out,
+                     "no action needed; which settings would apply, and by which rule: trawl "
+                     "settings resolve %s",
+                     doc_str(raw, "_id", "?"));
     } else {
         why_set(out, WHY_DONE, "%s: nothing is left to do", status);
     }

@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/db/schema.h"
 #include "scheduler/indexes.h"
+#include "scheduler/kraken_status.h"
 #include "scheduler/migrate/migrate.h"
 #include "scheduler/retention.h"
 
@@ -39,6 +40,7 @@ struct scheduler *scheduler_new(const struct config *cfg, struct err *err)
         (s->instruments = instruments_new(s, err)) == NULL ||
         (s->indexes = chore_new(s, indexes_round, err)) == NULL ||
         (s->migration = chore_new(s, migrate_round, err)) == NULL ||
+        (s->kraken_status = chore_new(s, kraken_status_round, err)) == NULL ||
         (s->retaining = chore_new(s, retention_round, err)) == NULL || hear_events(s, err) != 0) {
         return NULL;
     }
@@ -66,6 +68,7 @@ void scheduler_free(struct scheduler *s)
     instruments_free(s->instruments);
     chore_free(s->indexes);
     chore_free(s->migration);
+    chore_free(s->kraken_status);
     chore_free(s->retaining);
     mounts_free(s->mounts);
     bus_consumer_free(s->events);

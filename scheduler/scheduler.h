@@ -5,7 +5,7 @@
  *                       dispatch; a full pass recomputes everything from MongoDB
  *   instrument threads  one for each share: a hung share stops only itself (watch/)
  *   chore threads       while it leads: indexes (indexes.c), migrations (migrate/), what has an end
- *                       (retention.c)
+ *                       (retention.c), what AlphaKraken reads (kraken_status.c)
  *   events thread       librdkafka's; only raises flags (wake.c)
  */
 #ifndef SCHEDULER_SCHEDULER_H
@@ -36,7 +36,7 @@ struct scheduler {
     struct wake wake;
     struct instruments *instruments;
     struct mounts *mounts; /* of the instruments */
-    struct chore *migration, *indexes, *retaining;
+    struct chore *migration, *kraken_status, *indexes, *retaining;
     atomic_bool leading;
     atomic_bool refused; /* the database is newer than this program: the process ends */
     pthread_t brain;

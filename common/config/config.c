@@ -262,6 +262,14 @@ static int default_instruments_dir(struct config_box *box, struct err *err)
     return 0;
 }
 
+static int default_digest(struct config_box *box, struct err *err)
+{
+    bool set = origin_of(box, "copy", "digest")->layer != CONFIG_FROM_DEFAULT;
+    return set || !box->c.compat.alphakraken
+               ? 0
+               : config_set(&box->c, config_find(&config_keys, "copy", "digest"), "md5", err);
+}
+
 /* What one key alone cannot say. */
 static int check(const struct config *c, struct err *err)
 {
@@ -312,7 +320,7 @@ struct config *config_load(const char *config_dir, struct err *err)
         read_layer(box, "trawl", CONFIG_FROM_FILE, err) != 0 || choose_env(box, err) != 0 ||
         read_env_file(box, err) != 0 || apply_environment(box, err) != 0 ||
         read_uri_file(box, err) != 0 || default_instruments_dir(box, err) != 0 ||
-        check(c, err) != 0) {
+        default_digest(box, err) != 0 || check(c, err) != 0) {
         return NULL;
     }
     return TAKE(c);

@@ -92,11 +92,16 @@ struct config {
     } scrub;
     struct {
         int64_t threads;
-        int64_t poll_s;    /* one look at all jobs of the cluster */
-        bool seed;         /* make the msqc settings when there are no settings at all */
-        char *engine;      /* what runs jobs whose settings do not say: slurm, local, file */
-        char *error_codes; /* the site's own table of what logs mean; "" : none */
+        int64_t poll_s;         /* one look at all jobs of the cluster */
+        bool seed;              /* make the msqc settings when there are no settings at all */
+        char *engine;           /* what runs jobs whose settings do not say: slurm, local, file */
+        char *without_settings; /* of a project none of whose settings apply: done_not_quanted,
+                                   fallback */
+        char *error_codes;      /* the site's own table of what logs mean; "" : none */
     } quant;
+    struct {
+        bool alphakraken; /* its programs read this database */
+    } compat;
     struct {
         int64_t threads;
         int64_t linger_ms; /* changes of one raw file within this time are indexed together */

@@ -132,7 +132,8 @@ static const struct config_key main_keys[] = {
     {AT(copy, threads), INT("2", 1, 64),
      HELP("Raw files that one worker process copies at the same time.")},
     {AT(copy, digest), TEXT("none"), ONE_OF("none md5 sha256"),
-     HELP("A second hash beside XXH3-128; md5 fills AlphaKraken's file_info.")},
+     HELP("A second hash beside XXH3-128; md5 fills AlphaKraken's file_info. With "
+          "compat.alphakraken the default is md5.")},
     {AT(copy, s3_part_mib), INT("0", 0, 5120),
      HELP("Also compute, in the same pass, the ETag that S3 gives to an upload in parts of so "
           "many MiB (AlphaKraken: 100); 0: do not.")},
@@ -153,9 +154,17 @@ static const struct config_key main_keys[] = {
      HELP("What runs a job whose settings name no engine: slurm; local: a process on the "
           "worker's host, in [location.slurm] worker; file: the program that takes job files "
           "from job_queue in the output location.")},
+    {AT(quant, without_settings), TEXT("done_not_quanted"), ONE_OF("done_not_quanted fallback"),
+     HELP("What becomes of a raw file when no settings of its project apply to it: "
+          "done_not_quanted, as in AlphaKraken; fallback: it is quantified with the settings of "
+          "_FALLBACK.")},
     {AT(quant, error_codes), TEXT(""), .flags = CONFIG_ABSOLUTE,
      HELP("File with lines 'software-type code text': a failed job whose log contains the text "
           "gets the code. It is searched before the built-in table.")},
+    {AT(compat, alphakraken), BOOL("false"),
+     HELP("AlphaKraken's web pages, monitoring, REST API or MCP server read this database: the "
+          "leading scheduler writes kraken_status, and copy.digest is md5 unless it is set, which "
+          "fills file_info.")},
     {AT(index, threads), INT("1", 1, 64),
      HELP("Raw files that one worker process indexes at the same time.")},
     {AT(index, linger_ms), INT("1000", 0, HOUR_MS),

@@ -45,6 +45,7 @@ struct db;
 #define DB_AGGREGATES    "aggregates"
 #define DB_ALERTS        "alerts"
 #define DB_AUDIT         "audit"
+#define DB_KRAKEN_STATUS "kraken_status" /* AlphaKraken's: written only for it */
 #define DB_RETENTION     "retention"
 #define DB_TRAWL         "trawl" /* about the database itself: schema.h */
 

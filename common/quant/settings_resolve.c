@@ -3,7 +3,8 @@
  * assignments in memory. For one raw file each assignment is tried in turn (resolve_fit): project,
  * scope, exclusions, name filter. Of those that fit, one winner for each software type is kept: the
  * higher score, which is the scope before the filter's length; of equals the one created first.
- * resolve_raw_file falls back to PROJECT_FALLBACK when nothing of the raw file's own project fits.
+ * resolve_raw_file falls back to PROJECT_FALLBACK when nothing of the raw file's own project fits,
+ * if the site wants that.
  */
 #include "common/quant/settings_resolve.h"
 
@@ -46,6 +47,11 @@ int settings_book_load(struct settings_book *b, struct db *db, struct err *err)
     named_drop_twins(&b->settings);
     named_drop_twins(&b->assignments);
     return 0;
+}
+
+void settings_book_rule(struct settings_book *b, const struct config *cfg)
+{
+    b->falls_back = strcmp(cfg->quant.without_settings, "fallback") == 0;
 }
 
 void settings_book_clear(struct settings_book *b)
@@ -172,7 +178,7 @@ size_t resolve_raw_file(const struct settings_book *b, const bson_t *raw_file, c
         .raw_file = doc_str(raw_file, "_id", ""),
     };
     size_t n = resolve(b, f, out);
-    if (n == 0) {
+    if (n == 0 && b->falls_back) {
         f->project = PROJECT_FALLBACK;
         n = resolve(b, f, out);
     }

@@ -22,10 +22,14 @@ struct settings_book { /* zeroed is empty */
     struct docs settings, assignments;
     char **projects; /* NULL-terminated */
     size_t n_projects;
+    bool falls_back; /* settings_book_rule: a project without settings that apply takes others' */
 };
 /* INVALID: settings_add refuses some. */
 int settings_book_load(struct settings_book *b, struct db *db, struct err *err)
     __attribute__((nonnull, warn_unused_result));
+/* Which rule holds for a project none of whose settings apply: [quant] without_settings. After the
+ * book has been loaded. */
+void settings_book_rule(struct settings_book *b, const struct config *cfg) __attribute__((nonnull));
 /* Only the projects: a new file's is found by its name. */
 int settings_book_load_projects(struct settings_book *b, struct db *db, struct err *err)
     __attribute__((nonnull, warn_unused_result));
@@ -63,8 +67,8 @@ enum resolve_fit resolve_fit(const bson_t *assignment, const struct resolve_for 
 /* The winning settings documents, borrowed from the book; returns how many. */
 size_t resolve(const struct settings_book *b, const struct resolve_for *f,
                const bson_t *out[RESOLVE_MAX]) __attribute__((nonnull));
-/* The same for a raw file's document, borrowed, too: a project without settings that apply to it is
- * quantified as the fallback is, and f->project says so. */
+/* The same for a raw file's document, borrowed, too. Where the book falls back, a project without
+ * settings that apply to it is quantified as the fallback is, and f->project says so. */
 size_t resolve_raw_file(const struct settings_book *b, const bson_t *raw_file, const char *vendor,
                         struct resolve_for *f, const bson_t *out[RESOLVE_MAX])
     __attribute__((nonnull));

@@ -372,6 +372,7 @@ static int load_book(struct plan *p, struct err *err)
 {
     struct err why = {0};
     int rc = settings_book_load(&p->book, p->s->db, &why);
+    settings_book_rule(&p->book, p->s->cfg);
     if (rc != 0 && (why.kind != ERR_INVALID || err_is_of_database(&why))) {
         *err = why;
         return -1;

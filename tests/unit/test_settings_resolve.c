@@ -75,11 +75,45 @@ static void each_software_type_has_a_winner_of_its_own(void **state)
     bson_destroy(all[1]);
 }
 
+static void
+a_project_whose_settings_do_not_apply_falls_back_only_where_the_site_says_so(void **state)
+{
+    (void)state;
+    bson_t *all[] = {settings("qc", "msqc"), settings("lib", "diann")};
+    bson_t *a[] = {assign("qc", "*", "", 1), assign("lib", "thermo", "", 2)};
+    struct settings_book b = {.settings = {.items = all, .n = 2},
+                              .assignments = {.items = a, .n = 2}};
+    struct resolve_for f;
+    const bson_t *out[RESOLVE_MAX];
+    bson_t fallback = BSON_INITIALIZER;
+    bson_copy_to_excluding_noinit(a[0], &fallback, "project", NULL);
+    BSON_APPEND_UTF8(&fallback, "project", PROJECT_FALLBACK);
+    bson_destroy(a[0]);
+    a[0] = &fallback;
+    AUTO(bson_destroy) bson_t *raw = BCON_NEW("_id", "x", "project_id", "P1", "instrument_id", "i");
+    AUTO(bson_destroy) bson_t *none = BCON_NEW("_id", "x", "project_id", "", "instrument_id", "i");
+    assert_int_equal(resolve_raw_file(&b, raw, "bruker", &f, out), 0);
+    assert_string_equal(f.project, "P1");
+    assert_int_equal(resolve_raw_file(&b, none, "bruker", &f, out), 1);
+    b.falls_back = true;
+    assert_int_equal(resolve_raw_file(&b, raw, "bruker", &f, out), 1);
+    assert_ptr_equal(out[0], all[0]);
+    assert_string_equal(f.project, PROJECT_FALLBACK);
+    assert_int_equal(resolve_raw_file(&b, raw, "thermo", &f, out), 1);
+    assert_ptr_equal(out[0], all[1]);
+    for (size_t i = 0; i < 2; i++) {
+        bson_destroy(all[i]);
+        bson_destroy(a[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_most_specific_scope_then_the_longest_filter_then_the_earliest_wins),
         cmocka_unit_test(each_software_type_has_a_winner_of_its_own),
+        cmocka_unit_test(
+            a_project_whose_settings_do_not_apply_falls_back_only_where_the_site_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
