@@ -194,7 +194,7 @@ def a_rerun_is_a_new_run_behind_all_new_files_and_keeps_what_was():
 @test
 def settings_of_both_kinds_apply_and_each_file_gets_its_own():
     """AlphaKraken's have an ObjectId of chance, those of earlier versions of Trawl their name: no two are mistaken for each other."""
-    with Site("kinds") as site:
+    with Site("kinds", {"quant.without_settings": "fallback"}) as site:
         started(site)
         theirs, gone, fields = ObjectId("65f000000000000000000001"), ObjectId("65f0000000000000000000ff"), site.db.named("settings", "msqc-v1")
         for key, name in ((theirs, "theirs"), (ObjectId("65f000000000000000000002"), "other"), ("ours-v1", "ours")):
@@ -209,6 +209,7 @@ def settings_of_both_kinds_apply_and_each_file_gets_its_own():
             site.wait_status(name, "done", 60)
             equal(site.raw(name)["tasks"], [f"{name}/copy", f"{name}/quant/{settings}"], f"what quantifies {project}")
             equal(site.ask("settings", "resolve", name)["runs"], [settings], f"resolve {project}")
+        code(site, OK, "settings", "resolve", name, says="no settings of project PRJ3 apply to it: those of _FALLBACK do")
         verdicts = [(a["settings"], a["verdict"]) for a in site.ask("settings", "resolve", name)["assignments"] if a["project"] == "PRJ3"]
         equal(verdicts, [(f"{gone} (missing)", "other project")], "a reference to nothing is said")
         code(site, OK, "project", "ls", says=f"{gone} (missing)")
