@@ -89,8 +89,8 @@ def expect_found(site: Site, name: str) -> None:
     site.db.update("raw_file", {"_id": name}, {"$set": {"file_info": {}}})
     site.db.update("settings", {"trawl_id": "dia-v1"}, {"$set": {"software_type": "diann", "number": 1}})
     found = "\n".join(check(site))
-    for what in ("has a metric status", "has no value for gradient_length", "is not a valid ObjectId", "which are not there", "no file_info",
-                 "must be one of"):
+    for what in ("has a metric status", "has no value for gradient_length", "Invalid ObjectID", "which are not there", "no file_info",
+                 "Value must be one of"):
         holds(what in found, f"the checker says '{what}': {found}")
     site.stop()
     site.db.command({"delete": "kraken_status", "deletes": [{"q": {"_id": "gen1"}, "limit": 1}]})
