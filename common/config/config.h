@@ -100,9 +100,6 @@ struct config {
         char *error_codes;      /* the site's own table of what logs mean; "" : none */
     } quant;
     struct {
-        bool alphakraken; /* its programs read this database */
-    } compat;
-    struct {
         int64_t threads;
         int64_t linger_ms; /* changes of one raw file within this time are indexed together */
     } index;
@@ -125,6 +122,7 @@ struct config {
         char *modules; /* loaded by the job script, separated by spaces */
     } slurm;
     struct {
+        bool alphakraken;      /* its programs read this database */
         bool shadow;           /* watch and plan beside AlphaKraken, and do nothing */
         char *alphakraken_uri; /* secret: of AlphaKraken's database; "": none */
     } compat;

@@ -161,10 +161,6 @@ static const struct config_key main_keys[] = {
     {AT(quant, error_codes), TEXT(""), .flags = CONFIG_ABSOLUTE,
      HELP("File with lines 'software-type code text': a failed job whose log contains the text "
           "gets the code. It is searched before the built-in table.")},
-    {AT(compat, alphakraken), BOOL("false"),
-     HELP("AlphaKraken's web pages, monitoring, REST API or MCP server read this database: the "
-          "leading scheduler writes kraken_status, and copy.digest is md5 unless it is set, which "
-          "fills file_info.")},
     {AT(index, threads), INT("1", 1, 64),
      HELP("Raw files that one worker process indexes at the same time.")},
     {AT(index, linger_ms), INT("1000", 0, HOUR_MS),
@@ -192,6 +188,10 @@ static const struct config_key main_keys[] = {
     {AT(slurm, account), TEXT(""), HELP("Account of the jobs. Empty: SLURM's default.")},
     {AT(slurm, modules), TEXT(""),
      HELP("Environment modules that the job script loads, separated by spaces.")},
+    {AT(compat, alphakraken), BOOL("false"),
+     HELP("AlphaKraken's web pages, monitoring, REST API or MCP server read this database: the "
+          "leading scheduler writes kraken_status, and copy.digest is md5 unless it is set, which "
+          "fills file_info.")},
     {AT(compat, shadow), BOOL("false"),
      HELP("Run beside an AlphaKraken that does the work: Trawl watches the instruments and plans, "
           "in "
