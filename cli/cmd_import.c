@@ -5,12 +5,14 @@
 #include "cli/args.h"
 #include "cli/table.h"
 #include "common/base/clock.h"
+#include "common/base/fs.h"
 #include "common/base/human.h"
 #include "common/db/doc_json.h"
 #include "ops/import.h"
 
 #define REDRAW_MS   200
 #define NOTES_SHOWN 40
+#define URI_MAX     16384
 
 struct importing_screen {
     struct cli *c;
@@ -129,15 +131,52 @@ static int print_text(struct cli *c, const struct import_report *r, bool dry, st
     return 0;
 }
 
+static bool has_password(const char *uri)
+{
+    const char *scheme = strstr(uri, "://");
+    const char *user = scheme != NULL ? scheme + strlen("://") : uri;
+    size_t len = strcspn(user, "@/");
+    return user[len] == '@' && strcspn(user, ":") < len;
+}
+
+/* *from = the connection string, or NULL: in place. */
+static int read_from(const struct cli *c, const struct args *a, char **from, struct err *err)
+{
+    const char *uri = args_get(a, "from"), *file = args_get(a, "from-file");
+    if (uri != NULL && file != NULL) {
+        return ERR(err, ERR_INVALID, 0, "--from and --from-file name the same: give one of them");
+    }
+    if (uri != NULL && has_password(uri)) {
+        return ERR(err, ERR_INVALID, 0,
+                   "everybody on this host can read a password after --from: write the "
+                   "connection string to a file of yours alone, and use --from-file");
+    }
+    if (file != NULL) {
+        *from = fs_read(file, URI_MAX, NULL, err);
+        if (*from == NULL) {
+            return err_context(err, "--from-file");
+        }
+        (*from)[strcspn(*from, "\r\n")] = '\0';
+        return 0;
+    }
+    if (uri == NULL && args_get(a, "switch") != NULL) {
+        uri = c->ops.cfg->compat.alphakraken_uri;
+    }
+    *from = uri != NULL ? strdup(uri) : NULL;
+    return uri == NULL || *from != NULL ? 0 : err_no_memory(err);
+}
+
 static enum cli_exit cmd_import(struct cli *c, const struct args *a, struct err *err)
 {
     struct importing_screen screen = {.c = c};
     struct import_report r;
-    bool ends_shadow = args_get(a, "switch") != NULL;
-    const char *from = args_get(a, "from"), *uri = c->ops.cfg->compat.alphakraken_uri;
-    const struct import_ask ask = {.from = from == NULL && ends_shadow ? uri : from,
+    AUTO(free) char *from = NULL;
+    if (read_from(c, a, &from, err) != 0) {
+        return cli_exit_of(err);
+    }
+    const struct import_ask ask = {.from = from,
                                    .dry = args_get(a, "dry-run") != NULL,
-                                   .ends_shadow = ends_shadow,
+                                   .ends_shadow = args_get(a, "switch") != NULL,
                                    .progress = draw,
                                    .ctx = &screen};
     int rc = import_alphakraken(&c->ops, &ask, &r, err);
@@ -157,6 +196,7 @@ static enum cli_exit cmd_import(struct cli *c, const struct args *a, struct err 
 static const struct cli_option import_options[] = {
     {"dry-run", NULL, "write nothing; say what would become of each document"},
     {"from", "URI", "AlphaKraken's database, as mongodb://host:27017/krakendb; else in place"},
+    {"from-file", "FILE", "the same out of a file, for a connection string with a password"},
     {"switch", NULL,
      "end a shadow (trawl shadow --help): take over [compat] alphakraken_uri, then do the work"},
     {"why", "TEXT", "the reason, kept in trawl log"},

@@ -262,7 +262,11 @@ def another_database_is_only_read_and_what_trawl_has_stays():
         equal(site.trawl("ls").code, 0, "trawl ls after a refused import")
         for nth in range(2, 20, 3):
             run_killed(site, nth, "--from", source)
-        answer = site.ask("import", "alphakraken", "--from", source)
+        answer = site.trawl("import", "alphakraken", "--from", source.replace("//", "//kraken:secret@"))
+        holds(answer.code == 2 and "--from-file" in answer.err and "secret" not in answer.err, f"a password for all to see: {answer}")
+        with open(f"{site.dir}/krakendb.uri", "w") as file:
+            file.write(source + "\n")
+        answer = site.ask("import", "alphakraken", "--from-file", file.name)
         equal(sum(part["refused"] for part in answer["collections"].values()), 0, f"refused: {answer['notes']}")
         equal(dump(theirs), before, "the database that was read")
         expect_taken_over(site, year)
