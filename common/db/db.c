@@ -413,7 +413,8 @@ int db_update_each(struct db *db, const char *coll, const bson_t *filter, const 
     LEASE(l, db, coll);
     bson_t reply;
     bson_error_t e;
-    bool ok = mongoc_collection_update_many(l.coll, filter, update, NULL, &reply, &e);
+    AUTO(bson_destroy) bson_t *timed = with_deadline(db, NULL);
+    bool ok = mongoc_collection_update_many(l.coll, filter, update, timed, &reply, &e);
     *changed = doc_i64(&reply, "modifiedCount", 0);
     bson_destroy(&reply);
     return ok ? 0 : db_error(db, &e, err);
