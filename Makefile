@@ -5,7 +5,7 @@ JOBS ?= 2
 TEST_JOBS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo up down status test unit chaos cifs bench install format clean
+.PHONY: help deps build demo up down status test slow unit chaos cifs bench install format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {gsub(/\$$\$$/, "$$"); printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,11 @@ status: ## what of the local world runs
 	@local/world status
 
 # Most of a test's time is waiting, so twice as many run as there are cores.
-test: build ## every test, against real servers of its own; ends with ctest's summary
-	@ctest --test-dir $(BIN) --output-on-failure -j $(TEST_JOBS)
+test: build ## every test but the slow ones, against real servers of its own; ends with ctest's summary
+	@ctest --test-dir $(BIN) --output-on-failure -LE slow -j $(TEST_JOBS)
+
+slow: build ## the tests that take minutes each
+	@ctest --test-dir $(BIN) --output-on-failure -L slow
 
 unit: build ## only the tests that need no server
 	@ctest --test-dir $(BIN) --output-on-failure -L unit -j $(JOBS)

@@ -39,7 +39,7 @@ foreach(long 0200-servers-away 0300-copy-faults 0450-many-files)
   endif()
 endforeach()
 if(TEST integration/0450-many-files) # five times through 100,000 files, beside other tests
-  set_tests_properties(integration/0450-many-files PROPERTIES TIMEOUT 1200)
+  set_tests_properties(integration/0450-many-files PROPERTIES LABELS slow TIMEOUT 1200)
 endif()
 
 # Programs in C that talk to the store.
