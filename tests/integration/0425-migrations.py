@@ -13,7 +13,7 @@ import dump  # noqa: E402
 
 OLD = f"{HERE}/old-documents/2df774d"
 OK, NO, USAGE, MISSING, AWAY, REFUSED = range(6)
-MANY, KILLS = 4000, 4
+MANY, KILLS, ENOUGH = 20000, 4, 2  # kills at most, and at least, before it is done
 NO_FIGURES = ("time_elapsed", "peak_memory_mib", "detail", "partial")
 BEFORE = {"status": "run_status", "detail": "run_detail", "partial": "run_partial"}
 
@@ -76,12 +76,15 @@ def a_leader_that_is_killed_anywhere_leaves_nothing_undone_and_nothing_twice():
     with Site("migrate", {"quant.seed": "false", "scheduler.lease_ms": 1000}) as site:
         old = saved(site)
         before = {name: site.ask("settings", "show", name)["assignments"] for name in ("slurm", "local")}
-        for _ in range(KILLS):
+        kills = 0
+        while kills < KILLS and remaining(site) > MANY // 4:
             scheduler, left = site.start_scheduler(), remaining(site)
             wait_until(lambda left=left: remaining(site) < left, 20, "the migration goes on")
-            time.sleep(chance.uniform(0, 0.3))
+            time.sleep(chance.uniform(0, 0.1))
             scheduler.kill()
+            kills += 1
         schema = site.db.one("trawl", "schema")
+        holds(kills >= ENOUGH and remaining(site) > 0, f"killed in the middle of it, {kills} times, seed {seed}")
         equal((schema["floor"], schema["version"]), (1, 0), f"the database's version, seed {seed}")
         equal({name: [a["_id"] for a in site.ask("settings", "show", name)["assignments"]] for name in before},
               {name: [a["_id"] for a in uses] for name, uses in before.items()}, "assignments in the middle of it")
