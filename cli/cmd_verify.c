@@ -110,14 +110,9 @@ static int choose_many(struct cli *c, const struct args *a, struct queue *q, str
         BCON_APPEND(filter, "created_at", "{", "$gte", BCON_DATE_TIME(since_ms), "}");
     }
     AUTO(bson_destroy)
-    bson_t *opts = BCON_NEW("maxTimeMS", BCON_INT64(DB_LISTING_MS));
-    bson_t fields; /* of all backups an index holds these */
-    BSON_APPEND_DOCUMENT_BEGIN(opts, "projection", &fields);
-    BCON_APPEND(&fields, "size", BCON_INT32(1), "verified_at", BCON_INT32(1));
-    if (q->originals) {
-        BSON_APPEND_INT32(&fields, "original", 1);
-    }
-    bson_append_document_end(opts, &fields);
+    bson_t *opts = BCON_NEW("maxTimeMS", BCON_INT64(DB_LISTING_MS), "projection", "{", "size",
+                            BCON_INT32(1), "verified_at", BCON_INT32(1), /* an index holds these */
+                            q->originals ? "original" : "_id", BCON_INT32(1), "}");
     if (db_each(c->ops.db, DB_RAW_FILES, filter, opts, queue_add, q, err) != 0) {
         return -1;
     }

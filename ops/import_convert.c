@@ -5,6 +5,7 @@
 
 #include "common/base/path.h"
 #include "common/db/db.h"
+#include "common/quant/settings_words.h"
 
 /* Copies what is not null and not there yet. */
 static void append_rest(const bson_t *theirs, bson_t *doc)
@@ -98,17 +99,14 @@ static void append_resources(const bson_t *theirs, const char *type, bson_t *doc
     append_default(theirs, "slurm_time", r->time, doc);
 }
 
-static void append_engine(const bson_t *theirs, bson_t *doc, char why[static IMPORT_WHY])
+/* The words for engines stay: stored settings have AlphaKraken's. */
+static void archive_unknown_engine(const bson_t *theirs, bson_t *doc, char why[static IMPORT_WHY])
 {
-    const char *engine = doc_str(theirs, "job_engine", "slurm");
-    if (strcmp(engine, "slurm_no_sacct") == 0) {
-        BSON_APPEND_UTF8(doc, "job_engine", "slurm");
-    } else if (strcmp(engine, "file_based") == 0) {
-        BSON_APPEND_UTF8(doc, "job_engine", "file");
-    } else if (strcmp(engine, "generic") == 0 &&
-               strcmp(doc_str(theirs, "status", "active"), "active") == 0) {
+    AUTO(bson_destroy) bson_t *ours = settings_from_stored(theirs);
+    if (doc_says(ours, "job_engine", "generic") &&
+        strcmp(doc_str(theirs, "status", "active"), "active") == 0) {
         BSON_APPEND_UTF8(doc, "status", "inactive");
-        snprintf(why, IMPORT_WHY, "archived: no engine of Trawl's is like '%.40s'", engine);
+        snprintf(why, IMPORT_WHY, "archived: no engine of Trawl's is like 'generic'");
     }
 }
 
@@ -125,7 +123,7 @@ bson_t *import_settings(const bson_t *theirs, char why[static IMPORT_WHY])
         BSON_APPEND_INT64(doc, "version", 1);
     }
     append_resources(theirs, type, doc);
-    append_engine(theirs, doc, why);
+    archive_unknown_engine(theirs, doc, why);
     append_rest(theirs, doc);
     return doc;
 }

@@ -1,5 +1,5 @@
 /*
- * kraken_status.c - AlphaKraken calls a status stale after 15 minutes, so all are written anew in
+ * kraken_status.c - AlphaKraken calls a status stale after 15 minutes, so all are written in
  * each round, whether they have changed or not: {_id, status ok|error, status_details,
  * free_space_gb, entity_type instrument|file_system|job, updated_at_, by}. What Trawl has written
  * of an instrument that is no longer watched is removed; what AlphaKraken has written stays.

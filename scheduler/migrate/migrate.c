@@ -22,7 +22,7 @@ static const struct {
 };
 _Static_assert(sizeof table / sizeof *table == SCHEMA_VERSION, "one line for each version");
 
-/* false: to be continued later. */
+/* false: it has not ended, and goes on in the next round. */
 static bool migrate(struct chore *c, struct scheduler *s, int64_t number, struct err *err)
 {
     struct schema_progress p = {

@@ -100,7 +100,7 @@ def expect_taken_over(site, year: Year) -> None:
 def expect_settings(site) -> None:
     held = {(s["name"], s["version"]): s for s in site.db.find("settings")}
     equal({key: s.get("job_engine") for key, s in held.items()},
-          {("msqc", 1): "slurm", ("msqc", 2): "slurm", ("msqc_fine", 1): "slurm", ("queue", 1): "file", ("other", 1): "generic",
+          {("msqc", 1): "slurm_no_sacct", ("msqc", 2): "slurm", ("msqc_fine", 1): "slurm", ("queue", 1): "file_based", ("other", 1): "generic",
            ("ancient", 1): None}, "engines")
     ancient = held["ancient", 1]
     equal((ancient["software_type"], ancient["metrics_type"], ancient["slurm_mem"], ancient["num_threads"]),

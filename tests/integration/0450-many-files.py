@@ -48,7 +48,7 @@ def lists_of(site) -> set:
     return {row["list"] for row in rows["cursor"]["firstBatch"]}
 
 
-def told(since: float, what: str) -> float:
+def took(since: float, what: str) -> float:
     print(f"  {what}: {time.monotonic() - since:.1f} s", flush=True)
     return time.monotonic()
 
@@ -62,11 +62,11 @@ def a_hundred_thousand_files_are_copied_verified_acquired_again_moved_and_remove
         at = time.monotonic()
         make_folder(f"{share}/.a.d")
         os.rename(f"{share}/.a.d", f"{share}/a.d")
-        at = told(at, "made")
+        at = took(at, "made")
         scheduler, worker = site.start_scheduler(), site.start_worker("copy,index,move,remove")
         raw = site.wait_status("a.d", "done_not_quanted", LIMIT_S)
         site.wait_settled(LIMIT_S)
-        at = told(at, "copied and indexed")
+        at = took(at, "copied and indexed")
         first = raw["file_list"]
         equal((first["files"], first["documents"]), (FILES + 1, FILES // 1000 + 1), "the list")
         holds("files" not in raw and "file_info" not in raw, "no list in the raw file's document")
@@ -77,7 +77,7 @@ def a_hundred_thousand_files_are_copied_verified_acquired_again_moved_and_remove
         holds(f"and {FILES + 1 - 1000} more" in site.trawl("show", "a.d").out, "show lists some")
         at = time.monotonic()
         equal(site.trawl("verify", "a.d", "--json").code, 0, "verify")
-        at = told(at, "verified")
+        at = took(at, "verified")
 
         write_file(f"{share}/a.d/late.xml", 500, 7)
         flip(f"{share}/a.d/analysis.tdf_bin")
@@ -86,7 +86,7 @@ def a_hundred_thousand_files_are_copied_verified_acquired_again_moved_and_remove
         check_documents(site)
         raw = site.wait_status("a.d", "done_not_quanted", LIMIT_S)
         site.wait_settled(LIMIT_S)
-        at = told(at, "acquired again")
+        at = took(at, "acquired again")
         holds("superseded" not in raw, "nothing is superseded any more")
         equal(raw["file_list"]["files"], FILES + 2, "files in the new list")
         equal(lists_of(site), {raw["file_list"]["list"]}, "lists that are kept")
@@ -95,13 +95,13 @@ def a_hundred_thousand_files_are_copied_verified_acquired_again_moved_and_remove
 
         site.instrument("tims1", "bruker", still_s=3, file_move_delay_m=0)
         wait_until(lambda: site.raw("a.d").get("instrument_file_status") == "moved", LIMIT_S, "moved")
-        at = told(at, "moved")
+        at = took(at, "moved")
         equal(site.trawl("verify", "--source", "a.d", "--json").code, 0, "verify --source")
-        at = told(at, "original verified")
+        at = took(at, "original verified")
         site.instrument("tims1", "bruker", still_s=3, file_move_delay_m=0, min_free_space_gb=9000000, min_file_age_days=0)
         wait_until(lambda: site.raw("a.d").get("instrument_file_status") == "purged", LIMIT_S, "removed")
         site.wait_settled(LIMIT_S)
-        told(at, "removed")
+        took(at, "removed")
         equal(site.task("a.d/remove")["result"]["files"], FILES + 2, "files that were removed")
         equal(os.listdir(f"{share}/Backup"), [], "Backup")
         equal(site.trawl("verify", "a.d", "--json").code, 0, "verify, at the end")

@@ -246,14 +246,13 @@ static void settings_get_engines_and_resources(void **state)
 {
     (void)state;
     char why[IMPORT_WHY];
-    static const char *const engines[][2] = {
-        {"slurm", "slurm"}, {"slurm_no_sacct", "slurm"}, {"file_based", "file"}};
+    static const char *const engines[] = {"slurm", "slurm_no_sacct", "file_based"};
     for (size_t i = 0; i < sizeof engines / sizeof *engines; i++) {
         AUTO(bson_destroy)
         bson_t *old = BCON_NEW("name", "human", "version", BCON_INT32(2), "job_engine",
-                               BCON_UTF8(engines[i][0]), "description", BCON_NULL);
+                               BCON_UTF8(engines[i]), "description", BCON_NULL);
         AUTO(bson_destroy) bson_t *now = import_settings(old, why);
-        SAYS(now, "job_engine", engines[i][1]);
+        SAYS(now, "job_engine", engines[i]);
         SAYS(now, "software_type", "alphadia");
         SAYS(now, "metrics_type", "alphadia");
         SAYS(now, "slurm_mem", "62G");

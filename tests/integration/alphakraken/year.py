@@ -21,7 +21,7 @@ def content(name: str, size: int) -> bytes:
 
 
 def oid(what: str) -> ObjectId:
-    """Any twelve bytes, as an ObjectId is to whoever does not make it."""
+    """Any twelve bytes, as an ObjectId is to those who do not make it."""
     return ObjectId(hashlib.sha256(what.encode()).hexdigest()[:24])
 
 
