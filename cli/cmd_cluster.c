@@ -187,7 +187,7 @@ static struct docs *read_strays(struct cli *c, int64_t job, struct err *err)
 {
     AUTO(bson_destroy)
     bson_t *filter = BCON_NEW("kind", BCON_UTF8("stray_job"), "open", BCON_BOOL(true));
-    AUTO(bson_destroy) bson_t *opts = BCON_NEW("sort", "{", "job_id", BCON_INT32(1), "}");
+    AUTO(bson_destroy) bson_t *opts = BCON_NEW("sort", "{", "at", BCON_INT32(-1), "}");
     if (job > 0) {
         BSON_APPEND_INT64(filter, "job_id", job);
     }
