@@ -82,6 +82,8 @@ static bool is_permanent(const bson_error_t *e)
         10334, /* BSONObjectTooLarge */
         17419, /* a document that an update makes too large */
         17420, /* the same, by a replacement */
+        40414, /* a field is missing in the command */
+        40415, /* the command has a field that this server does not know */
     };
     return e->domain == MONGOC_ERROR_BSON ||
            (e->domain == MONGOC_ERROR_SERVER &&
@@ -267,7 +269,8 @@ int db_ping(struct db *db, struct err *err)
     return 0;
 }
 
-/* A server must not go on with what nobody waits for. bson_destroy. */
+/* A server must not go on with what nobody waits for. Not for updates: libmongoc puts their options
+ * into the statement, where MongoDB refuses this one. bson_destroy. */
 static bson_t *with_deadline(const struct db *db, const bson_t *opts)
 {
     bson_t *all = opts != NULL ? bson_copy(opts) : bson_new();
@@ -365,7 +368,7 @@ static int update_one(struct db *db, const char *coll, const bson_t *const pair[
 {
     LEASE(l, db, coll);
     AUTO(bson_destroy)
-    bson_t *opts = BCON_NEW("upsert", BCON_BOOL(upsert), "maxTimeMS", BCON_INT32(db->answer_ms));
+    bson_t *opts = BCON_NEW("upsert", BCON_BOOL(upsert));
     bson_t reply;
     bson_error_t e;
     *won = false;
@@ -413,8 +416,7 @@ int db_update_each(struct db *db, const char *coll, const bson_t *filter, const 
     LEASE(l, db, coll);
     bson_t reply;
     bson_error_t e;
-    AUTO(bson_destroy) bson_t *timed = with_deadline(db, NULL);
-    bool ok = mongoc_collection_update_many(l.coll, filter, update, timed, &reply, &e);
+    bool ok = mongoc_collection_update_many(l.coll, filter, update, NULL, &reply, &e);
     *changed = doc_i64(&reply, "modifiedCount", 0);
     bson_destroy(&reply);
     return ok ? 0 : db_error(db, &e, err);

@@ -3,8 +3,9 @@
  *
  * Only what MongoDB >= 4.4 and the local store both have: no sessions, transactions, change streams
  * or pipeline updates. Every write is acknowledged by a majority. A call takes a client from the
- * pool for its own duration: any thread may call. Every call has a deadline ([mongo] timeout_ms, at
- * the server, too); a long listing has DB_LISTING_MS for all its batches together. A server that is
+ * pool for its own duration: any thread may call. Every call has a deadline ([mongo] timeout_ms; at
+ * the server, too, but for inserts, updates and bulks); a long listing has DB_LISTING_MS for all
+ * its batches together. A server that is
  * away is TRANSIENT, a refused login is INVALID (both ERR_CODE_DATABASE), and what a server refuses
  * whenever it is asked is INVALID (ERR_CODE_DATABASE_REFUSED, which an error that is not known has
  * with TRANSIENT); none ends the process.

@@ -16,6 +16,10 @@ final class Strict {
     private static final int INDEX_KEY_SPECS_CONFLICT = 86;
     private static final int ILLEGAL_OPERATION = 20;
     private static final int GROWN_TOO_LARGE = 17419;
+    private static final int UNKNOWN_FIELD = 40415;
+    private static final Map<String, Set<String>> STATEMENTS = Map.of(
+        "updates", Set.of("q", "u", "c", "multi", "upsert", "hint", "collation", "arrayFilters"),
+        "deletes", Set.of("q", "limit", "hint", "collation"));
     private static final Set<String> MAKES_PATHS = Set.of("$set", "$inc", "$mul", "$min", "$max", "$push", "$addToSet", "$currentDate");
     private static final Set<String> TIMED = Set.of("find", "aggregate", "count", "distinct", "findAndModify");
     private static final Set<String> NO_OPTIONS = Set.of("v", "key", "name", "ns", "background");
@@ -97,6 +101,19 @@ final class Strict {
         if (command.containsKey("txnNumber")) {
             throw new MongoServerError(ILLEGAL_OPERATION, "IllegalOperation",
                 "Transaction numbers are only allowed on a replica set member or mongos");
+        }
+        STATEMENTS.forEach((list, known) -> {
+            for (Object statement : command.get(list) instanceof List ? (List<?>) command.get(list) : List.of()) {
+                checkFields(list, known, (Document) statement);
+            }
+        });
+    }
+
+    private static void checkFields(String list, Set<String> known, Document statement) {
+        for (String field : statement.keySet()) {
+            if (!known.contains(field)) {
+                throw new MongoServerError(UNKNOWN_FIELD, "Location40415", "BSON field '" + list + "." + field + "' is an unknown field.");
+            }
         }
     }
 

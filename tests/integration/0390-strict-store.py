@@ -104,6 +104,15 @@ def the_store_greets_as_a_mongodb_of_today_and_has_no_transactions():
 
 
 @test
+def a_statement_has_only_the_fields_that_mongodb_knows():
+    with Scratch() as s:
+        s.db.insert("things", {"_id": 1})
+        for command, one in (("update", {"q": {"_id": 1}, "u": {"$set": {"a": 1}}}), ("delete", {"q": {"_id": 1}, "limit": 1})):
+            refused(40415, lambda: s.db.command({command: "things", command + "s": [{**one, "maxTimeMS": 5}]}))
+        equal(s.db.one("things", 1), {"_id": 1}, "the document afterwards")
+
+
+@test
 def a_hint_needs_its_index():
     with Scratch() as s:
         s.fill()
