@@ -57,7 +57,13 @@ static int check_taken(struct file_list_writer *w, const bson_t *doc, struct err
     if (db_find_id(w->db, DB_FILE_LISTS, doc_str(doc, "_id", ""), &there, err) != 0) {
         return -1;
     }
-    return there != NULL && bson_equal(there, doc)
+    if (there == NULL) {
+        return ERR(err, ERR_TRANSIENT, ERR_CODE_DATABASE,
+                   "the list of files %s is written, but a majority of MongoDB's servers does not "
+                   "have it yet",
+                   w->list);
+    }
+    return bson_equal(there, doc)
                ? 0
                : ERR(err, ERR_INVALID, 0,
                      "there is another list of files named %s already: retry the task, its next "

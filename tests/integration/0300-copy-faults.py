@@ -181,4 +181,22 @@ def what_a_worker_published_before_it_died_is_known_by_its_list_and_makes_way():
         equal({d["list"] for d in site.db.find("file_lists")}, {raw["file_list"]["list"]}, "lists that are kept")
 
 
+@test
+def the_list_of_a_worker_that_died_serves_the_next_attempt():
+    with Site("sameagain") as site:
+        path = f"{site.instrument('thermo1', 'thermo', skip_quanting='true')}/same.raw"
+        site.start_scheduler()
+        gate = Gate(site.db.address[1])
+        settling = gate.stop(b"same.raw/copy", b"done", b"ended_at", before=True)
+        worker = site.start_worker("copy", TRAWL_MONGO_URI=gate.uri)
+        write_file(path, MIB)
+        wait_until(settling.seen.is_set, 40, "the worker settles its copy")
+        worker.kill()
+        site.start_worker("copy,index")
+        raw = site.wait_status("same.raw", "done_not_quanted", 60)
+        holds(site.task("same.raw/copy")["fence"] > 1, "there was a second attempt")
+        equal(raw["file_list"]["list"], "same.raw#0.1", "the list of the first attempt")
+        equal([d["list"] for d in site.db.find("file_lists")], ["same.raw#0.1"], "lists")
+
+
 run()
