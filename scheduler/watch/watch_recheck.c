@@ -136,14 +136,20 @@ static int put_in_doubt(struct watch *w, struct entry *e, const struct look *l, 
 }
 
 /* Whether number and bytes of its files, also of those beside the main one, are those of the
- * backup. */
-static bool has_recorded(struct db *db, const bson_t *rf, const struct look *l)
+ * backup. A record that proves nothing is none of them. */
+static int compare_files(struct db *db, const bson_t *rf, const struct look *l, bool *same,
+                         struct err *err)
 {
     struct record r = {0};
-    struct err err = {0};
-    bool other = record_load(&r, db, rf, &err) == 0 && (r.n != l->files || r.size != l->sig.bytes);
+    struct err why = {0};
+    int rc = record_load(&r, db, rf, &why);
+    *same = rc == 0 && r.n == l->files && r.size == l->sig.bytes;
     record_fini(&r);
-    return !other; /* without a record there is nothing to compare with */
+    if (rc != 0 && (why.kind != ERR_INVALID || err_is_of_database(&why))) {
+        *err = why;
+        return -1;
+    }
+    return 0;
 }
 
 static int compare_with_record(struct watch *w, struct entry *e, const struct look *l,
@@ -153,10 +159,13 @@ static int compare_with_record(struct watch *w, struct entry *e, const struct lo
     if (db_find_id(w->s->db, DB_RAW_FILES, e->id, &rf, err) != 0) {
         return -1;
     }
-    bool copied = rf != NULL && record_exists(rf);
-    return copied && !is_left_alone(rf) && !has_recorded(w->s->db, rf, l)
-               ? put_in_doubt(w, e, l, "its files are not those of its backup", err)
-               : accept_look(w, e, &l->sig, NULL, err);
+    bool same = true; /* without a record there is nothing to compare with */
+    if (rf != NULL && record_exists(rf) && !is_left_alone(rf) &&
+        compare_files(w->s->db, rf, l, &same, err) != 0) {
+        return -1;
+    }
+    return same ? accept_look(w, e, &l->sig, NULL, err)
+                : put_in_doubt(w, e, l, "its files are not those of its backup", err);
 }
 
 /* For a memory from a version that knew only the main file. */
