@@ -247,8 +247,11 @@ struct db_change raw_file_adding_task(const char *id, const char *task)
 
 struct db_change raw_file_erasing(const bson_t *rf)
 {
+    bson_t *guard = raw_guard(rf); /* a document of AlphaKraken's has no rev that grows */
+    BCON_APPEND(guard, "backup_status", BCON_UTF8(doc_str(rf, "backup_status", "")),
+                "backup_damaged", "{", "$in", "[", BCON_NULL, BCON_BOOL(false), "]", "}");
     return (struct db_change){
-        .filter = raw_guard(rf),
+        .filter = guard,
         .update = BCON_NEW("$set", "{", "erase_at", BCON_DATE_TIME(wall_ms()), "}")};
 }
 
