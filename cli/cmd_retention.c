@@ -26,7 +26,8 @@ static int print_kinds(struct cli *c, const struct retained *r, struct err *err)
         } else {
             table_cell(t, STYLE_PLAIN, "for ever");
         }
-        table_cellf(t, STYLE_PLAIN, "%" PRId64, r[i].due);
+        table_cellf(t, STYLE_PLAIN, "%" PRId64 "%s", r[i].due,
+                    r[i].due == DB_COUNT_MAX ? "+" : "");
         table_cellf(t, STYLE_PLAIN, "%" PRId64, r[i].gone);
         table_cell(t, STYLE_DIM, r[i].at_ms > 0 ? text_age(r[i].at_ms, wall_ms(), age) : "-");
     }
@@ -59,6 +60,7 @@ const struct command command_retention = {
         "batches: done tasks lose their lists and settings and stay; entries of trawl log are\n"
         "written to a file and removed; alerts that are over, views of hosts that report no more,\n"
         "and the index's tombstones are removed. How long each is kept: section [retention] of\n"
-        "trawl.ini. Raw files, their lists of files, metrics and settings are never removed.",
+        "trawl.ini. DUE is counted up to 100,000. Raw files, the lists of what is in their\n"
+        "backups, metrics and settings are never removed.",
     .need = NEED_DB,
     .run = cmd_retention};

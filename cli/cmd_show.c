@@ -314,16 +314,21 @@ static int add_json(void *ctx, const bson_t *file, struct err *err)
 
 static int print_json(struct cli *c, const struct shown *s, struct err *err)
 {
+    struct err why = {0}; /* a list that cannot be read hides nothing else */
     json_t *files = json_array();
     if (file_list_count(files_of(s->raw)) > 0 &&
-        file_list_each(c->ops.db, files_of(s->raw), add_json, files, err) != 0) {
+        file_list_each(c->ops.db, files_of(s->raw), add_json, files, &why) != 0) {
         json_decref(files);
-        return -1;
+        files = NULL;
     }
-    return json_print(json_pack("{s:o, s:o, s:o, s:o, s:o}", "raw_file", json_of_doc(s->raw),
-                                "files", files, "tasks", json_of_docs(s->tasks), "metrics",
-                                json_of_all_named(s->metrics), "results", json_of_docs(s->results)),
-                      c->out, err);
+    json_t *all =
+        json_pack("{s:o, s:o?, s:o, s:o, s:o}", "raw_file", json_of_doc(s->raw), "files", files,
+                  "tasks", json_of_docs(s->tasks), "metrics", json_of_all_named(s->metrics),
+                  "results", json_of_docs(s->results));
+    if (all != NULL && files == NULL) {
+        json_object_set_new(all, "files_error", json_string(why.msg));
+    }
+    return json_print(all, c->out, err);
 }
 
 static enum cli_exit cmd_show(struct cli *c, const struct args *a, struct err *err)

@@ -41,7 +41,7 @@ struct import_report { /* import_report_clear */
 };
 void import_report_clear(struct import_report *r) __attribute__((nonnull));
 
-/* total: 0 when it is not known. */
+/* total: what the server estimates. */
 typedef void import_progress_fn(void *ctx, const char *collection, int64_t done, int64_t total);
 
 struct import_ask {

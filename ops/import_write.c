@@ -61,11 +61,9 @@ int importing_each(struct importing *i, enum import_kind kind, const bson_t *fil
                    struct err *err)
 {
     const char *coll = import_kind_name(kind);
-    AUTO(bson_destroy) bson_t *texts = BCON_NEW("_id", "{", "$gt", BCON_UTF8(""), "}");
     AUTO(bson_destroy) bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}");
     i->kind = kind;
-    i->total = 0; /* not known: no index counts ObjectIds */
-    if ((kind == IMPORT_RAW_FILES && db_count(i->source, coll, texts, &i->total, err) != 0) ||
+    if (db_estimate(i->source, coll, &i->total, err) != 0 ||
         db_each(i->source, coll, filter, opts, fn, i, err) != 0 || importing_flush(i, err) != 0) {
         return err_context(err, "%s", coll);
     }

@@ -56,6 +56,8 @@ struct chore *chore_new(struct scheduler *s, chore_fn *round, struct err *err)
     mono_cond_init(&c->wake);
     if (pthread_create(&c->thread, NULL, chore_main, c) != 0) {
         ERR(err, ERR_FATAL, 0, "cannot start a thread");
+        pthread_cond_destroy(&c->wake);
+        pthread_mutex_destroy(&c->lock);
         free(c);
         return NULL;
     }

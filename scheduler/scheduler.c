@@ -10,6 +10,7 @@
 #include "scheduler/indexes.h"
 #include "scheduler/kraken_status.h"
 #include "scheduler/migrate/migrate.h"
+#include "scheduler/old_lists.h"
 #include "scheduler/retention.h"
 
 static int hear_events(struct scheduler *s, struct err *err)
@@ -41,7 +42,8 @@ struct scheduler *scheduler_new(const struct config *cfg, struct err *err)
         (s->indexes = chore_new(s, indexes_round, err)) == NULL ||
         (s->migration = chore_new(s, migrate_round, err)) == NULL ||
         (s->kraken_status = chore_new(s, kraken_status_round, err)) == NULL ||
-        (s->retaining = chore_new(s, retention_round, err)) == NULL || hear_events(s, err) != 0) {
+        (s->retaining = chore_new(s, retention_round, err)) == NULL ||
+        (s->old_lists = chore_new(s, old_lists_round, err)) == NULL || hear_events(s, err) != 0) {
         return NULL;
     }
     if (pthread_create(&s->brain, NULL, lead_main, s) != 0) {
@@ -70,6 +72,7 @@ void scheduler_free(struct scheduler *s)
     chore_free(s->migration);
     chore_free(s->kraken_status);
     chore_free(s->retaining);
+    chore_free(s->old_lists);
     mounts_free(s->mounts);
     bus_consumer_free(s->events);
     dispatch_fini(&s->dispatch);

@@ -36,7 +36,7 @@ struct scheduler {
     struct wake wake;
     struct instruments *instruments;
     struct mounts *mounts; /* of the instruments */
-    struct chore *migration, *kraken_status, *indexes, *retaining;
+    struct chore *migration, *kraken_status, *indexes, *retaining, *old_lists;
     atomic_bool leading;
     atomic_bool refused; /* the database is newer than this program: the process ends */
     pthread_t brain;

@@ -113,7 +113,7 @@ static bool passes(const bson_error_t *e)
         13435, /* NotPrimaryNoSecondaryOk */
         13436, /* NotPrimaryOrSecondary */
     };
-    return e->domain != MONGOC_ERROR_SERVER ||
+    return (e->domain == MONGOC_ERROR_SERVER || e->domain == MONGOC_ERROR_WRITE_CONCERN) &&
            is_one_of(e->code, codes, sizeof codes / sizeof *codes);
 }
 
@@ -341,8 +341,10 @@ int db_count(struct db *db, const char *coll, const bson_t *filter, int64_t *out
 {
     LEASE(l, db, coll);
     bson_error_t e;
-    AUTO(bson_destroy) bson_t *timed = with_deadline(db, NULL);
-    *out = mongoc_collection_count_documents(l.coll, filter, timed, NULL, NULL, &e);
+    AUTO(bson_destroy)
+    bson_t *opts =
+        BCON_NEW("limit", BCON_INT64(DB_COUNT_MAX), "maxTimeMS", BCON_INT32(db->answer_ms));
+    *out = mongoc_collection_count_documents(l.coll, filter, opts, NULL, NULL, &e);
     return *out < 0 ? db_error(db, &e, err) : 0;
 }
 

@@ -76,6 +76,8 @@ int db_aggregate(struct db *db, const char *coll, const bson_t *pipeline, db_doc
 /* All documents of a collection, as the server keeps their number; after a crash it may be off. */
 int db_estimate(struct db *db, const char *coll, int64_t *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
+/* Counts no further than DB_COUNT_MAX, so that millions do not outlast the deadline. */
+#define DB_COUNT_MAX 100000
 int db_count(struct db *db, const char *coll, const bson_t *filter, int64_t *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 

@@ -69,8 +69,7 @@ int64_t file_list_count(struct file_list_at at);
 bool file_list_same(const bson_t *a, const bson_t *b) __attribute__((nonnull));
 
 /* Delete the raw file's lists of this round and of earlier ones, but the one named keep. Call only
- * after the raw file's document was acknowledged that names keep. What a crash leaves here goes
- * with the raw file's next copy. */
+ * after the raw file's document was acknowledged that names keep. */
 int file_list_drop_others(struct db *db, const char *raw_file, int64_t round, const char *keep,
                           struct err *err) __attribute__((nonnull, warn_unused_result));
 #endif

@@ -271,10 +271,13 @@ struct db_change raw_file_indexing(const char *id, int64_t rev)
 
 /* --- what a verification found --- */
 
-/* The index must see it, and the planner too, unless another program made the document. */
+/* The index must see it, and the planner too, unless another program made the document: a rev would
+ * make it look like one of ours. */
 static void append_news(const bson_t *rf, bson_t *set, bson_t *update)
 {
-    raw_append_change(set, update);
+    if (doc_has(rf, "rev")) {
+        raw_append_change(set, update);
+    }
     if (doc_has(rf, "settled")) {
         BSON_APPEND_BOOL(set, "settled", false);
     }

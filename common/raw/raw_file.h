@@ -112,8 +112,6 @@ struct raw_file_plan {
 };
 /* Whether the copy's result is to be stored: the document does not have it yet. */
 bool raw_file_adopts(const struct raw_file_plan *p) __attribute__((nonnull));
-/* The name of the list of files that a copy's result names; "" in results of earlier versions. */
-const char *raw_file_list_of(const bson_t *copy) __attribute__((nonnull, returns_nonnull));
 /* AlphaKraken's file_info of a copy's result: path -> [size, md5, etag?]. Empty without MD5s, and
  * for more than RAW_INFO_FILES files or RAW_INFO_BYTES of them, so that the raw file's document
  * stays below 1 MiB. bson_destroy; NULL with *err set. */
@@ -129,6 +127,8 @@ bson_t *raw_file_news(const struct raw_file_plan *p, struct err *err) OWNED
  * to write. */
 struct db_change raw_file_planning(const struct raw_file_plan *p, const bson_t *news,
                                    const bson_t *new_tasks) __attribute__((nonnull));
+/* What is left of "old_lists": rf, just read, names the list that was kept. */
+struct db_change raw_file_lists_dropped(const bson_t *rf) __attribute__((nonnull));
 /* Have the planner decide about it again. foreign: also when it has no "settled": another program
  * added it, and only its move and removal are ours. */
 struct db_change raw_file_unsettling(const char *id, bool foreign) __attribute__((nonnull));

@@ -33,11 +33,6 @@ static struct file_list_at list_of(const bson_t *copy)
     return (struct file_list_at){copy, whole ? "result.files" : "result.file_list"};
 }
 
-const char *raw_file_list_of(const bson_t *copy)
-{
-    return doc_str(copy, "result.file_list.list", "");
-}
-
 static int add_info(void *ctx, const bson_t *file, struct err *err)
 {
     bson_t *info = ctx;
@@ -78,6 +73,14 @@ static void append_value(bson_t *set, const char *field, struct file_list_at fro
     }
 }
 
+/* Whether there can be lists of files beside that of the copy which is adopted: of the copy before,
+ * or of attempts that were cut off. */
+static bool has_older_lists(const struct raw_file_plan *p)
+{
+    return file_list_is_reference(list_of(p->copy)) &&
+           (doc_i64(p->rf, "round", 0) > 0 || doc_i64(p->copy, "fence", 0) > 1);
+}
+
 static void append_copied(const struct raw_file_plan *p, bson_t *set)
 {
     if (!raw_file_adopts(p)) {
@@ -88,6 +91,9 @@ static void append_copied(const struct raw_file_plan *p, bson_t *set)
     path_month(doc_i64(p->rf, "created_at", 0), month);
     snprintf(base, sizeof base, "%s/%s/%s", p->backup, doc_str(p->rf, "instrument_id", ""), month);
     append_value(set, file_list_is_reference(list) ? "file_list" : "files", list);
+    if (has_older_lists(p)) {
+        BSON_APPEND_BOOL(set, "old_lists", true);
+    }
     BSON_APPEND_INT64(set, "size", doc_i64(p->copy, "result.size", 0));
     BSON_APPEND_DATE_TIME(set, "copied_at", doc_i64(p->copy, "ended_at", wall_ms()));
     BSON_APPEND_UTF8(set, "backup_base_path", base);
@@ -189,6 +195,19 @@ struct db_change raw_file_planning(const struct raw_file_plan *p, const bson_t *
                        BCON_INT64(doc_i64(p->rf, "rev", 0) + changed), "updated_at_",
                        BCON_DATE_TIME(doc_i64(c.update, "$set.updated_at_", 0)));
     return c;
+}
+
+struct db_change raw_file_lists_dropped(const bson_t *rf)
+{
+    const char *list = doc_str(rf, "file_list.list", NULL);
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(doc_str(rf, "_id", "")));
+    if (list != NULL) {
+        BSON_APPEND_UTF8(filter, "file_list.list", list);
+    } else {
+        BSON_APPEND_NULL(filter, "file_list.list"); /* matches a missing field */
+    }
+    return (struct db_change){.filter = filter,
+                              .update = BCON_NEW("$unset", "{", "old_lists", BCON_BOOL(true), "}")};
 }
 
 struct db_change raw_file_unsettling(const char *id, bool foreign)

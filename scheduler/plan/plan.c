@@ -104,25 +104,14 @@ static struct raw_file_plan facts_of(const struct plan *p, const bson_t *rf,
     };
 }
 
-/* Whether there can be lists of files beside that of the copy which is adopted: of the copy before,
- * or of attempts that were cut off. */
-static bool has_older_lists(const struct raw_file_plan *facts)
-{
-    return raw_file_list_of(facts->copy)[0] != '\0' &&
-           (doc_i64(facts->rf, "round", 0) > 0 || doc_i64(facts->copy, "fence", 0) > 1);
-}
-
 static int write_outcome(struct plan *p, const struct raw_file_plan *facts, const bson_t *news,
                          const bson_t *new_ids, struct err *err)
 {
     bool says = !bson_empty(news) && doc_has(facts->rf, "status");
-    bool adopts = raw_file_adopts(facts) && has_older_lists(facts);
     const struct ledger_update u = {
         .change = raw_file_planning(facts, news, new_ids),
         .status = says ? doc_str(news, "status", doc_str(facts->rf, "status", "")) : NULL,
         .details = facts->details,
-        .list = adopts ? raw_file_list_of(facts->copy) : NULL,
-        .round = adopts ? doc_i64(facts->copy, "round", 0) : 0,
     };
     return u.change.filter == NULL ? 0 : ledger_raw_file(&p->ledger, &u, err);
 }

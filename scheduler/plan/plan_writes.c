@@ -10,11 +10,9 @@
 #include <string.h>
 
 #include "common/base/log.h"
-#include "common/raw/file_list.h"
 
 struct ledger_line {
-    char *raw_file, *status, *details, *instrument, *list;
-    int64_t round;
+    char *raw_file, *status, *details, *instrument;
     size_t first_task, n_tasks;
     struct db_change change;
 };
@@ -67,12 +65,9 @@ int ledger_raw_file(struct ledger *l, const struct ledger_update *u, struct err 
     line->status = copy_of(u->status);
     line->details = copy_of(u->details);
     line->instrument = copy_of(u->instrument);
-    line->list = copy_of(u->list);
-    line->round = u->round;
     bool whole = (u->status == NULL || line->status != NULL) &&
                  (u->details == NULL || line->details != NULL) &&
-                 (u->instrument == NULL || line->instrument != NULL) &&
-                 (u->list == NULL || line->list != NULL);
+                 (u->instrument == NULL || line->instrument != NULL);
     return whole ? 0 : err_no_memory(err);
 }
 
@@ -161,19 +156,6 @@ static void log_status_changes(const struct ledger *l, struct scheduler *s)
     }
 }
 
-/* What stays after an error is dropped after the raw file's next copy. */
-static void drop_lists(const struct ledger *l, struct db *db)
-{
-    for (size_t i = 0; i < l->n; i++) {
-        struct err err = {0};
-        const struct ledger_line *line = &l->lines[i];
-        if (line->change.won && line->list != NULL &&
-            file_list_drop_others(db, line->raw_file, line->round, line->list, &err) != 0) {
-            log_err_rarely("file_lists", &err);
-        }
-    }
-}
-
 int ledger_write(struct ledger *l, struct scheduler *s, struct err *err)
 {
     struct err why = {0};
@@ -181,7 +163,6 @@ int ledger_write(struct ledger *l, struct scheduler *s, struct err *err)
              : db_ping(s->db, err) != 0                             ? -1
                                         : write_each_alone(l, s->db, err);
     log_status_changes(l, s);
-    drop_lists(l, s->db);
     ledger_clear(l);
     return rc;
 }
@@ -194,7 +175,6 @@ void ledger_clear(struct ledger *l)
         free(line->status);
         free(line->details);
         free(line->instrument);
-        free(line->list);
         db_change_fini(&line->change);
     }
     for (size_t i = 0; i < l->n_tasks; i++) {

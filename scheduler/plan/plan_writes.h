@@ -23,12 +23,10 @@ int ledger_begin(struct ledger *l, const char *raw_file, struct err *err)
 int ledger_task(struct ledger *l, bson_t *task, struct db_change reopen, struct err *err)
     __attribute__((warn_unused_result));
 /* status: logged when the update has won; NULL: nothing is logged. instrument: its thread reads its
- * documents again afterwards; NULL: none does. list: the only list of files, up to this round, that
- * is needed once the update has won; NULL: it changes no list. */
+ * documents again afterwards; NULL: none does. */
 struct ledger_update {
     struct db_change change;
-    const char *status, *details, *instrument, *list;
-    int64_t round;
+    const char *status, *details, *instrument;
 };
 int ledger_raw_file(struct ledger *l, const struct ledger_update *u, struct err *err)
     __attribute__((warn_unused_result));

@@ -178,7 +178,8 @@ def what_a_worker_published_before_it_died_is_known_by_its_list_and_makes_way():
         equal(hash_tree(site.backup_of("cut.raw")), hash_tree(path), "the backup")
         raw, task = site.raw("cut.raw"), site.task("cut.raw/copy")
         holds(task["result"]["replaced"] and "published" not in task, f"the early copy made way: {task}")
-        equal({d["list"] for d in site.db.find("file_lists")}, {raw["file_list"]["list"]}, "lists that are kept")
+        wait_until(lambda: {d["list"] for d in site.db.find("file_lists")} == {raw["file_list"]["list"]}, 30, "the other list is deleted")
+        wait_until(lambda: "old_lists" not in site.raw("cut.raw"), 10, "the mark is taken off")
 
 
 @test

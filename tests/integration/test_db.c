@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/db/db_index.h"
+#include "common/db/db_internal.h"
 #include "common/task/task.h"
 #include "store.h"
 #include "test.h"
@@ -279,6 +280,54 @@ static void trouble_of_the_database_holds_a_task_and_costs_no_attempt(void **sta
     }
 }
 
+static void only_trouble_that_passes_holds_a_task(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t domain, code;
+        enum err_kind kind;
+        int stored;
+    } cases[] = {
+        {MONGOC_ERROR_SERVER, 10107, ERR_TRANSIENT, ERR_CODE_DATABASE}, /* NotWritablePrimary */
+        {MONGOC_ERROR_WRITE_CONCERN, 64, ERR_TRANSIENT, ERR_CODE_DATABASE}, /* WriteConcernFailed */
+        {MONGOC_ERROR_WRITE_CONCERN, 79, ERR_TRANSIENT, ERR_CODE_DATABASE_REFUSED}, /* no such mode */
+        {MONGOC_ERROR_SERVER, 8000, ERR_TRANSIENT, ERR_CODE_DATABASE_REFUSED}, /* not known */
+        {MONGOC_ERROR_COMMAND, MONGOC_ERROR_COMMAND_INVALID_ARG, ERR_TRANSIENT,
+         ERR_CODE_DATABASE_REFUSED},
+        {MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_SOCKET, ERR_TRANSIENT, ERR_CODE_DATABASE},
+        {MONGOC_ERROR_SERVER, 17419, ERR_INVALID, ERR_CODE_DATABASE_REFUSED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err err = {0};
+        const bson_error_t e = {.domain = cases[i].domain, .code = cases[i].code, .message = "x"};
+        assert_int_equal(db_error(db, &e, &err), -1);
+        assert_int_equal(err.kind, cases[i].kind);
+        assert_int_equal(err.code, cases[i].stored);
+    }
+}
+
+static void a_count_ends(void **state)
+{
+    (void)state;
+    enum { SOME = 1000 };
+    struct err err = {0};
+    bson_t *docs[SOME];
+    bool made[SOME];
+    int64_t n = 0;
+    bson_t all = BSON_INITIALIZER;
+    for (int round = 0; round <= DB_COUNT_MAX / SOME; round++) {
+        for (int i = 0; i < SOME; i++) {
+            docs[i] = BCON_NEW("_id", BCON_INT32(round * SOME + i));
+        }
+        must(db_insert_all(db, DB_POOLS, docs, SOME, made, &err), &err);
+        for (int i = 0; i < SOME; i++) {
+            bson_destroy(docs[i]);
+        }
+    }
+    must(db_count(db, DB_POOLS, &all, &n, &err), &err);
+    assert_int_equal(n, DB_COUNT_MAX);
+}
+
 static int run(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -288,6 +337,8 @@ static int run(void)
                                fresh),
         cmocka_unit_test_setup(a_document_that_is_too_large_is_refused_for_good, fresh),
         cmocka_unit_test_setup(trouble_of_the_database_holds_a_task_and_costs_no_attempt, fresh),
+        cmocka_unit_test_setup(only_trouble_that_passes_holds_a_task, fresh),
+        cmocka_unit_test_setup(a_count_ends, fresh),
         cmocka_unit_test_setup(what_is_there_already_is_told_from_what_is_new, fresh),
         cmocka_unit_test_setup(each_change_knows_whether_it_won, fresh),
         cmocka_unit_test_setup(of_many_threads_that_claim_at_once_one_wins_each_task, fresh),

@@ -318,6 +318,19 @@ static void what_the_document_says_already_is_not_written_again(void **state)
     assert_null(planned(rf, RAW_DONE).filter);
 }
 
+static void a_document_of_another_program_gets_no_rev(void **state)
+{
+    (void)state;
+    AUTO(bson_destroy) bson_t *rf = BCON_NEW("_id", "a.raw", "status", "done");
+    bson_t files = BSON_INITIALIZER;
+    struct db_change c =
+        raw_file_backup_verified(rf, &(struct raw_damage){.files = &files, .n = 1, .by = "test"});
+    assert_true(doc_has(c.update, "$set.backup_damaged"));
+    assert_false(doc_has(c.update, "$inc.rev"));
+    assert_false(doc_has(c.update, "$set.dirty"));
+    db_change_fini(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +339,7 @@ int main(void)
         cmocka_unit_test(a_status_that_may_not_follow_is_refused_by_name),
         cmocka_unit_test(a_change_is_guarded_by_the_rev_that_was_read_and_raises_it),
         cmocka_unit_test(what_the_document_says_already_is_not_written_again),
+        cmocka_unit_test(a_document_of_another_program_gets_no_rev),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
