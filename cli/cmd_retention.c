@@ -26,8 +26,7 @@ static int print_kinds(struct cli *c, const struct retained *r, struct err *err)
         } else {
             table_cell(t, STYLE_PLAIN, "for ever");
         }
-        table_cellf(t, STYLE_PLAIN, "%" PRId64 "%s", r[i].due,
-                    r[i].due == DB_COUNT_MAX ? "+" : "");
+        table_cellf(t, STYLE_PLAIN, "%" PRId64 "%s", r[i].due, r[i].due == DB_COUNT_MAX ? "+" : "");
         table_cellf(t, STYLE_PLAIN, "%" PRId64, r[i].gone);
         table_cell(t, STYLE_DIM, r[i].at_ms > 0 ? text_age(r[i].at_ms, wall_ms(), age) : "-");
     }

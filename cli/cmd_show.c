@@ -321,10 +321,9 @@ static int print_json(struct cli *c, const struct shown *s, struct err *err)
         json_decref(files);
         files = NULL;
     }
-    json_t *all =
-        json_pack("{s:o, s:o?, s:o, s:o, s:o}", "raw_file", json_of_doc(s->raw), "files", files,
-                  "tasks", json_of_docs(s->tasks), "metrics", json_of_all_named(s->metrics),
-                  "results", json_of_docs(s->results));
+    json_t *all = json_pack("{s:o, s:o?, s:o, s:o, s:o}", "raw_file", json_of_doc(s->raw), "files",
+                            files, "tasks", json_of_docs(s->tasks), "metrics",
+                            json_of_all_named(s->metrics), "results", json_of_docs(s->results));
     if (all != NULL && files == NULL) {
         json_object_set_new(all, "files_error", json_string(why.msg));
     }

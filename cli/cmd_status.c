@@ -40,9 +40,10 @@ const struct command command_status = {
     .name = "status",
     .args = "",
     .brief = "servers, scheduler, workers, instruments, pools, counts",
-    .help = "The number of raw files that are done is an estimate: what MongoDB says that there are,\n"
-            "less those that are not done.\n"
-            "Exit 4 when MongoDB or Kafka is away, 1 when no scheduler leads, the leader cannot\n"
-            "plan, or no worker is alive.",
+    .help =
+        "The number of raw files that are done is an estimate: what MongoDB says that there are,\n"
+        "less those that are not done.\n"
+        "Exit 4 when MongoDB or Kafka is away, 1 when no scheduler leads, the leader cannot\n"
+        "plan, or no worker is alive.",
     .need = NEED_DB,
     .run = cmd_status};

@@ -22,8 +22,7 @@ static int drop_of(struct db *db, const bson_t *rf, struct err *err)
 {
     bool won;
     const char *id = doc_str(rf, "_id", ""), *list = doc_str(rf, "file_list.list", "");
-    if (list[0] != '\0' &&
-        file_list_drop_others(db, id, doc_i64(rf, "round", 0), list, err) != 0) {
+    if (list[0] != '\0' && file_list_drop_others(db, id, doc_i64(rf, "round", 0), list, err) != 0) {
         return -1;
     }
     return raw_file_make(db, raw_file_lists_dropped(rf), &won, err);

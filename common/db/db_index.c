@@ -39,6 +39,8 @@ static const struct index table[] = {
      "{\"partialFilterExpression\": {\"retire\": {\"$exists\": true}}}", false},
     {DB_RAW_FILES, "trawl_unsettled", "{\"settled\": 1}",
      "{\"partialFilterExpression\": {\"settled\": false}}", false},
+    {DB_RAW_FILES, "trawl_in_doubt", "{\"instrument_id\": 1, \"original.state\": 1}",
+     "{\"partialFilterExpression\": {\"original.state\": \"unsettled\"}}", false},
     {DB_RAW_FILES, "trawl_old_lists", "{\"old_lists\": 1}", "{\"sparse\": true}", false},
     {DB_RAW_FILES, "trawl_to_verify",
      "{\"backup_status\": 1, \"verified_at\": 1, \"size\": 1, \"_id\": 1}", NULL, false},

@@ -1,10 +1,10 @@
 /*
  * watch.c - a poll lists the folder's names once and looks only at raw files that are new or open.
  *
- * The known raw files are read from MongoDB when the scheduler begins to lead; from then on the
- * table in memory lists what needs no look. A name that left the listing and comes back is treated
- * as new. A poll writes its decisions by updates guarded by the status, so a deposed leader changes
- * nothing that the new one has moved on.
+ * The known raw files are read from MongoDB when the scheduler begins to lead, or when their names
+ * appear; from then on the table in memory lists what needs no look. A name that left the listing
+ * and comes back is treated as new. A poll writes its decisions by updates guarded by the status,
+ * so a deposed leader changes nothing that the new one has moved on.
  */
 #include "scheduler/watch/watch.h"
 
@@ -395,6 +395,9 @@ static int check_names(struct watch *w, struct err *err)
     }
     if (same && w->all_known) {
         return 0;
+    }
+    if (watch_load_listed(w, err) != 0) {
+        return -1;
     }
     w->poll++;
     w->all_known = true;

@@ -147,7 +147,10 @@ int entry_name(struct entry *e, const char *name, const char *prefix, const char
 struct entry *watch_find(const struct watch *w, const char *name);
 int watch_put(struct watch *w, struct entry *e, struct err *err)
     __attribute__((warn_unused_result));
+/* Forget all, and read those that are open or in doubt. */
 int watch_load(struct watch *w, struct err *err) __attribute__((warn_unused_result));
+/* Read those whose names w->now lists for the first time since then. */
+int watch_load_listed(struct watch *w, struct err *err) __attribute__((warn_unused_result));
 
 /* watch_listing.c: read the folder's names into w->now; *same: they are those of w->before. */
 int listing_read(struct watch *w, bool *same, struct err *err) __attribute__((warn_unused_result));

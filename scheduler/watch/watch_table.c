@@ -1,6 +1,9 @@
 /*
  * watch_table.c - the table of an instrument's raw files, read from MongoDB and found by name: a
  * look-up is one hash, one bucket and one comparison.
+ *
+ * An instrument has tens of thousands of raw files after years, and few of them are still on its
+ * disk. So only those are read that are open or in doubt, and those whose names the folder has.
  */
 #include <string.h>
 #include <xxhash.h>
@@ -141,6 +144,9 @@ static struct signature load_signature(const bson_t *doc)
 static int load_entry(void *ctx, const bson_t *doc, struct err *err)
 {
     struct watch *w = ctx;
+    if (strcmp(doc_str(doc, "instrument_id", ""), w->cfg->id) != 0) {
+        return 0; /* another instrument's, of the same name */
+    }
     bool ours = raw_file_is_ours(doc);
     struct entry e = {
         .a = {.size = doc_i64(doc, "watch.size", -1),
@@ -174,19 +180,67 @@ static int load_entry(void *ctx, const bson_t *doc, struct err *err)
                : watch_put(w, &e, err);
 }
 
+static int load(struct watch *w, const bson_t *filter, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *opts = BCON_NEW(
+        "maxTimeMS", BCON_INT64(DB_LISTING_MS), "projection", "{", "instrument_id", BCON_INT32(1),
+        "original_name", BCON_INT32(1), "collision_flag", BCON_INT32(1), "status", BCON_INT32(1),
+        "size", BCON_INT32(1), "created_at", BCON_INT32(1), "created_at_", BCON_INT32(1), "watch",
+        BCON_INT32(1), "original.state", BCON_INT32(1), "rev", BCON_INT32(1), "}");
+    return db_each(w->s->db, DB_RAW_FILES, filter, opts, load_entry, w, err);
+}
+
 int watch_load(struct watch *w, struct err *err)
 {
     watch_forget(w);
-    AUTO(bson_destroy) bson_t *filter = BCON_NEW("instrument_id", BCON_UTF8(w->cfg->id));
+    const char *id = w->cfg->id;
     AUTO(bson_destroy)
-    bson_t *opts =
-        BCON_NEW("maxTimeMS", BCON_INT64(DB_LISTING_MS), "projection", "{", "original_name",
-                 BCON_INT32(1), "collision_flag", BCON_INT32(1), "status", BCON_INT32(1), "size",
-                 BCON_INT32(1), "created_at", BCON_INT32(1), "created_at_", BCON_INT32(1), "watch",
-                 BCON_INT32(1), "original.state", BCON_INT32(1), "rev", BCON_INT32(1), "}");
-    if (db_each(w->s->db, DB_RAW_FILES, filter, opts, load_entry, w, err) != 0) {
+    bson_t *open = BCON_NEW("instrument_id", BCON_UTF8(id), "status", "{", "$in", "[",
+                            BCON_UTF8(raw_status_names[RAW_QUEUED_FOR_MONITORING]),
+                            BCON_UTF8(raw_status_names[RAW_MONITORING_ACQUISITION]), "]", "}");
+    AUTO(bson_destroy)
+    bson_t *doubtful = BCON_NEW("instrument_id", BCON_UTF8(id), "original.state", "unsettled");
+    if (load(w, open, err) != 0 || load(w, doubtful, err) != 0) {
         return -1;
     }
     w->loaded = true;
     return 0;
+}
+
+static int load_named(struct watch *w, const bson_t *names, struct err *err)
+{
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("original_name", "{", "$in", BCON_ARRAY(names), "}");
+    return bson_empty(names) ? 0 : load(w, filter, err);
+}
+
+/* Of several raw files of one name the newest has it, so the others do not answer for it. */
+static bool must_ask(const struct watch *w, const char *name)
+{
+    const struct entry *e = watch_find(w, name);
+    return (e == NULL || e->poll == 0) && members_is_raw_file(w->cfg, name);
+}
+
+int watch_load_listed(struct watch *w, struct err *err)
+{
+    enum { AT_ONCE = 500 };
+    int rc = 0;
+    const char *name = w->now.names, *end = w->now.names + w->now.len;
+    while (rc == 0 && name < end) {
+        bson_t names = BSON_INITIALIZER;
+        for (uint32_t n = 0; rc == 0 && name < end && n < AT_ONCE; name += strlen(name) + 1) {
+            if (must_ask(w, name)) {
+                char room[16];
+                const char *key;
+                AUTO(free) char *escaped = path_escape(name);
+                bson_uint32_to_string(n++, &key, room, sizeof room);
+                rc = escaped != NULL ? 0 : err_no_memory(err);
+                bson_append_utf8(&names, key, -1, escaped != NULL ? escaped : "", -1);
+            }
+        }
+        rc = rc == 0 ? load_named(w, &names, err) : rc;
+        bson_destroy(&names);
+    }
+    return rc;
 }

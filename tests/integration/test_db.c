@@ -288,9 +288,10 @@ static void only_trouble_that_passes_holds_a_task(void **state)
         enum err_kind kind;
         int stored;
     } cases[] = {
-        {MONGOC_ERROR_SERVER, 10107, ERR_TRANSIENT, ERR_CODE_DATABASE}, /* NotWritablePrimary */
+        {MONGOC_ERROR_SERVER, 10107, ERR_TRANSIENT, ERR_CODE_DATABASE},     /* NotWritablePrimary */
         {MONGOC_ERROR_WRITE_CONCERN, 64, ERR_TRANSIENT, ERR_CODE_DATABASE}, /* WriteConcernFailed */
-        {MONGOC_ERROR_WRITE_CONCERN, 79, ERR_TRANSIENT, ERR_CODE_DATABASE_REFUSED}, /* no such mode */
+        {MONGOC_ERROR_WRITE_CONCERN, 79, ERR_TRANSIENT,
+         ERR_CODE_DATABASE_REFUSED},                                           /* no such mode */
         {MONGOC_ERROR_SERVER, 8000, ERR_TRANSIENT, ERR_CODE_DATABASE_REFUSED}, /* not known */
         {MONGOC_ERROR_COMMAND, MONGOC_ERROR_COMMAND_INVALID_ARG, ERR_TRANSIENT,
          ERR_CODE_DATABASE_REFUSED},
