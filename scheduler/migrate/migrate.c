@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/db/schema.h"
+#include "common/task/alert.h"
 #include "scheduler/scheduler.h"
 
 #define AGAIN_MS 5000   /* after a batch that the database did not answer */
@@ -45,16 +46,32 @@ static bool migrate(struct chore *c, struct scheduler *s, int64_t number, struct
     return schema_reached(s->db, number, err) == 0;
 }
 
+/* What a person must clear away is an alert, until the migrations are through. */
+static void report(struct scheduler *s, const struct err *why)
+{
+    struct err err = {0};
+    const struct alert alert = {
+        .kind = "migration", .raw_file = "database", .text = why->msg, .by = "trawl-scheduler"};
+    if (why->kind != ERR_NONE) {
+        log_err_rarely("migrate", why);
+    }
+    int rc = why->kind == ERR_INVALID ? alert_open(s->db, &alert, &err)
+             : why->kind == ERR_NONE  ? alert_close(s->db, &alert, &err)
+                                      : 0;
+    if (rc != 0) {
+        log_err_rarely("migrate", &err);
+    }
+}
+
 int64_t migrate_round(struct chore *c, struct scheduler *s)
 {
     struct err err = {0};
-    for (int64_t number = 1; number <= SCHEMA_VERSION; number++) {
-        if (!migrate(c, s, number, &err)) {
-            if (err.kind != ERR_NONE) {
-                log_err_rarely("migrate", &err);
-            }
-            return AGAIN_MS;
-        }
+    bool all = true;
+    for (int64_t number = 1; all && number <= SCHEMA_VERSION; number++) {
+        all = migrate(c, s, number, &err);
     }
-    return REST_MS;
+    if (all || err.kind != ERR_NONE) {
+        report(s, &err);
+    }
+    return all ? REST_MS : AGAIN_MS;
 }

@@ -96,21 +96,54 @@ static struct docs *hold(struct db *db, const struct form *f, const struct docs 
     return held != NULL ? TAKE(held) : NULL;
 }
 
+/* One that was not inserted must be there already: the old one is deleted next. A unique index of
+ * another program may have refused it instead. */
+static int check_there(struct db *db, const char *coll, const bson_t *made, struct err *err)
+{
+    bson_iter_t id;
+    AUTO(bson_destroy) bson_t *there = NULL;
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    if (bson_iter_init_find(&id, made, "_id")) {
+        bson_append_iter(filter, "_id", -1, &id);
+    }
+    if (db_find_one(db, coll, filter, &there, err) != 0) {
+        return -1;
+    }
+    return there != NULL
+               ? 0
+               : ERR(err, ERR_INVALID, ERR_CODE_DATABASE_REFUSED,
+                     "the document of %s in %s cannot be stored a second time with an ObjectId: a "
+                     "unique index of another program (AlphaKraken: name_1_version_1) is in the "
+                     "way; drop that index, the migration continues by itself",
+                     doc_str(made, NAMED_FIELD, "?"), coll);
+}
+
+static int insert_made(struct db *db, const char *coll, bson_t **made, size_t n, struct err *err)
+{
+    AUTO(free) bool *inserted = calloc(n + 1, sizeof *inserted);
+    if (inserted == NULL) {
+        return err_no_memory(err);
+    }
+    int rc = n > 0 ? db_insert_all(db, coll, made, n, inserted, err) : 0;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = inserted[i] ? 0 : check_there(db, coll, made[i], err);
+    }
+    return rc;
+}
+
 static int insert_new(struct db *db, const struct form *f, const struct docs *old, struct err *err)
 {
     bson_t **made = bson_malloc0((old->n + 1) * sizeof *made);
-    bool *inserted = bson_malloc0(old->n + 1);
     for (size_t i = 0; i < old->n; i++) {
         made[i] = named_new(doc_str(old->items[i], "_id", ""));
         f->append(made[i], old->items[i]);
     }
     int rc = strcmp(f->coll, DB_SETTINGS) == 0 ? number_settings(db, made, old->n, err) : 0;
-    rc = rc == 0 && old->n > 0 ? db_insert_all(db, f->coll, made, old->n, inserted, err) : rc;
+    rc = rc == 0 ? insert_made(db, f->coll, made, old->n, err) : rc;
     for (size_t i = 0; i < old->n; i++) {
         bson_destroy(made[i]);
     }
     bson_free(made);
-    bson_free(inserted);
     return rc;
 }
 

@@ -116,6 +116,23 @@ def nobody_changes_what_a_migration_holds():
 
 
 @test
+def an_index_of_another_program_keeps_the_old_document():
+    """AlphaKraken's settings are unique by name and version: the twin of a document is refused."""
+    with Site("unique", {"quant.seed": "false"}) as site:
+        old = dump.Saved(OLD, site).read("settings")
+        site.db.command({"insert": "settings", "documents": old})
+        site.db.command({"createIndexes": "settings", "indexes": [{"key": {"name": 1, "version": 1}, "name": "name_1_version_1", "unique": True}]})
+        site.start_scheduler()
+        alert = wait_until(lambda: site.db.one("alerts", "migration/database"), 20, "an alert")
+        holds(alert["open"] and "name_1_version_1" in alert["text"], f"{alert}")
+        equal(sorted(d["_id"] for d in site.db.find("settings")), sorted(d["_id"] for d in old), "settings that are there")
+        site.db.command({"dropIndexes": "settings", "index": "name_1_version_1"})
+        wait_until(lambda: not remaining(site), 30, "the migration has continued")
+        equal(sorted(d["trawl_id"] for d in site.db.find("settings")), sorted(d["_id"] for d in old), "settings afterwards")
+        wait_until(lambda: not site.db.one("alerts", "migration/database")["open"], 20, "the alert is closed")
+
+
+@test
 def programs_that_are_older_than_the_database_refuse_with_one_line():
     with Site("floor") as site:
         site.instrument("gen1", "generic")
