@@ -19,7 +19,7 @@
 #define MOUNTS_LATELY_MS (15 * 60 * 1000)
 #define ALERTS_SHOWN     20
 #define KAFKA_WAIT_MS    3000
-#define KAFKA_LOOK_MS    20
+#define KAFKA_LOOK_MS    2
 
 /* Nearly all are done after years: those are what is left of the collection's own number. */
 static int add_done(const struct ops *o, struct docs *counts, struct err *err)

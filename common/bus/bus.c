@@ -134,9 +134,6 @@ static void *producer_thread(void *arg)
     int64_t looked_at = -BUS_LOOK_MS, asked_at = mono_ms();
     while (!atomic_load(&b->stopping)) {
         bool well = atomic_load(&b->connected) && !atomic_load(&b->topics_missing);
-        rd_kafka_poll(b->rk, well ? BUS_IDLE_MS : BUS_POLL_MS);
-        replace_after_fatal(b);
-        well = atomic_load(&b->connected) && !atomic_load(&b->topics_missing);
         if (mono_ms() - looked_at >= (well ? BUS_LOOK_MS : BUS_LOOK_BAD_MS)) {
             look_at_broker(b);
             if (mono_ms() - asked_at >= BUS_TOPICS_MS) { /* while there is no worker nobody sends */
@@ -145,7 +142,10 @@ static void *producer_thread(void *arg)
             }
             remake_topics(b);
             looked_at = mono_ms();
+            well = atomic_load(&b->connected) && !atomic_load(&b->topics_missing);
         }
+        rd_kafka_poll(b->rk, well ? BUS_IDLE_MS : BUS_POLL_MS);
+        replace_after_fatal(b);
     }
     return NULL;
 }
