@@ -111,6 +111,7 @@ static void look_at_broker(struct bus *b)
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         rd_kafka_metadata_destroy(md);
     } else {
+        rd_kafka_poll(b->rk, 0); /* the library knows the reason, and says it first */
         bus_client_trouble(b, code, "the broker does not answer");
     }
     bus_client_reached(b, code == RD_KAFKA_RESP_ERR_NO_ERROR);
