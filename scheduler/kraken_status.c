@@ -12,6 +12,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/utf8.h"
 #include "common/db/docs.h"
 #include "scheduler/scheduler.h"
 
@@ -27,9 +28,10 @@ struct entity {
     char details[ROOM]; /* "": all is well */
 };
 
-static int put(struct scheduler *s, const struct entity *e, struct err *err)
+static int put(struct scheduler *s, struct entity *e, struct err *err)
 {
     bool won;
+    utf8_mend(e->details); /* it was cut */
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(e->id));
     AUTO(bson_destroy)
     bson_t *update = BCON_NEW(

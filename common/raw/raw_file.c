@@ -98,6 +98,11 @@ bool raw_status_is_open(enum raw_status s)
     return s == RAW_QUEUED_FOR_MONITORING || s == RAW_MONITORING_ACQUISITION;
 }
 
+bool raw_status_is_copied(enum raw_status s)
+{
+    return s == RAW_COPYING_DONE || s == RAW_QUEUED_FOR_QUANTING || s == RAW_QUANTING;
+}
+
 bool raw_status_is_error(enum raw_status s)
 {
     return s == RAW_ERROR || s == RAW_ACQUISITION_FAILED || s == RAW_QUANTING_FAILED;

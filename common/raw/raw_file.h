@@ -50,13 +50,16 @@ enum raw_status raw_file_status(const bson_t *rf) __attribute__((nonnull));
 bool raw_status_may(enum raw_status from, enum raw_status to);
 /* Whether it is being acquired: only its instrument's thread may end that. */
 bool raw_status_is_open(enum raw_status s);
+/* Whether its copy had ended and its quantification had not, in a database of AlphaKraken's. */
+bool raw_status_is_copied(enum raw_status s);
 /* Whether it counts as an error (AlphaKraken's rule). */
 bool raw_status_is_error(enum raw_status s);
 
 /* --- the watch's --- */
 
-/* The "watch.rule" after which nothing is copied. */
-#define RAW_RULE_RENAMED "renamed"
+/* Values of "watch.rule" after which nothing is copied. */
+#define RAW_RULE_RENAMED  "renamed"
+#define RAW_RULE_REPLACED "replaced"
 /* Values of "watch.waits_for" that others read; acquisition.c has more. */
 #define RAW_WAITS_STILL      "nothing may move any more"
 #define RAW_WAITS_SCAN       "waits for .wiff.scan to be written"
@@ -109,6 +112,7 @@ struct raw_file_plan {
     const char *backup;  /* where copies are, cluster view; with copy */
     bool ended;          /* nothing is under way or to be planned */
     bool purged;         /* the original is deleted at the instrument */
+    bool restored;       /* what an import kept of its backup counts again */
 };
 /* Whether the copy's result is to be stored: the document does not have it yet. */
 bool raw_file_adopts(const struct raw_file_plan *p) __attribute__((nonnull));

@@ -2,17 +2,21 @@
  * raw_file_import.c - AlphaKraken's raw file becomes ours.
  *
  * append_rest copies what keeps its meaning and leaves out nulls; what is decided here is appended
- * before. What it was is kept in "imported" where another value takes its place.
+ * before. What it was is kept in "imported" where another value takes its place, or none: of one
+ * that goes back to monitoring also what says where its backup is and what it holds, for the case
+ * that its original is gone (scheduler/plan/outcome.c).
  *
- * The record of a backup stays "file_info"; its names become "watch.members", which a move needs,
- * and the size of the main file "watch.size", by which the watch knows the original again. There is
- * no "watch.rule": no watch of ours acquired it, so the planner keeps its status.
+ * The record of a backup stays "file_info". The size of the main file becomes "watch.size", by
+ * which the watch knows the original again; its names become "watch.members", which a move needs,
+ * only when the backup is complete. There is no "watch.rule": no watch of ours acquired it, so the
+ * planner keeps its status.
  */
 #include "common/raw/raw_file_import.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/base/path.h"
 #include "common/db/difference.h"
@@ -64,6 +68,12 @@ static bson_t *escape_paths(const bson_t *theirs, struct err *err)
 
 /* --- what it is --- */
 
+static bool is_date(const bson_t *doc, const char *field)
+{
+    bson_iter_t at;
+    return bson_iter_init_find(&at, doc, field) && BSON_ITER_HOLDS_DATE_TIME(&at);
+}
+
 static int check(const bson_t *theirs, struct err *err)
 {
     static const char *const texts[] = {"_id", "original_name", "instrument_id", "status", NULL};
@@ -76,15 +86,24 @@ static int check(const bson_t *theirs, struct err *err)
         return ERR(err, ERR_INVALID, 0, "its status '%.40s' is unknown",
                    doc_str(theirs, "status", ""));
     }
-    return doc_has(theirs, "created_at")
+    return is_date(theirs, "created_at")
                ? 0
-               : ERR(err, ERR_INVALID, 0, "it has no created_at, which names the backup's folder");
+               : ERR(err, ERR_INVALID, 0,
+                     "it has no created_at that is a date, which names the backup's folder");
 }
 
 static bool is_finished(const bson_t *theirs)
 {
     enum raw_status s = raw_file_status(theirs);
     return raw_status_is_error(s) || s == RAW_DONE || s == RAW_DONE_NOT_QUANTED || s == RAW_IGNORED;
+}
+
+/* It ended without a backup, and its original is where it was acquired: nobody else copies it. */
+static bool was_never_copied(const bson_t *theirs)
+{
+    enum raw_status s = raw_file_status(theirs);
+    return (s == RAW_ERROR || s == RAW_ACQUISITION_FAILED) && !retire_backup_is_complete(theirs) &&
+           strcmp(doc_str(theirs, "instrument_file_status", ""), "initial") == 0;
 }
 
 /* Its record, when its files and their hashes are known. One that is broken is as good as none. */
@@ -98,20 +117,15 @@ static bool load_record(const bson_t *theirs, struct record *r)
     return whole;
 }
 
-/* What AlphaKraken does after its copy. */
-static bool is_copied(const bson_t *theirs)
-{
-    enum raw_status s = raw_file_status(theirs);
-    return s == RAW_COPYING_DONE || s == RAW_QUEUED_FOR_QUANTING || s == RAW_QUANTING;
-}
-
 static int decide(const struct raw_import *how, const bson_t *theirs, const struct record *r,
                   struct raw_imported *out, struct err *err)
 {
     bool recorded = r->n > 0 && retire_backup_is_complete(theirs);
-    out->way = is_finished(theirs)             ? RAW_IMPORT_KEPT
-               : recorded && is_copied(theirs) ? RAW_IMPORT_QUANTIFY
-                                               : RAW_IMPORT_ADOPT;
+    bool quantify = recorded && raw_status_is_copied(raw_file_status(theirs));
+    out->way = was_never_copied(theirs) ? RAW_IMPORT_ADOPT
+               : is_finished(theirs)    ? RAW_IMPORT_KEPT
+               : quantify               ? RAW_IMPORT_QUANTIFY
+                                        : RAW_IMPORT_ADOPT;
     out->recorded = recorded && out->way != RAW_IMPORT_ADOPT;
     if (!out->recorded) {
         return 0;
@@ -130,16 +144,23 @@ static void append_text(bson_t *doc, const char *field, const char *value)
 }
 
 /* What must be read again by its watch: everything of the copy. */
+static const char *const of_copy[] = {"backup_status", "status_details", "backup_base_path",
+                                      "size",          "file_info",      NULL};
+
 static bool is_of_copy(const char *field)
 {
-    static const char *const fields[] = {
-        "file_info", "backup_base_path", "backup_status", "status_details", "size", NULL};
-    for (const char *const *f = fields; *f != NULL; f++) {
+    for (const char *const *f = of_copy; *f != NULL; f++) {
         if (strcmp(*f, field) == 0) {
             return true;
         }
     }
     return false;
+}
+
+static bool is_empty(const bson_iter_t *at)
+{
+    return BSON_ITER_HOLDS_NULL(at) ||
+           (BSON_ITER_HOLDS_UTF8(at) && bson_iter_utf8(at, NULL)[0] == '\0');
 }
 
 static void append_rest(const bson_t *theirs, bool adopt, bson_t *doc)
@@ -148,9 +169,7 @@ static void append_rest(const bson_t *theirs, bool adopt, bson_t *doc)
     for (bool more = bson_iter_init(&at, theirs) && bson_iter_next(&at); more;
          more = bson_iter_next(&at)) {
         const char *field = bson_iter_key(&at);
-        bool empty = BSON_ITER_HOLDS_NULL(&at) ||
-                     (BSON_ITER_HOLDS_UTF8(&at) && bson_iter_utf8(&at, NULL)[0] == '\0');
-        if (!empty && !db_has_key(doc, field) && !(adopt && is_of_copy(field))) {
+        if (!is_empty(&at) && !db_has_key(doc, field) && !(adopt && is_of_copy(field))) {
             BSON_APPEND_VALUE(doc, field, bson_iter_value(&at));
         }
     }
@@ -171,8 +190,23 @@ static void append_status(const bson_t *theirs, const struct raw_imported *out, 
     }
 }
 
+/* What it was, where it is gone now; of its backup only if it can be verified by that. */
+static void append_lost(const bson_t *theirs, bool whole, const bson_t *doc, bson_t *mark)
+{
+    static const char *const proofs[] = {"backup_base_path", "size", "file_info", NULL};
+    bson_iter_t at;
+    if (!db_has_key(doc, "status_details")) {
+        append_text(mark, "status_details", doc_str(theirs, "status_details", ""));
+    }
+    for (const char *const *f = proofs; *f != NULL && whole; f++) {
+        if (!db_has_key(doc, *f) && bson_iter_init_find(&at, theirs, *f) && !is_empty(&at)) {
+            BSON_APPEND_VALUE(mark, *f, bson_iter_value(&at));
+        }
+    }
+}
+
 /* What it was, where it has another value now. */
-static void append_mark(const struct raw_import *how, const bson_t *theirs, bson_t *doc)
+static void append_mark(const struct raw_import *how, const bson_t *theirs, bool whole, bson_t *doc)
 {
     static const char *const fields[] = {"_id", "status", "backup_status", "instrument_file_status",
                                          NULL};
@@ -184,36 +218,41 @@ static void append_mark(const struct raw_import *how, const bson_t *theirs, bson
             BSON_APPEND_UTF8(mark, **f == '_' ? "id" : *f, was);
         }
     }
+    append_lost(theirs, whole, doc, mark);
     BSON_APPEND_DOCUMENT(doc, "imported", mark);
 }
 
 /* --- its original --- */
 
-/* The bytes of the files whose path ends so; -1: there is none. */
-static int64_t size_of_those(const struct record *r, const char *end)
+/* -1: it is not among them. */
+static int64_t size_in(const struct record *r, const char *folder, const char *name)
 {
+    size_t len = strlen(folder);
     int64_t size = -1;
     for (size_t i = 0; i < r->n; i++) {
-        if (path_ends_with(r->files[i].path, end, true)) {
+        const char *path = r->files[i].path;
+        if (strncmp(path, folder, len) == 0 && strcasecmp(path + len, name) == 0) {
             size = (size < 0 ? 0 : size) + r->files[i].size;
         }
     }
     return size;
 }
 
-/* As a look at the instrument would see it (scheduler/watch/look.c). */
+/* As a look at the instrument would see it (scheduler/watch/look.c): the file that is called like
+ * the raw file, what is called so in its folder, or all of a folder without these. */
 static int64_t main_size(const bson_t *theirs, const struct record *r)
 {
-    static const char *const mains[] = {"/analysis.tdf_bin", "/analysis.tsf_bin", NULL};
-    AUTO(free) char *name = path_unescape(doc_str(theirs, "original_name", ""));
-    int64_t size = -1;
-    for (const char *const *m = mains; *m != NULL && size < 0; m++) {
-        size = size_of_those(r, *m);
+    const char *id = doc_str(theirs, "_id", "");
+    const struct record_file *itself = record_find(r, id);
+    if (itself != NULL || path_ends_with(id, ".wiff", true)) {
+        return itself != NULL ? itself->size : -1;
     }
-    if (size >= 0 || name == NULL) {
-        return size;
+    int64_t tdf = size_in(r, id, "/analysis.tdf_bin"), tsf = size_in(r, id, "/analysis.tsf_bin");
+    if (tdf >= 0 || tsf >= 0) {
+        return (tdf > 0 ? tdf : 0) + (tsf > 0 ? tsf : 0);
     }
-    return path_ends_with(name, ".wiff", true) ? size_of_those(r, ".wiff") : r->size;
+    bool lacks_main = size_in(r, id, "/analysis.tdf") >= 0 || size_in(r, id, "/analysis.tsf") >= 0;
+    return lacks_main ? -1 : r->size;
 }
 
 static int append_members(const bson_t *theirs, const struct record *r, bson_t *watch,
@@ -239,23 +278,29 @@ static int append_members(const bson_t *theirs, const struct record *r, bson_t *
     return rc;
 }
 
-static int append_original(const bson_t *theirs, const struct record *r, bson_t *doc,
+static int append_original(const bson_t *theirs, const struct record *r, bool recorded, bson_t *doc,
                            struct err *err)
 {
     bson_t watch;
-    const char *file = doc_str(theirs, "instrument_file_status", "");
+    int64_t size = main_size(theirs, r);
     BSON_APPEND_DOCUMENT_BEGIN(doc, "watch", &watch);
-    BSON_APPEND_INT64(&watch, "size", main_size(theirs, r));
-    int rc = append_members(theirs, r, &watch, err);
+    if (size >= 0) { /* else what has its name is left alone */
+        BSON_APPEND_INT64(&watch, "size", size);
+    }
+    int rc = recorded ? append_members(theirs, r, &watch, err) : 0;
     bson_append_document_end(doc, &watch);
+    return rc;
+}
+
+static void append_retirement(const bson_t *theirs, bson_t *doc)
+{
     BSON_APPEND_DATE_TIME(doc, "copied_at",
                           doc_i64(theirs, "updated_at_", doc_i64(theirs, "created_at", 0)));
-    if (strcmp(file, "initial") == 0) {
+    if (strcmp(doc_str(theirs, "instrument_file_status", ""), "initial") == 0) {
         char mark[64];
         snprintf(mark, sizeof mark, "move %.50s", doc_str(theirs, "instrument_id", ""));
         BSON_APPEND_UTF8(doc, "retire", mark);
     }
-    return rc;
 }
 
 /* --- the document --- */
@@ -286,10 +331,15 @@ static int make_document(const struct raw_import *how, const bson_t *theirs, con
         BSON_APPEND_INT64(out->doc, "size", doc_i64(theirs, "size", -1));
     }
     append_rest(theirs, out->way == RAW_IMPORT_ADOPT, out->doc);
-    append_mark(how, theirs, out->doc);
+    append_mark(how, theirs, r->n > 0, out->doc);
     BCON_APPEND(out->doc, "rev", BCON_INT64(1), "indexed_rev", BCON_INT64(0), "dirty",
                 BCON_BOOL(true), "settled", BCON_BOOL(false));
-    return out->recorded ? append_original(theirs, r, out->doc, err) : 0;
+    if (out->recorded) {
+        append_retirement(theirs, out->doc);
+    }
+    return r->n == 0 || out->way == RAW_IMPORT_ADOPT
+               ? 0
+               : append_original(theirs, r, out->recorded, out->doc, err);
 }
 
 int raw_file_import(const struct raw_import *how, const bson_t *theirs, struct raw_imported *out,

@@ -2,7 +2,8 @@
  * raw_file_import.h - a raw file of AlphaKraken's as a document of ours (docs/alphakraken.md).
  *
  * A finished one keeps its status, details and times. One that is unfinished and has a backup goes
- * on with its quantification; any other unfinished one goes back to monitoring under its own id.
+ * on with its quantification; any other unfinished one, and one that failed before it had a backup,
+ * goes back to monitoring under its own id.
  * Pure, but for raw_file_import_rename and raw_file_import_insert; any thread.
  */
 #ifndef COMMON_RAW_RAW_FILE_IMPORT_H

@@ -104,6 +104,22 @@ static void append_copied(const struct raw_file_plan *p, bson_t *set)
 
 /* --- what a pass has decided --- */
 
+/* What an import kept (raw_file_import.c), in its place again. */
+static void append_restored(const struct raw_file_plan *p, bson_t *set)
+{
+    static const char *const fields[] = {"backup_base_path", "size", "file_info", NULL};
+    bson_t mark;
+    bson_iter_t at;
+    if (!p->restored || doc_has(p->rf, "backup_base_path") || !doc_sub(p->rf, "imported", &mark)) {
+        return;
+    }
+    for (const char *const *f = fields; *f != NULL; f++) {
+        if (bson_iter_init_find(&at, &mark, *f)) {
+            BSON_APPEND_VALUE(set, *f, bson_iter_value(&at));
+        }
+    }
+}
+
 static void append_text(bson_t *set, const bson_t *rf, const char *field, const char *value)
 {
     if (value != NULL && strcmp(doc_str(rf, field, ""), value) != 0) {
@@ -125,6 +141,7 @@ bson_t *raw_file_news(const struct raw_file_plan *p, struct err *err)
     append_text(set, p->rf, "backup_status", p->backup_status);
     append_text(set, p->rf, "instrument_file_status", p->instrument_file_status);
     append_copied(p, set);
+    append_restored(p, set);
     if (p->differs != NULL && strcmp(doc_str(p->rf, "original.why", ""), p->differs) != 0) {
         const struct raw_original o = {"differs", "remove", p->differs};
         raw_append_original(set, &o);

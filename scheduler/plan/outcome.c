@@ -3,9 +3,10 @@
  * file").
  *
  * decide_acquisition follows the raw file from its monitoring to its copy, decide_copied from there
- * to its quantifications; an operator's word on a task (skip, ignore, cancel) ends it with the
- * reason and the name. decide_retirement derives the mark of its move or removal and how far the
- * original has left the instrument, decide_original whether the original must be acquired again.
+ * to its quantifications, decide_imported and decide_lost one that another program acquired; an
+ * operator's word on a task (skip, ignore, cancel) ends it with the reason and the name.
+ * decide_retirement derives the mark of its move or removal and how far the original has left the
+ * instrument, decide_original whether the original must be acquired again.
  */
 #include "scheduler/plan/outcome.h"
 
@@ -41,7 +42,9 @@ static bool ended_by_watch(const bson_t *rf, struct outcome *out)
         return true;
     }
     if (!doc_sub(rf, "watch.members", &members) || bson_count_keys(&members) == 0) {
-        end_with(out, RAW_ACQUISITION_FAILED, "No files were found.");
+        bool replaced = strcmp(doc_str(rf, "watch.rule", ""), RAW_RULE_REPLACED) == 0;
+        end_with(out, RAW_ACQUISITION_FAILED,
+                 replaced ? doc_str(rf, "watch.error", "") : "No files were found.");
         out->backup_status = "skipped";
         return true;
     }
@@ -208,6 +211,33 @@ static void decide_imported(const bson_t *rf, const struct outcome_tasks *tasks,
     }
 }
 
+/* An import sent it back to monitoring, and its original is gone: what was known of it before is
+ * all there is. False: nothing was. */
+static bool decide_lost(const bson_t *rf, const struct outcome_tasks *tasks, struct outcome *out)
+{
+    bson_t members;
+    char details[200];
+    enum raw_status was = raw_status_parse(doc_str(rf, "imported.status", ""));
+    bool recorded = doc_has(rf, "imported.backup_base_path"), copied = raw_status_is_copied(was);
+    bool listed = doc_sub(rf, "watch.members", &members) && !bson_empty(&members);
+    if (tasks->copy != NULL || listed || (!recorded && !raw_status_is_error(was))) {
+        return false;
+    }
+    out->restored = recorded;
+    out->backup_status = !recorded ? "skipped" : copied ? "copying_done" : "copying_failed";
+    if (tasks->n_quant > 0) {
+        decide_by_quants(tasks, out);
+    } else if (raw_status_is_error(was)) {
+        end_with(out, was, doc_str(rf, "imported.status_details", ""));
+    } else {
+        snprintf(details, sizeof details, "imported while %.40s, and its original is gone%s",
+                 doc_str(rf, "imported.status", "?"),
+                 copied ? "" : ": its backup may not be whole");
+        end_with(out, copied ? RAW_DONE_NOT_QUANTED : RAW_ERROR, details);
+    }
+    return true;
+}
+
 /* --- leaving the instrument --- */
 
 #define MOVING   "moving"
@@ -301,6 +331,9 @@ static void decide_acquisition(const bson_t *rf, const struct outcome_tasks *tas
     }
     if (tasks->copy == NULL && !doc_has(rf, "watch.rule")) { /* no watch of ours acquired it */
         decide_imported(rf, tasks, i, has_settings, out);
+        return;
+    }
+    if (decide_lost(rf, tasks, out)) {
         return;
     }
     if (tasks->copy == NULL) {

@@ -27,6 +27,7 @@ struct outcome {
     bool ended;          /* nothing is under way or to be planned */
     bool copied;         /* take over the copy's result */
     bool purged;         /* the original is deleted at the instrument */
+    bool restored;       /* what an import kept of its backup counts again */
     bool remark;         /* set the raw file's "retire" to what follows */
     char retire[64];     /* docs/data-model.md; "": none */
     const char *kept;    /* why a removal that has just ended left it on the instrument, or NULL */

@@ -101,6 +101,7 @@ static struct raw_file_plan facts_of(const struct plan *p, const bson_t *rf,
         .backup = config_cluster_path(&p->s->cfg->location.backup),
         .ended = o->ended,
         .purged = o->purged,
+        .restored = o->restored,
     };
 }
 

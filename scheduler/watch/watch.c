@@ -367,7 +367,7 @@ static int check_name(struct watch *w, const char *name, struct err *err)
         e->poll = w->poll;
         return 0;
     }
-    const struct ending end = {.v = VERDICT_REPLACED, .rule = "replaced"};
+    const struct ending end = {.v = VERDICT_REPLACED, .rule = RAW_RULE_REPLACED};
     if (e != NULL && e->open && end_acquisition(w, e, &end, err) != 0) {
         return -1;
     }

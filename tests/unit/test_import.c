@@ -81,6 +81,88 @@ static void a_finished_one_keeps_status_details_and_times(void **state)
     }
 }
 
+static void a_backup_that_is_not_complete_still_names_the_size_of_the_original(void **state)
+{
+    (void)state;
+    static const char *const incomplete[] = {"", "skipped", "copying_failed",
+                                             "copying_in_progress"};
+    for (size_t i = 0; i < sizeof incomplete / sizeof *incomplete; i++) {
+        struct raw_imported r = import(theirs("done", incomplete[i]));
+        assert_int_equal(r.way, RAW_IMPORT_KEPT);
+        assert_false(r.recorded);
+        assert_int_equal(doc_i64(r.doc, "watch.size", -1), 9);
+        assert_false(doc_has(r.doc, "watch.members"));
+        assert_false(doc_has(r.doc, "copied_at"));
+        assert_false(doc_has(r.doc, "retire"));
+        raw_imported_fini(&r);
+    }
+}
+
+static void one_that_failed_before_it_had_a_backup_goes_back_to_monitoring(void **state)
+{
+    (void)state;
+    static const char *const failed[] = {"error", "acquisition_failed"};
+    for (size_t i = 0; i < sizeof failed / sizeof *failed; i++) {
+        struct raw_imported r = import(theirs(failed[i], "copying_failed"));
+        assert_int_equal(r.way, RAW_IMPORT_ADOPT);
+        SAYS(r.doc, "status", "monitoring_acquisition");
+        SAYS(r.doc, "imported.status", failed[i]);
+        SAYS(r.doc, "imported.status_details", "because");
+        assert_false(doc_has(r.doc, "status_details"));
+        raw_imported_fini(&r);
+    }
+}
+
+static void what_may_prove_a_backup_is_kept_until_the_original_is_seen(void **state)
+{
+    (void)state;
+    struct raw_imported r = import(theirs("quanting", ""));
+    assert_int_equal(r.way, RAW_IMPORT_ADOPT);
+    assert_false(doc_has(r.doc, "file_info"));
+    SAYS(r.doc, "imported.backup_base_path", "/fs/backup/test1/2024_01");
+    assert_int_equal(doc_i64(r.doc, "imported.size", 0), 9);
+    bson_t info;
+    assert_true(doc_sub(r.doc, "imported.file_info", &info));
+    assert_true(db_has_key(&info, "a.raw"));
+    raw_imported_fini(&r);
+}
+
+/* Files of file_info, each of 10^n bytes. */
+static int64_t size_of(const char *id, const char *const *paths)
+{
+    int64_t size = 1;
+    bson_t info = BSON_INITIALIZER;
+    AUTO(bson_destroy) bson_t *plain = theirs("done", "copying_done");
+    bson_t *doc = bson_new();
+    bson_copy_to_excluding_noinit(plain, doc, "_id", "original_name", "file_info", NULL);
+    BCON_APPEND(doc, "_id", BCON_UTF8(id), "original_name", BCON_UTF8(id));
+    for (; *paths != NULL; paths++, size *= 10) {
+        BCON_APPEND(&info, *paths, "[", BCON_INT64(size), BCON_UTF8(MD5), "]");
+    }
+    BSON_APPEND_DOCUMENT(doc, "file_info", &info);
+    bson_destroy(&info);
+    struct raw_imported r = import(doc);
+    size = doc_i64(r.doc, "watch.size", -1);
+    raw_imported_fini(&r);
+    return size;
+}
+
+static void the_size_is_that_of_the_main_file_and_of_no_other(void **state)
+{
+    (void)state;
+    const char *set[] = {"A.b.wiff", "A.wiff", "A.wiff.scan", NULL};
+    const char *no_main[] = {"A.b.wiff", "A.wiff.scan", NULL};
+    const char *folder[] = {"a.d/old/analysis.tdf_bin", "a.d/analysis.tdf", "a.d/analysis.TDF_bin",
+                            "b.d/analysis.tdf_bin", NULL};
+    const char *bare[] = {"a.d/fid", "a.d/old/analysis.tdf_bin", NULL};
+    const char *failed[] = {"a.d/analysis.tdf", NULL};
+    assert_int_equal(size_of("a.d", failed), -1);
+    assert_int_equal(size_of("A.wiff", set), 10);
+    assert_int_equal(size_of("A.wiff", no_main), -1);
+    assert_int_equal(size_of("a.d", folder), 100);
+    assert_int_equal(size_of("a.d", bare), 11);
+}
+
 static void an_upload_counts_as_a_backup_and_is_remembered(void **state)
 {
     (void)state;
@@ -193,6 +275,9 @@ static void what_cannot_be_ours_is_refused_with_the_reason(void **state)
     expect_refused(
         BCON_NEW("_id", "a", "original_name", "a", "instrument_id", "t", "status", "done"),
         "no created_at");
+    expect_refused(BCON_NEW("_id", "a", "original_name", "a", "instrument_id", "t", "status",
+                            "done", "created_at", "2024-01-31"),
+                   "no created_at");
     bson_t *raw = theirs("done", "copying_done");
     bson_t *elsewhere = bson_new();
     bson_copy_to_excluding_noinit(raw, elsewhere, "backup_base_path", NULL);
@@ -291,6 +376,10 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_finished_one_keeps_status_details_and_times),
+        cmocka_unit_test(a_backup_that_is_not_complete_still_names_the_size_of_the_original),
+        cmocka_unit_test(one_that_failed_before_it_had_a_backup_goes_back_to_monitoring),
+        cmocka_unit_test(what_may_prove_a_backup_is_kept_until_the_original_is_seen),
+        cmocka_unit_test(the_size_is_that_of_the_main_file_and_of_no_other),
         cmocka_unit_test(an_upload_counts_as_a_backup_and_is_remembered),
         cmocka_unit_test(an_unfinished_one_with_a_backup_is_quantified),
         cmocka_unit_test(an_unfinished_one_without_a_backup_goes_back_to_monitoring),

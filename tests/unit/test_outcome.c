@@ -78,6 +78,67 @@ static void an_acquisition_without_files_has_failed(void **state)
     assert_true(o.ended);
 }
 
+/* Sent back to monitoring by an import; its watch has ended it without having seen its file. */
+static bson_t *lost(const char *was, bool recorded)
+{
+    bson_t *doc = BCON_NEW("status", "monitoring_done", "watch", "{", "rule", "main file missing",
+                           "error", "Main file was not created", "members", "[", "]", "}");
+    bson_t mark = BSON_INITIALIZER;
+    BCON_APPEND(&mark, "status", BCON_UTF8(was), "status_details", "as it was");
+    if (recorded) {
+        BCON_APPEND(&mark, "backup_base_path", "/b/t/2024_01", "file_info", "{", "}");
+    }
+    BSON_APPEND_DOCUMENT(doc, "imported", &mark);
+    bson_destroy(&mark);
+    return doc;
+}
+
+static void an_imported_one_whose_original_is_gone_is_what_its_record_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *was;
+        bool recorded;
+        const char *status, *details, *backup;
+    } rows[] = {
+        {"quanting", true, "done_not_quanted", "imported while quanting, and its original is gone",
+         "copying_done"},
+        {"copying", true, "error", "its backup may not be whole", "copying_failed"},
+        {"error", true, "error", "as it was", "copying_failed"},
+        {"acquisition_failed", false, "acquisition_failed", "as it was", "skipped"},
+        {"copying", false, "acquisition_failed", "No files were found.", "skipped"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        AUTO(bson_destroy) bson_t *rf = lost(rows[i].was, rows[i].recorded);
+        struct outcome_tasks tasks = {0};
+        struct outcome o;
+        outcome_of(rf, &tasks, NULL, true, &o);
+        assert_string_equal(raw_status_names[o.status], rows[i].status);
+        assert_non_null(strstr(o.details, rows[i].details));
+        assert_string_equal(o.backup_status, rows[i].backup);
+        assert_int_equal(o.restored, rows[i].recorded);
+        assert_true(o.ended);
+    }
+}
+
+static void an_imported_one_whose_original_is_gone_can_be_quantified(void **state)
+{
+    (void)state;
+    AUTO(bson_destroy) bson_t *rf = lost("quanting", true);
+    AUTO(bson_destroy) bson_t *ready = task("ready", "");
+    AUTO(bson_destroy) bson_t *done = task("done", "");
+    const bson_t *quants[] = {ready};
+    struct outcome_tasks tasks = {.quant = quants, .n_quant = 1};
+    struct outcome o;
+    outcome_of(rf, &tasks, NULL, true, &o);
+    assert_string_equal(raw_status_names[o.status], "queued_for_quanting");
+    assert_false(o.ended);
+    quants[0] = done;
+    outcome_of(rf, &tasks, NULL, true, &o);
+    assert_string_equal(raw_status_names[o.status], "done");
+    assert_string_equal(o.details, "");
+}
+
 static void a_missing_main_file_fails_only_after_the_rest_is_copied(void **state)
 {
     (void)state;
@@ -372,6 +433,8 @@ int main(void)
         cmocka_unit_test(an_ended_acquisition_is_copied_next),
         cmocka_unit_test(a_renamed_file_is_not_copied),
         cmocka_unit_test(an_acquisition_without_files_has_failed),
+        cmocka_unit_test(an_imported_one_whose_original_is_gone_is_what_its_record_says),
+        cmocka_unit_test(an_imported_one_whose_original_is_gone_can_be_quantified),
         cmocka_unit_test(a_missing_main_file_fails_only_after_the_rest_is_copied),
         cmocka_unit_test(the_copy_shows_in_status_and_backup_status),
         cmocka_unit_test(a_source_that_changed_goes_back_to_monitoring),
