@@ -287,6 +287,12 @@ static int end_acquisition(struct watch *w, struct entry *e, const struct ending
     return rc;
 }
 
+int watch_end_replaced(struct watch *w, struct entry *e, struct err *err)
+{
+    const struct ending end = {.v = VERDICT_REPLACED, .rule = RAW_RULE_REPLACED};
+    return end_acquisition(w, e, &end, err);
+}
+
 static int follow_acquisition(struct watch *w, struct entry *e, struct err *err)
 {
     struct look l;
@@ -367,8 +373,7 @@ static int check_name(struct watch *w, const char *name, struct err *err)
         e->poll = w->poll;
         return 0;
     }
-    const struct ending end = {.v = VERDICT_REPLACED, .rule = RAW_RULE_REPLACED};
-    if (e != NULL && e->open && end_acquisition(w, e, &end, err) != 0) {
+    if (e != NULL && e->open && watch_end_replaced(w, e, err) != 0) {
         return -1;
     }
     return add_new(w, name, &l, e != NULL, err);

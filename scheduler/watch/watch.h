@@ -29,12 +29,14 @@ struct entry {
     int64_t blind_ms;   /* monotonic: since when a part of it cannot be read; 0: all can */
     int64_t settled_ms; /* monotonic: when reading it again last showed the same content */
     int32_t doubt_wait_s;
-    uint32_t members; /* names of the set when it ended; 0: not ended yet */
-    bool open;        /* the acquisition is being followed */
-    bool doubtful;    /* its document says "unsettled" */
-    bool adopted;     /* open, and no watch has seen its file yet: what has its name is it */
-    bool apart;       /* another program's, or of unknown size: what has its name is left alone */
-    uint64_t poll;    /* the watch's, when a listing last had it; 0: none since it was loaded */
+    uint32_t members;   /* names of the set when it ended; 0: not ended yet */
+    bool open;          /* the acquisition is being followed */
+    bool doubtful;      /* its document says "unsettled" */
+    bool adopted;       /* open, and no watch has seen its file yet: what has its name is it */
+    bool apart;         /* another program's, or of unknown size: what has its name is left alone */
+    bool younger;       /* apart, but what has its name was made after written_ms */
+    int64_t written_ms; /* wall clock: when the document of one that is apart was last changed */
+    uint64_t poll;      /* the watch's, when a listing last had it; 0: none since it was loaded */
 };
 
 struct bucket {
@@ -138,8 +140,13 @@ const struct reread_end *reread_poll(const struct reread *r);
 /* Stop it if it runs, and free it. Waits for a share that does not answer. */
 void reread_free(struct reread *r);
 
+/* watch.c: end the acquisition of an open one in the database: another raw file has its name. */
+int watch_end_replaced(struct watch *w, struct entry *e, struct err *err)
+    __attribute__((warn_unused_result));
+
 /* watch_table.c: the table. watch_put takes e's strings, also on failure; of two entries with one
- * name the newer document stays. Pointers into the table are good until the next watch_put. */
+ * name the newer document stays, and the acquisition of the other one ends. Pointers into the table
+ * are good until the next watch_put. */
 void entry_fini(struct entry *e);
 /* Copies the three; on failure e keeps what it had. */
 int entry_name(struct entry *e, const char *name, const char *prefix, const char *id,

@@ -215,13 +215,25 @@ static int handle_unreadable(struct watch *w, struct entry *e, const struct look
     return put_in_doubt(w, e, l, what, err);
 }
 
+/* A name that is left alone may be a new file's: then people must see it (watch_share.c). */
+static void look_at_apart(struct watch *w, struct entry *e, size_t *looks)
+{
+    struct look l;
+    e->younger = watch_look_top(w, e->name, &l) && l.born_ns / 1000000 > e->written_ms;
+    *looks += l.looks;
+}
+
 static int look_again(struct watch *w, struct entry *e, size_t *looks, struct err *err)
 {
     struct look l;
-    if (e->open || e->apart || e->poll != w->poll) {
+    if (e->open || e->poll != w->poll) {
         return 0;
     }
     e->looked_ms = mono_ms();
+    if (e->apart) {
+        look_at_apart(w, e, looks);
+        return 0;
+    }
     if (watch_look(w, e->name, &l, err) != 0) {
         return -1;
     }

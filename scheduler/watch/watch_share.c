@@ -12,6 +12,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/path.h"
+#include "common/base/utf8.h"
 #include "common/mount/location.h"
 #include "scheduler/watch/watch.h"
 
@@ -26,8 +28,33 @@ int watch_prove(struct watch *w, struct err *err)
     return mounts_check(w->s->mounts, &need, err);
 }
 
+/* What people must see although the share is well. */
+static void describe_ignored(const struct watch *w, char *text, size_t room)
+{
+    const char *first = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        if (w->entries[i].younger && w->entries[i].poll == w->poll) {
+            first = first == NULL ? w->entries[i].name : first;
+            n++;
+        }
+    }
+    AUTO(free) char *shown = first != NULL ? path_escape(first) : NULL;
+    snprintf(text, room, "%s", w->strays);
+    if (n > 0) {
+        size_t used = strlen(text);
+        snprintf(text + used, room - used,
+                 "%s%.150s%s: not acquired, because AlphaKraken's raw file of that name is left "
+                 "alone, and the file is younger: give it another name",
+                 used > 0 ? "; " : "", shown != NULL ? shown : "a name",
+                 n > 1 ? " and others" : "");
+        utf8_mend(text);
+    }
+}
+
 static void report_share(struct watch *w)
 {
+    char ignored[600];
     size_t open = 0, files = 0;
     for (size_t i = 0; i < w->n; i++) {
         open += w->entries[i].open;
@@ -38,12 +65,13 @@ static void report_share(struct watch *w)
                           ? (int64_t)(fs.f_bavail * fs.f_frsize >> 30)
                           : -1;
     atomic_store(&w->progress_ms, 0); /* from here on the database may be slow, not the share */
+    describe_ignored(w, ignored, sizeof ignored);
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(w->cfg->id));
     AUTO(bson_destroy)
     bson_t *update =
         BCON_NEW("$set", "{", "type", BCON_UTF8(instrument_type_name(w->cfg->type)), "path",
                  BCON_UTF8(w->cfg->path), "status", BCON_UTF8(w->status), "detail",
-                 BCON_UTF8(w->trouble[0] != '\0' ? w->trouble : w->strays), "since",
+                 BCON_UTF8(w->trouble[0] != '\0' ? w->trouble : ignored), "since",
                  BCON_DATE_TIME(w->since_ms), "at", BCON_DATE_TIME(wall_ms()), "files",
                  BCON_INT64((int64_t)files), "open", BCON_INT64((int64_t)open), "free_space_gb",
                  BCON_INT64(free_gb), "poll_s", BCON_INT64(w->cfg->poll_s), "}");

@@ -116,8 +116,10 @@ int watch_put(struct watch *w, struct entry *e, struct err *err)
         } else {
             older = *e;
         }
+        bool replaced = older.open && older.made_ms < same->made_ms;
+        int rc = replaced ? watch_end_replaced(w, &older, err) : 0;
         entry_fini(&older);
-        return 0;
+        return rc;
     }
     if (grow(w) != 0) {
         entry_fini(e);
@@ -165,12 +167,14 @@ static int load_entry(void *ctx, const bson_t *doc, struct err *err)
     };
     e.adopted = e.open && !doc_has(doc, "watch.ino");
     e.apart = !e.open && (!ours || !doc_has(doc, "watch.size"));
+    e.written_ms = doc_i64(doc, "updated_at_", e.made_ms);
     if (!e.open && doc_str(doc, "watch.error", "")[0] != '\0') {
         e.size = -1; /* it ended without its main file */
     }
     bson_t members;
     e.members = doc_sub(doc, "watch.members", &members) ? bson_count_keys(&members) : 0;
-    AUTO(free) char *name = path_unescape(doc_str(doc, "original_name", ""));
+    const char *original = doc_str(doc, "original_name", "");
+    AUTO(free) char *name = ours ? path_unescape(original) : strdup(original);
     if (name == NULL) {
         return err_no_memory(err);
     }
@@ -183,11 +187,12 @@ static int load_entry(void *ctx, const bson_t *doc, struct err *err)
 static int load(struct watch *w, const bson_t *filter, struct err *err)
 {
     AUTO(bson_destroy)
-    bson_t *opts = BCON_NEW(
-        "maxTimeMS", BCON_INT64(DB_LISTING_MS), "projection", "{", "instrument_id", BCON_INT32(1),
-        "original_name", BCON_INT32(1), "collision_flag", BCON_INT32(1), "status", BCON_INT32(1),
-        "size", BCON_INT32(1), "created_at", BCON_INT32(1), "created_at_", BCON_INT32(1), "watch",
-        BCON_INT32(1), "original.state", BCON_INT32(1), "rev", BCON_INT32(1), "}");
+    bson_t *opts =
+        BCON_NEW("maxTimeMS", BCON_INT64(DB_LISTING_MS), "projection", "{", "instrument_id",
+                 BCON_INT32(1), "original_name", BCON_INT32(1), "collision_flag", BCON_INT32(1),
+                 "status", BCON_INT32(1), "size", BCON_INT32(1), "created_at", BCON_INT32(1),
+                 "created_at_", BCON_INT32(1), "updated_at_", BCON_INT32(1), "watch", BCON_INT32(1),
+                 "original.state", BCON_INT32(1), "rev", BCON_INT32(1), "}");
     return db_each(w->s->db, DB_RAW_FILES, filter, opts, load_entry, w, err);
 }
 
@@ -222,6 +227,28 @@ static bool must_ask(const struct watch *w, const char *name)
     return (e == NULL || e->poll == 0) && members_is_raw_file(w->cfg, name);
 }
 
+static void append_name(bson_t *names, uint32_t *n, const char *name)
+{
+    char room[16];
+    const char *key;
+    bson_uint32_to_string((*n)++, &key, room, sizeof room);
+    bson_append_utf8(names, key, -1, name, -1);
+}
+
+/* As documents of ours have it, and as AlphaKraken's do. */
+static int ask_for(bson_t *names, uint32_t *n, const char *name, struct err *err)
+{
+    AUTO(free) char *escaped = path_escape(name);
+    if (escaped == NULL) {
+        return err_no_memory(err);
+    }
+    append_name(names, n, escaped);
+    if (strcmp(escaped, name) != 0 && bson_utf8_validate(name, strlen(name), false)) {
+        append_name(names, n, name);
+    }
+    return 0;
+}
+
 int watch_load_listed(struct watch *w, struct err *err)
 {
     enum { AT_ONCE = 500 };
@@ -230,14 +257,7 @@ int watch_load_listed(struct watch *w, struct err *err)
     while (rc == 0 && name < end) {
         bson_t names = BSON_INITIALIZER;
         for (uint32_t n = 0; rc == 0 && name < end && n < AT_ONCE; name += strlen(name) + 1) {
-            if (must_ask(w, name)) {
-                char room[16];
-                const char *key;
-                AUTO(free) char *escaped = path_escape(name);
-                bson_uint32_to_string(n++, &key, room, sizeof room);
-                rc = escaped != NULL ? 0 : err_no_memory(err);
-                bson_append_utf8(&names, key, -1, escaped != NULL ? escaped : "", -1);
-            }
+            rc = must_ask(w, name) ? ask_for(&names, &n, name, err) : 0;
         }
         rc = rc == 0 ? load_named(w, &names, err) : rc;
         bson_destroy(&names);
