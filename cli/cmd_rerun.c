@@ -123,6 +123,20 @@ static enum cli_exit rerun_task(struct rerun *r, const bson_t *raw, const bson_t
     return e;
 }
 
+static enum cli_exit check_backup(const bson_t *raw, struct err *err)
+{
+    const char *id = doc_str(raw, "_id", "");
+    /* Without its folder it is being acquired and copied again. */
+    if (retire_backup_is_complete(raw) && doc_has(raw, "backup_base_path")) {
+        return CLI_OK;
+    }
+    return doc_bool(raw, "settled", false) || !raw_file_is_ours(raw)
+               ? cli_fail(err, CLI_REFUSED,
+                          "%s has no complete backup, and nothing copies it: trawl why %s", id, id)
+               : cli_fail(err, CLI_REFUSED,
+                          "%s has no backup yet; it will be quantified after its copy", id);
+}
+
 static enum cli_exit rerun_file(struct rerun *r, const char *name, struct err *err)
 {
     const bson_t *out[RESOLVE_MAX];
@@ -132,11 +146,9 @@ static enum cli_exit rerun_file(struct rerun *r, const char *name, struct err *e
     if (find_raw_file(&r->c->ops, name, &raw, err) != 0) {
         return cli_exit_of(err);
     }
-    /* Without its folder it is being acquired and copied again. */
-    if (!retire_backup_is_complete(raw) || !doc_has(raw, "backup_base_path")) {
-        return cli_fail(err, CLI_REFUSED,
-                        "%s has no backup yet; it will be quantified after its copy",
-                        doc_str(raw, "_id", ""));
+    enum cli_exit backed_up = check_backup(raw, err);
+    if (backed_up != CLI_OK) {
+        return backed_up;
     }
     if (instrument_vendor(&r->c->ops, doc_str(raw, "instrument_id", ""), vendor, err) != 0) {
         return cli_exit_of(err);

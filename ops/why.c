@@ -13,6 +13,7 @@
 #include "common/base/human.h"
 #include "common/raw/original.h"
 #include "common/raw/raw_file.h"
+#include "common/raw/retire.h"
 #include "common/task/task.h"
 
 const char *why_reason_name(enum why_reason r)
@@ -366,14 +367,27 @@ static size_t count_tasks(const struct docs *tasks, bool open)
     return n;
 }
 
+/* Nothing copies what another program has ended without a backup. */
+static bool was_never_copied(const bson_t *raw)
+{
+    return doc_has(raw, "imported") && !doc_has(raw, "watch.rule") &&
+           !retire_backup_is_complete(raw);
+}
+
 static void why_ended_raw_file(const bson_t *raw, const struct docs *tasks, struct why *out)
 {
     const char *status = doc_str(raw, "status", "?");
     const char *details = doc_str(raw, "status_details", "");
+    const char *colon = details[0] != '\0' ? ": " : "";
     if (raw_file_status(raw) == RAW_IGNORED) {
-        why_set(out, WHY_IGNORED, "ignored%s%s", details[0] != '\0' ? ": " : "", details);
+        why_set(out, WHY_IGNORED, "ignored%s%s", colon, details);
+    } else if (was_never_copied(raw)) {
+        why_set(out, WHY_FAILED, "%s%s%s; AlphaKraken made no complete backup of it", status, colon,
+                details);
+        why_set_next(out, "if its file is at the instrument, give it another name there: it is "
+                          "acquired as a new raw file");
     } else if (raw_status_is_error(raw_file_status(raw))) {
-        why_set(out, WHY_FAILED, "%s%s%s", status, details[0] != '\0' ? ": " : "", details);
+        why_set(out, WHY_FAILED, "%s%s%s", status, colon, details);
         why_set_next(out, "%s",
                      count_tasks(tasks, false) > 0
                          ? "retry the task that failed or was cancelled (trawl task retry <task>)"
@@ -381,8 +395,8 @@ static void why_ended_raw_file(const bson_t *raw, const struct docs *tasks, stru
     } else if (raw_file_status(raw) == RAW_DONE_NOT_QUANTED && details[0] != '\0') {
         why_set(out, WHY_DONE, "%s: %s", status, details);
         why_set_next(out,
-                     "no action needed; which settings would apply, and by which rule: trawl "
-                     "settings resolve %s",
+                     "%s; which settings would apply, and by which rule: trawl settings resolve %s",
+                     doc_has(raw, "imported") ? "to quantify it: trawl rerun" : "no action needed",
                      doc_str(raw, "_id", "?"));
     } else {
         why_set(out, WHY_DONE, "%s: nothing is left to do", status);
