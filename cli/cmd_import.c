@@ -216,6 +216,8 @@ const struct command command_import_alphakraken = {
         "before.\n"
         "What cannot be taken over is listed with the reason, and stays. Exit 1 when there is "
         "any.\n"
+        "With --from, assignments of settings that an earlier import has read are not taken "
+        "again.\n"
         "An import that was cut off resumes when it is run again.",
     .options = import_options,
     .need = NEED_ANY_DB,

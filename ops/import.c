@@ -229,10 +229,11 @@ static int discard_shadow(struct importing *i, struct err *err)
 
 static int take_all(struct importing *i, struct err *err)
 {
-    int rc = import_settings_of(i, err) != 0 || import_metrics_of(i, err) != 0 ||
-                     import_raw_files_of(i, err) != 0
+    int rc = import_settings_of(i, err) != 0 || import_raw_files_of(i, err) != 0 ||
+                     import_metrics_of(i, err) != 0
                  ? -1
                  : 0;
+    import_ids_clear(&i->raw_files);
     docs_clear(&i->inserts);
     db_batch_clear(&i->change);
     return rc;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/path.h"
+#include "common/base/utf8.h"
 #include "common/db/db.h"
 #include "common/quant/settings_words.h"
 
@@ -102,11 +103,12 @@ static void append_resources(const bson_t *theirs, const char *type, bson_t *doc
 /* The words for engines stay: stored settings have AlphaKraken's. */
 static void archive_unknown_engine(const bson_t *theirs, bson_t *doc, char why[static IMPORT_WHY])
 {
-    AUTO(bson_destroy) bson_t *ours = settings_from_stored(theirs);
-    if (doc_says(ours, "job_engine", "generic") &&
+    if (!settings_engine_is_known(theirs) &&
         strcmp(doc_str(theirs, "status", "active"), "active") == 0) {
         BSON_APPEND_UTF8(doc, "status", "inactive");
-        snprintf(why, IMPORT_WHY, "archived: no engine of Trawl's is like 'generic'");
+        snprintf(why, IMPORT_WHY, "no engine of Trawl's is like '%.40s'",
+                 doc_str(theirs, "job_engine", "?"));
+        utf8_mend(why);
     }
 }
 

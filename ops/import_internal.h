@@ -4,6 +4,7 @@
 #include "common/db/batch.h"
 #include "common/db/lease.h"
 #include "ops/import.h"
+#include "ops/import_ids.h"
 
 #define IMPORT_BATCH 250
 
@@ -17,8 +18,9 @@ struct importing {
     struct lease *lease; /* NULL in a dry run */
     enum import_kind kind;
     int64_t total;
-    struct docs inserts;    /* of another database: made together */
-    struct db_batch change; /* in place */
+    struct import_ids raw_files; /* of another database: those that were seen */
+    struct docs inserts;         /* of another database: made together */
+    struct db_batch change;      /* in place */
 };
 
 /* Open ask->from; *own: the connection to close, or NULL. */
@@ -43,7 +45,7 @@ int importing_keep_lease(struct importing *i, struct err *err)
 int importing_flush(struct importing *i, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 
-/* import_settings.c, import_raw_files.c: one collection or some. */
+/* import_settings.c, import_raw_files.c, import_metrics.c: one collection or some. */
 int import_settings_of(struct importing *i, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 int import_metrics_of(struct importing *i, struct err *err)

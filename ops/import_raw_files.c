@@ -1,7 +1,13 @@
-/* import_raw_files.c - AlphaKraken's raw files become ours (common/raw/raw_file_import.h). */
+/*
+ * import_raw_files.c - AlphaKraken's raw files become ours (common/raw/raw_file_import.h).
+ *
+ * One that cannot be ours stays AlphaKraken's, also out of another database: it is made as it is,
+ * so that the watch leaves its original alone, and a later import may take it.
+ */
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/path.h"
 #include "common/raw/raw_file.h"
 #include "common/raw/raw_file_import.h"
 #include "ops/facts.h"
@@ -23,9 +29,8 @@ static int count(struct importing *i, const struct raw_imported *r, struct err *
     out->kept += r->way == RAW_IMPORT_KEPT;
     out->quantify += r->way == RAW_IMPORT_QUANTIFY;
     out->adopt += r->way == RAW_IMPORT_ADOPT;
-    enum raw_status s = raw_file_status(r->doc);
-    bool copied = s == RAW_DONE || s == RAW_DONE_NOT_QUANTED || s == RAW_QUANTING_FAILED;
-    if (r->way == RAW_IMPORT_KEPT && !r->recorded && copied) {
+    bool ignored = raw_file_status(r->doc) == RAW_IGNORED;
+    if (r->way == RAW_IMPORT_KEPT && !r->recorded && !ignored) {
         out->unproven++;
         return importing_note(
             i, "unproven", r->doc,
@@ -52,6 +57,24 @@ static int take_renamed(struct importing *i, const bson_t *theirs, const bson_t 
                                 err);
 }
 
+static int add_id(struct importing *i, const bson_t *theirs, bool refused, struct err *err)
+{
+    AUTO(free) char *id = path_escape(doc_str(theirs, "_id", ""));
+    return id != NULL ? import_ids_add(&i->raw_files, id, refused, err) : err_no_memory(err);
+}
+
+static int refuse(struct importing *i, const bson_t *theirs, const char *why, struct err *err)
+{
+    importing_sum(i)->refused++;
+    if (importing_note(i, "refused", theirs, why, err) != 0 || add_id(i, theirs, true, err) != 0) {
+        return -1;
+    }
+    if (i->in_place || i->ask->dry || doc_str(theirs, "_id", "")[0] == '\0') {
+        return 0;
+    }
+    return importing_keep_lease(i, err) != 0 ? -1 : raw_file_import_leave(i->o->db, theirs, err);
+}
+
 static int take_one(void *ctx, const bson_t *theirs, struct err *err)
 {
     struct importing *i = ctx;
@@ -68,10 +91,9 @@ static int take_one(void *ctx, const bson_t *theirs, struct err *err)
             *err = why;
             return -1;
         }
-        importing_sum(i)->refused++;
-        return importing_note(i, "refused", theirs, why.msg, err);
+        return refuse(i, theirs, why.msg, err);
     }
-    int rc = count(i, &r, err);
+    int rc = add_id(i, theirs, false, err) != 0 ? -1 : count(i, &r, err);
     rc = rc != 0                    ? rc
          : r.renamed && i->in_place ? take_renamed(i, theirs, r.doc, err)
                                     : importing_take(i, theirs, r.doc, err);

@@ -130,6 +130,9 @@ static int compare_with_there(struct importing *i, const bson_t *ours, struct er
         return 0;
     }
     bool raw_file = i->kind == IMPORT_RAW_FILES;
+    if (raw_file && import_ids_add(&i->raw_files, doc_str(ours, "_id", ""), true, err) != 0) {
+        return -1;
+    }
     importing_sum(i)->refused += raw_file;
     importing_sum(i)->left += !raw_file;
     return importing_note(i, raw_file ? "refused" : "left", ours,

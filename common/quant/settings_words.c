@@ -62,6 +62,16 @@ static const char *our_engine(const bson_t *doc)
     return *ours != '\0' ? ours : stored;
 }
 
+bool settings_engine_is_known(const bson_t *doc)
+{
+    const char *engine = our_engine(doc);
+    bool known = *engine == '\0' || strcmp(engine, "slurm") == 0;
+    for (const struct word *w = engines; !known && w->ours != NULL; w++) {
+        known = strcmp(w->ours, engine) == 0;
+    }
+    return known;
+}
+
 bson_t *settings_from_stored(const bson_t *doc)
 {
     const char *type = doc_str(doc, TYPE, settings_type(doc)), *engine = our_engine(doc);

@@ -20,6 +20,7 @@
 
 #include "common/base/path.h"
 #include "common/db/difference.h"
+#include "common/db/docs.h"
 #include "common/raw/backup_record.h"
 #include "common/raw/original.h"
 #include "common/raw/raw_file_internal.h"
@@ -410,10 +411,54 @@ int raw_file_import_rename(struct db *db, const bson_t *theirs, const bson_t *ou
     return db_delete(db, DB_RAW_FILES, old, &n, err);
 }
 
+/* What has the ids of those that were not inserted, and is as AlphaKraken wrote it. */
+static struct docs *read_left(struct db *db, bson_t *const *docs, size_t n, const bool *inserted,
+                              struct err *err)
+{
+    bson_t ids = BSON_INITIALIZER;
+    for (size_t i = 0; i < n; i++) {
+        char room[16];
+        const char *key;
+        if (!inserted[i]) {
+            bson_uint32_to_string((uint32_t)i, &key, room, sizeof room);
+            BSON_APPEND_UTF8(&ids, key, doc_str(docs[i], "_id", ""));
+        }
+    }
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("_id", "{", "$in", BCON_ARRAY(&ids), "}", "rev", BCON_NULL);
+    bool none = bson_empty(&ids);
+    bson_destroy(&ids);
+    return none ? docs_new(err)
+                : docs_read(db, &(struct docs_query){DB_RAW_FILES, filter, NULL}, err);
+}
+
+static bool is_same_file(const bson_t *a, const bson_t *b)
+{
+    return doc_says(a, "instrument_id", doc_str(b, "instrument_id", "")) &&
+           doc_i64(a, "created_at", -1) == doc_i64(b, "created_at", -1);
+}
+
 int raw_file_import_insert(struct db *db, bson_t *const *docs, size_t n, bool *inserted,
                            struct err *err)
 {
-    return db_insert_all(db, DB_RAW_FILES, docs, n, inserted, err);
+    if (db_insert_all(db, DB_RAW_FILES, docs, n, inserted, err) != 0) {
+        return -1;
+    }
+    AUTO(docs_free) struct docs *left = read_left(db, docs, n, inserted, err);
+    int rc = left != NULL ? 0 : -1;
+    for (size_t i = 0; i < n && rc == 0 && left->n > 0; i++) {
+        const bson_t *there = inserted[i] ? NULL : docs_by_id(left, doc_str(docs[i], "_id", ""));
+        if (there != NULL && is_same_file(there, docs[i])) {
+            rc = raw_file_make(db, raw_file_importing(there, docs[i]), &inserted[i], err);
+        }
+    }
+    return rc;
+}
+
+int raw_file_import_leave(struct db *db, const bson_t *theirs, struct err *err)
+{
+    bool made;
+    return db_insert(db, DB_RAW_FILES, theirs, &made, err);
 }
 
 int raw_file_import_discard(struct db *db, struct err *err)

@@ -4,7 +4,7 @@
  * A finished one keeps its status, details and times. One that is unfinished and has a backup goes
  * on with its quantification; any other unfinished one, and one that failed before it had a backup,
  * goes back to monitoring under its own id.
- * Pure, but for raw_file_import_rename and raw_file_import_insert; any thread.
+ * What takes a database writes; the rest is pure. Any thread.
  */
 #ifndef COMMON_RAW_RAW_FILE_IMPORT_H
 #define COMMON_RAW_RAW_FILE_IMPORT_H
@@ -52,7 +52,11 @@ int raw_file_import_rename(struct db *db, const bson_t *theirs, const bson_t *ou
 /* Drop all raw files of a shadow, which has copied none. */
 int raw_file_import_discard(struct db *db, struct err *err)
     __attribute__((nonnull, warn_unused_result));
-/* Insert documents of another database; inserted as of db_insert_all. */
+/* Insert documents of another database; inserted as of db_insert_all. One that an earlier import
+ * left as it was becomes ours. */
 int raw_file_import_insert(struct db *db, bson_t *const *docs, size_t n, bool *inserted,
                            struct err *err) __attribute__((nonnull(1, 4, 5), warn_unused_result));
+/* One of another database that cannot be ours: made as it is, unless its id is taken. */
+int raw_file_import_leave(struct db *db, const bson_t *theirs, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
 #endif

@@ -10,7 +10,7 @@ from harness import *
 sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/alphakraken")
 import socket  # noqa: E402
 
-from year import COLLECTIONS, FINISHED, INSTRUMENTS, UTC, Year, content, oid  # noqa: E402
+from year import COLLECTIONS, INSTRUMENTS, UTC, Case, Year, content, oid  # noqa: E402
 
 # Each job notes that it ran, and with which settings.
 SOFTWARE = """echo "$SETTINGS_NAME-v$SETTINGS_VERSION ${1##*/}" >>{dir}/ran
@@ -90,11 +90,13 @@ def expect_taken_over(site, year: Year) -> None:
     for case in year.cases:
         raw, was = raws[case.new_id], year.raw_file(case)
         equal((raw["rev"], raw["settled"], raw["dirty"], raw["created_at"]), (1, False, True, was["created_at"]), case.id)
-        if case.status in FINISHED:
+        if case.kept:
             equal((raw["status"], raw.get("status_details"), raw["updated_at_"]), (case.status, case.details, was["updated_at_"]), case.id)
             backup = "copying_done" if (case.backup or "").startswith("upload") else case.backup
             equal((raw.get("backup_status"), raw["instrument_file_status"]), (backup, case.file_status), case.id)
         equal("members" in raw.get("watch", {}), raw["status"] != "monitoring_acquisition" and case.proven, f"{case.id}: its names are known")
+        equal("size" in raw.get("watch", {}), raw["status"] != "monitoring_acquisition" and case.info not in ("nulls", "empty"),
+              f"{case.id}: the size of its main file is known")
 
 
 def expect_settings(site) -> None:
@@ -124,7 +126,7 @@ def site_of(name: str):
     open(f"{site.dir}/ran", "w").close()
     os.chmod(f"{site.dir}/ran", 0o666)  # the cluster's user writes there, too
     for instrument, kind in INSTRUMENTS.items():
-        site.instrument(instrument, kind)
+        site.instrument(instrument, kind, missing_main_s=2)
     return site
 
 
@@ -149,18 +151,32 @@ def expect_ends(site, year: Year) -> None:
         equal(sorted(ran.read().splitlines()), sorted(f"{case.runs} {case.id}" for case in year.cases if case.runs), "jobs that ran")
     for case in year.cases:
         raw = raws[case.new_id]
-        if case.status in FINISHED:
+        if case.kept:
             was = year.raw_file(case)
             equal((raw.get("status_details"), raw["updated_at_"], raw["rev"]), (case.details, was["updated_at_"], 1), f"{case.id}, finished")
             equal(site.db.find("tasks", {"raw_file": case.new_id, "kind": {"$ne": "index"}}), [], f"tasks of {case.id}")
     for case in year.cases:
+        if case.lost:
+            expect_lost(raws[case.new_id], year.raw_file(case), case)
         if case.ends == "done":
             for part, size in case.files.items():
                 with open(f"{year.folder(case)}/{year.target(case, part)}", "rb") as copy:
                     holds(case.info in ("nulls", "empty") and not case.runs or copy.read() == content(case.id + part, size),
                           f"the backup of {case.id}, {part}")
     kept = [f for f in os.listdir(year.folder(next(c for c in year.cases if c.name == "u_half.raw"))) if "bkp" in f]
-    equal(kept, ["u_half.raw.1.alphakraken.bkp"], "half a copy is kept aside")
+    equal(sorted(kept), ["e_copy.raw.1.alphakraken.bkp", "u_half.raw.1.alphakraken.bkp"], "halves of copies are kept aside")
+
+
+def expect_lost(raw: dict, was: dict, case: Case) -> None:
+    """Its original is gone: what AlphaKraken said of it and of its backup is there again."""
+    says = {"u_lost.raw": "imported while queued_for_quanting, and its original is gone",
+            "u_lost.d": "imported while quanting, and its original is gone",
+            "u_lost_half.raw": "imported while copying, and its original is gone: its backup may not be whole",
+            "u_lost_bare.raw": "No files were found."}
+    equal(raw["status_details"], says.get(case.id, case.details), f"what is said of {case.id}")
+    if case.info == "plain":
+        equal((raw["file_info"], raw["backup_base_path"], raw["size"]), (was["file_info"], was["backup_base_path"], was["size"]), case.id)
+        equal(raw["backup_status"], "copying_done" if case.ends == "done_not_quanted" else "copying_failed", f"the backup of {case.id}")
 
 
 def expect_verified(site, year: Year) -> None:
@@ -169,7 +185,7 @@ def expect_verified(site, year: Year) -> None:
     unproven = sorted(c.new_id for c in year.cases if c.ends == "done" and c.info in ("nulls", "empty") and not c.runs)
     equal(sorted(bad), unproven, "backups that cannot be verified have no sizes and hashes")
     equal(sorted(r["id"] for r in found if r["ok"]),
-          sorted(c.new_id for c in year.cases if c.runs or c.status in FINISHED and c.proven), "backups that were read")
+          sorted(c.new_id for c in year.cases if c.runs or c.ends == "done_not_quanted" or c.kept and c.proven), "backups that were read")
 
 
 def expect_index(site, year: Year) -> None:
@@ -182,7 +198,11 @@ def expect_index(site, year: Year) -> None:
 
 def expect_rerun(site) -> None:
     """What was imported is quantified again, also where AlphaKraken made the only record of its backup."""
-    for name in ("n_skip.raw", "d_moved.raw"):
+    for name, says in (("u_lost_half.raw", "may not be whole"), ("e_moved.raw", "give it another name")):
+        answer = site.trawl("rerun", name)
+        holds(answer.code == REFUSED and "nothing copies it" in answer.err, f"trawl rerun {name}: {answer}")
+        holds(says in site.trawl("why", name).out, f"trawl why {name}")
+    for name in ("n_skip.raw", "d_moved.raw", "u_lost.raw"):
         equal(site.trawl("rerun", name).code, 0, f"trawl rerun {name}")
         wait_until(lambda name=name: site.raw(name)["rev"] > 1 and site.raw(name)["status"] == "done" and site.raw(name)["settled"], 40,
                    f"{name} is quantified again")
@@ -196,7 +216,7 @@ def expect_retired(site, year: Year) -> None:
     for instrument, kind in INSTRUMENTS.items():
         site.instrument(instrument, kind, file_move_delay_m=0, min_free_space_gb=9000000, min_file_age_days=0)
     site.start_worker("move,remove")
-    gone = [c for c in year.cases if c.file_status in ("initial", "moved") and (c.runs and c.share or c.status in FINISHED and c.proven)]
+    gone = [c for c in year.cases if c.file_status in ("initial", "moved") and (c.runs and c.share or c.kept and c.proven)]
 
     def left():
         raws = {raw["_id"]: raw for raw in site.db.find("raw_file")}
@@ -208,7 +228,8 @@ def expect_retired(site, year: Year) -> None:
     except Failed as failed:
         raise Failed(f"{failed}: {left()}") from None
     there = {f"{i}/{name}" for i in INSTRUMENTS for name in os.listdir(f"{site.instruments}/{i}") if name != "Backup"}
-    equal(sorted(there), ["thermo1/e_copy.raw", "thermo1/i_old.raw", "tims1/i_old.d"], "originals without a proven backup stay")
+    equal(sorted(there), ["sciex1/d_skip.timeseries.data", "sciex1/d_skip.wiff", "sciex1/d_skip.wiff.scan", "thermo1/d_na.raw",
+                          "thermo1/i_old.raw", "tims1/d_null.d", "tims1/i_old.d"], "originals without a proven backup stay")
 
 
 @test

@@ -145,6 +145,15 @@ static void a_local_job_keeps_to_its_time_and_memory(void **state)
     assert_ran(1);
 }
 
+static void words_that_name_no_engine_name_none(void **state)
+{
+    (void)state;
+    assert_ptr_equal(job_engine("local"), &engine_local);
+    assert_ptr_equal(job_engine("file_based"), &engine_file);
+    assert_null(job_engine("generic"));
+    assert_null(job_engine(""));
+}
+
 static void the_output_of_another_task_is_not_touched(void **state)
 {
     (void)state;
@@ -259,6 +268,7 @@ int main(void)
         TEST(many_that_submit_one_name_start_one_process),
         TEST(a_local_job_is_stopped_and_one_that_vanished_is_lost),
         TEST(a_local_job_keeps_to_its_time_and_memory),
+        TEST(words_that_name_no_engine_name_none),
         TEST(the_output_of_another_task_is_not_touched),
         TEST(a_mark_decides_whose_an_output_is),
         TEST(a_job_file_says_all_and_its_status_is_read),

@@ -13,9 +13,11 @@ const struct job_engine *job_engine(const char *name)
     static const struct {
         const char *name;
         const struct job_engine *engine;
-    } engines[] = {{"slurm", &engine_slurm},   {"local", &engine_local},
-                   {"file", &engine_file},     {"slurm_no_sacct", &engine_slurm},
-                   {"generic", &engine_local}, {"file_based", &engine_file}};
+    } engines[] = {{"slurm", &engine_slurm},
+                   {"local", &engine_local},
+                   {"file", &engine_file},
+                   {"slurm_no_sacct", &engine_slurm},
+                   {"file_based", &engine_file}};
     for (size_t i = 0; i < sizeof engines / sizeof *engines; i++) {
         if (strcmp(name, engines[i].name) == 0) {
             return engines[i].engine;

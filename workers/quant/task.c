@@ -131,7 +131,12 @@ static int choose_engine(struct quant_job *job, const bson_t *task, struct err *
         name = c != NULL ? c->quant.engine : engine_slurm.name;
     }
     job->engine = job_engine(name);
-    return job->engine != NULL ? 0 : bad("job_engine", name, err);
+    return job->engine != NULL
+               ? 0
+               : ERR(err, ERR_INVALID, 0,
+                     "its settings want the engine '%.40s', and Trawl has slurm, local and file: "
+                     "make a version that has one of these (trawl settings new --engine)",
+                     name);
 }
 
 /* The job of an earlier attempt, and how it ended when the watcher has seen that. What is parked

@@ -52,6 +52,7 @@ class Case:
         self.age_days = about.pop("age_days", 40)
         self.ends = about.pop("ends", status)  # the status that it comes to
         self.runs = about.pop("runs", None)  # the settings that quantify it
+        self.lost = about.pop("lost", False)  # it goes back to monitoring, and its original is gone
         assert not about, about
 
     @property
@@ -66,6 +67,11 @@ class Case:
     @property
     def files(self) -> dict:
         return parts_of(INSTRUMENTS[self.instrument], self.name)
+
+    @property
+    def kept(self) -> bool:
+        """Finished at AlphaKraken's: nothing of it changes."""
+        return self.status in FINISHED and not self.runs and not self.lost
 
     @property
     def proven(self) -> bool:
@@ -95,13 +101,17 @@ def cases() -> list:
         Case("d_bare.raw", "done", file_status="n/a", share=False, info="empty", age_days=360),
         Case("d_twice.raw", "done", **GONE),
         Case("d_twice.raw", "done", prefix="20260301-101112-123456-"),
+        Case("d_na.raw", "done", file_status="n/a", share=True),  # nobody knows where it is, and it is there
+        Case("d_null.d", "done", "tims1", backup=None),  # from when nothing was said of backups
+        Case("d_skip.wiff", "done", "sciex1", backup="skipped"),
         Case("d_90%.raw", "done", metrics={"ms1_scans": Int32(9)}, **GONE),
         Case("d_%41\n.raw", "done", info="legacy", **GONE),
         Case("d_null.raw", "done", fields={"project_id": None, "s3_upload_path": None, "collision_flag": None}, **GONE),
         Case("n_skip.raw", "done_not_quanted", details="No settings configured.", project="PRJ2"),
-        Case("e_copy.raw", "error", details="ValueError in copying", backup="copying_failed", pool="half"),
+        Case("e_copy.raw", "error", details="ValueError in copying", backup="copying_failed", pool="half", ends="done", runs=msqc),
+        Case("e_moved.raw", "error", details="as it was", backup="copying_failed", file_status="moved", pool="half"),
         Case("q_fail.raw", "quanting_failed", details="__UNKNOWN_ERROR", **GONE),
-        Case("a_fail.raw", "acquisition_failed", details="Main file was not created", share=False, **NONE),
+        Case("a_fail.raw", "acquisition_failed", details="Main file was not created", share=False, lost=True, **NONE),
         Case("i_old.raw", "ignored", details="too old", fields={"size": None}, **NONE),
         Case("i_old.d", "ignored", "tims1", fields={"size": None}, **NONE),
         # on their way
@@ -120,6 +130,10 @@ def cases() -> list:
         Case("u_wait.wiff", "queued_for_quanting", "sciex1", backup="upload_done", ends="done", runs=msqc),
         Case("u_run.raw", "quanting", ends="done", runs=msqc),
         Case("u_gone.raw", "quanting", share=False, ends="done", runs=msqc),
+        Case("u_lost.raw", "queued_for_quanting", share=False, lost=True, backup=None, ends="done_not_quanted"),
+        Case("u_lost.d", "quanting", "tims1", share=False, lost=True, backup="copying_in_progress", ends="done_not_quanted"),
+        Case("u_lost_half.raw", "copying", share=False, lost=True, ends="error", **HALF),
+        Case("u_lost_bare.raw", "monitoring_done", share=False, lost=True, ends="acquisition_failed", **NONE),
     ]
 
 
