@@ -183,6 +183,7 @@ static void say_goodbye(struct runner *r)
 void *heartbeat_main(void *arg)
 {
     struct runner *r = arg;
+    runner_await_database(r);
     for (int64_t beat = 1; !finished(r); beat++) {
         beat_once(r, beat);
         if (runner_stopping(r)) {

@@ -225,6 +225,7 @@ void *locations_main(void *arg)
 {
     struct runner *r = arg;
     struct reporting reporting = {.r = r};
+    runner_await_database(r);
     for (int64_t next_ms = 0; !runner_stopping(r); runner_pause(r, TICK_MS)) {
         if (mono_ms() >= next_ms) {
             next_ms = mono_ms() + look_around(r);

@@ -19,7 +19,10 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/raw/database_owner.h"
 #include "common/task/kinds.h"
+
+#define OWNER_MS 1000 /* how often to look whose the database is */
 
 bool runner_stopping(struct runner *r)
 {
@@ -36,6 +39,20 @@ void runner_pause(struct runner *r, int64_t ms)
     while (!r->stopping && mono_wait(&r->wake, &r->lock, until)) {
     }
     pthread_mutex_unlock(&r->lock);
+}
+
+void runner_await_database(struct runner *r)
+{
+    while (!runner_stopping(r) && !atomic_load(&r->owns)) {
+        struct err err = {0};
+        bool shadow;
+        if (database_is_ours(r->db, r->cfg->mongo.database, &shadow, &err) == 0) {
+            atomic_store(&r->owns, true);
+        } else {
+            log_err_rarely("database", &err);
+            runner_pause(r, OWNER_MS);
+        }
+    }
 }
 
 /* --- from the consumer to a thread --- */

@@ -79,6 +79,7 @@ struct runner {
     pthread_cond_t wake;
     struct run *runs;           /* lock */
     bool stopping;              /* lock */
+    atomic_bool owns;           /* the database is Trawl's */
     atomic_bool refused;        /* the database is newer than this program: the process ends */
     atomic_bool yield;          /* long steps hand back at their next check */
     _Atomic int64_t beat_ok_ms; /* monotonic: when the last beat that was written began; 0: none */
@@ -129,6 +130,9 @@ void messages_append(struct runner *r, bson_t *out) __attribute__((nonnull));
 void *watcher_main(void *kind_threads);
 
 bool runner_stopping(struct runner *r) __attribute__((nonnull));
+/* Wait until the database is Trawl's, or the runner stops. A thread that writes to it begins so:
+ * nothing is written into AlphaKraken's, or into one whose import has not ended. */
+void runner_await_database(struct runner *r) __attribute__((nonnull));
 /* Wait ms or until the runner stops. */
 void runner_pause(struct runner *r, int64_t ms) __attribute__((nonnull));
 #endif

@@ -78,6 +78,7 @@ void *watcher_main(void *arg)
     /* An earlier holder may have left its word. */
     struct watching w = {.k = k, .id = id, .silent = true};
     int64_t next_ms = 0;
+    runner_await_database(r);
     while (lease != NULL && !runner_stopping(r)) {
         tick(lease);
         if (lease_held(lease) && mono_ms() >= next_ms) {
