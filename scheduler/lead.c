@@ -16,6 +16,7 @@
 
 #define RETRY_MS   1000 /* after a pass that the database did not answer */
 #define OWNER_MS   1000 /* how often to look whose the database is */
+#define CREATES_MS 20   /* how often to look whether raw files are being made */
 #define STANDBY_MS 500  /* how soon a standby notices that the leader has stopped */
 
 static int prepare_database(struct scheduler *s, struct err *err)
@@ -63,14 +64,24 @@ static void renew_lease(struct scheduler *s)
     }
 }
 
+/* An import takes no raw file that is made behind its back. Each insert has its deadline. */
+static void await_creates(struct scheduler *s)
+{
+    int64_t until = mono_ms() + 2 * s->cfg->mongo.timeout_ms;
+    while (atomic_load(&s->creating) > 0 && mono_ms() < until) {
+        mono_sleep_ms(CREATES_MS);
+    }
+}
+
 /* Give the lease back, so that an import can take it at once. */
 static void step_aside(struct scheduler *s)
 {
-    lease_release(s->lease);
     if (atomic_exchange(&s->leading, false)) {
         log_info("standing_by", KV("scheduler", s->id), KV("epoch", lease_epoch(s->lease)));
         instruments_nudge(s->instruments);
     }
+    await_creates(s);
+    lease_release(s->lease);
     s->dispatch.cache_valid = false;
 }
 

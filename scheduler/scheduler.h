@@ -38,6 +38,7 @@ struct scheduler {
     struct mounts *mounts; /* of the instruments */
     struct chore *migration, *kraken_status, *indexes, *retaining, *old_lists;
     atomic_bool leading;
+    atomic_int creating; /* raw files that instrument threads are making at this moment */
     atomic_bool refused; /* the database is newer than this program: the process ends */
     pthread_t brain;
     bool brain_started;

@@ -37,6 +37,19 @@ bool watch_same_content(const struct entry *e, const struct look *l)
     return e->size == l->size && (!dated || e->mtime_ns == l->mtime_ns);
 }
 
+/* A poll may outlast the scheduler's lead. Counted before the look at it, so that one that steps
+ * aside sees what it must wait for (lead.c). */
+static int create(struct scheduler *s, const struct raw_file_found *found, bool *made,
+                  struct err *err)
+{
+    atomic_fetch_add(&s->creating, 1);
+    int rc = atomic_load(&s->leading)
+                 ? raw_file_create(s->db, found, made, err)
+                 : ERR(err, ERR_TRANSIENT, ERR_CODE_DATABASE, "this scheduler has stepped aside");
+    atomic_fetch_sub(&s->creating, 1);
+    return rc;
+}
+
 static int make_document(struct watch *w, struct entry *e, const struct look *l, bool *made,
                          struct err *err)
 {
@@ -59,7 +72,7 @@ static int make_document(struct watch *w, struct entry *e, const struct look *l,
         .size = l->size,
     };
     e->open = !ignored;
-    return raw_file_create(w->s->db, &found, made, err);
+    return create(w->s, &found, made, err);
 }
 
 static int choose_id(const struct watch *w, struct entry *e, const char *name, bool collides,

@@ -13,6 +13,7 @@ likely (chance, by the rule's own generator), and what happens then:
     lost       it is carried out, and the connection ends without an answer
     late       the connection ends, and it is carried out after `seconds`: it was still on its way
     delay      it is carried out, and answered after `seconds`
+    slow       it is carried out and answered after `seconds`
     WriteConcernFailed   carried out, and answered with that writeConcernError: not acknowledged by a majority
     a name in CODES      refused with that error, not carried out
 
@@ -31,7 +32,7 @@ WRITES = ("insert", "update", "delete", "findAndModify")
 CODES = {"CursorNotFound": 43, "MaxTimeMSExpired": 50, "PrimarySteppedDown": 189, "ExceededTimeLimit": 262,
          "NotWritablePrimary": 10107, "InterruptedDueToReplStateChange": 11602, "DocumentValidationFailure": 121, "BSONObjectTooLarge": 10334}
 WRITE_CONCERN_FAILED = {"code": Int32(64), "codeName": "WriteConcernFailed", "errmsg": "waiting for replication timed out"}
-ENDINGS = ("drop", "lost", "late", "delay", "WriteConcernFailed", *CODES)
+ENDINGS = ("drop", "lost", "late", "delay", "slow", "WriteConcernFailed", *CODES)
 PASS = ("hello", "ismaster", "ping", "endsessions", "buildinfo", "saslstart", "saslcontinue", "authenticate")
 
 
@@ -168,6 +169,8 @@ class StoreFaults:
                 return
             if rule is not None and rule.how == "late":
                 client[1].transport.abort()
+                await asyncio.sleep(rule.seconds)
+            if rule is not None and rule.how == "slow":
                 await asyncio.sleep(rule.seconds)
             server[1].write(message)
             reply = await read_message(server[0])
