@@ -28,8 +28,9 @@ static struct docs *read_dead(struct cli *c, struct err *err)
         BCON_NEW("state", "{", "$in", "[", BCON_UTF8("dead"), BCON_UTF8("failed"), "]", "}",
                  "error.code", "{", "$ne", BCON_UTF8(err_code_name(ERR_CODE_SOURCE_CHANGED)), "}");
     AUTO(bson_destroy)
-    bson_t *opts = BCON_NEW("sort", "{", "ended_at", BCON_INT32(-1), "}", "projection", "{",
-                            "input", BCON_INT32(0), "result", BCON_INT32(0), "}");
+    bson_t *opts =
+        BCON_NEW("maxTimeMS", BCON_INT64(DB_LISTING_MS), "sort", "{", "ended_at", BCON_INT32(-1),
+                 "}", "projection", "{", "input", BCON_INT32(0), "result", BCON_INT32(0), "}");
     return docs_read(c->ops.db, &(struct docs_query){DB_TASKS, filter, opts}, err);
 }
 

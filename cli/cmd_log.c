@@ -67,6 +67,9 @@ static struct docs *read_entries(const struct reading *r, struct err *err)
     AUTO(bson_destroy)
     bson_t *opts = BCON_NEW("limit", BCON_INT64(r->limit), "sort", "{", "at", BCON_INT32(-1), "_id",
                             BCON_INT32(-1), "}");
+    if (r->limit == 0) { /* all */
+        BSON_APPEND_INT64(opts, "maxTimeMS", DB_LISTING_MS);
+    }
     return docs_read(r->c->ops.db, &(struct docs_query){DB_AUDIT, filter, opts}, err);
 }
 

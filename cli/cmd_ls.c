@@ -96,6 +96,9 @@ static int build_query(const struct args *a, bson_t *filter, bson_t *opts, struc
     BCON_APPEND(opts, "limit", BCON_INT64(limit), "sort", "{", "created_at", BCON_INT32(-1), "_id",
                 BCON_INT32(-1), "}", "projection", "{", "files", BCON_INT32(0), "file_info",
                 BCON_INT32(0), "superseded", BCON_INT32(0), "watch", BCON_INT32(0), "}");
+    if (limit == 0) { /* all */
+        BSON_APPEND_INT64(opts, "maxTimeMS", DB_LISTING_MS);
+    }
     return 0;
 }
 

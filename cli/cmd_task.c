@@ -57,6 +57,9 @@ static struct docs *read_tasks(struct cli *c, const struct args *a, struct err *
         BCON_NEW("limit", BCON_INT64(limit), "sort", "{", "created_at", BCON_INT32(-1), "_id",
                  BCON_INT32(-1), "}", "projection", "{", "input.supersedes", BCON_INT32(0),
                  "published", BCON_INT32(0), "result.files", BCON_INT32(0), "}");
+    if (limit == 0) { /* all */
+        BSON_APPEND_INT64(opts, "maxTimeMS", DB_LISTING_MS);
+    }
     return docs_read(c->ops.db, &(struct docs_query){DB_TASKS, filter, opts}, err);
 }
 

@@ -91,9 +91,9 @@ static int add_matching(struct scheduler *s, const bson_t *filter, const char *i
                         struct err *err)
 {
     AUTO(bson_destroy)
-    bson_t *opts =
-        BCON_NEW("projection", "{", "input", BCON_INT32(0), "result", BCON_INT32(0), "kept",
-                 BCON_INT32(0), "published", BCON_INT32(0), "error", BCON_INT32(0), "}");
+    bson_t *opts = BCON_NEW("maxTimeMS", BCON_INT64(DB_LISTING_MS), "projection", "{", "input",
+                            BCON_INT32(0), "result", BCON_INT32(0), "kept", BCON_INT32(0),
+                            "published", BCON_INT32(0), "error", BCON_INT32(0), "}");
     if (index == NULL) {
         return db_each(s->db, DB_TASKS, filter, opts, add_open, s, err);
     }

@@ -38,7 +38,8 @@ static int load_files(struct plan *p, const bson_t *touched, struct err *err)
     /* A folder may have ten thousand files; what became of them is not needed here. */
     AUTO(bson_destroy)
     bson_t *opts =
-        BCON_NEW("projection", "{", "files", BCON_INT32(0), "file_info", BCON_INT32(0), "}");
+        BCON_NEW("maxTimeMS", BCON_INT64(DB_LISTING_MS), "projection", "{", "files", BCON_INT32(0),
+                 "file_info", BCON_INT32(0), "}"); /* after an import: all */
     int rc = db_each(p->s->db, DB_RAW_FILES, &filter, opts, docs_add, &p->files, err);
     bson_destroy(&filter);
     docs_sort(&p->files);
