@@ -3,79 +3,12 @@
 
 import datetime
 import hashlib
-import threading
 
 from harness import *
 
 sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/alphakraken")
-import socket  # noqa: E402
-
+from world import NO, REFUSED, beside, dump, run_killed, site_of  # noqa: E402
 from year import COLLECTIONS, INSTRUMENTS, UTC, Case, Year, content, oid  # noqa: E402
-
-# Each job notes that it ran, and with which settings.
-SOFTWARE = """echo "$SETTINGS_NAME-v$SETTINGS_VERSION ${1##*/}" >>{dir}/ran
-printf 'ms1_scans\\tms2_scans\\tstatus\\n100\\t200\\tok\\n' >msqc_results.tsv"""
-
-REFUSED, NO = 5, 1
-WRITES = (b"insert", b"update", b"delete", b"findAndModify")
-
-
-class Killer:
-    """Between a process and MongoDB: kills the process right before its nth write reaches the server."""
-
-    def __init__(self, address, nth: int):
-        self.server, self.left, self.child = address, nth, None
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self) -> None:
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(self.server)
-            threading.Thread(target=self.pump, args=(client, server, True), daemon=True).start()
-            threading.Thread(target=self.pump, args=(server, client, False), daemon=True).start()
-
-    def passes(self, data: bytes) -> bool:
-        writes = len(data) > 26 and data[12:16] == b"\xdd\x07\0\0" and any(data[26:].startswith(word + b"\0") for word in WRITES)
-        self.left -= writes
-        if writes and self.left == 0:
-            self.child.kill()
-        return not writes or self.left > 0
-
-    def pump(self, source, target, asks: bool) -> None:
-        try:
-            while data := source.recv(1 << 20):
-                if asks and not self.passes(data):
-                    break
-                target.sendall(data)
-        except OSError:
-            pass
-        source.close()
-        target.close()
-
-    def close(self) -> None:
-        self.listener.close()
-
-
-def run_killed(site, nth: int, *words: str) -> bool:
-    """Run trawl import, killed at its nth write; whether it got that far."""
-    killer = Killer(site.db.address, nth)
-    env = {**site.env, "TRAWL_MONGO_URI": f"mongodb://127.0.0.1:{killer.port}/?directConnection=true"}
-    with open(f"{site.dir}/import.log", "ab") as log:
-        killer.child = subprocess.Popen([f"{BIN}/cli/trawl", "import", "alphakraken", *words], env=env, stdin=subprocess.DEVNULL,
-                                        stdout=log, stderr=log)
-        code = killer.child.wait(60)
-    killer.close()
-    holds(code in (-signal.SIGKILL, 0, NO), f"an import that is killed at write {nth} ends with {code}")
-    return code == -signal.SIGKILL
-
-
-def dump(db) -> dict:
-    return {name: {str(doc["_id"]): doc for doc in db.find(name)} for name in COLLECTIONS}
 
 
 def expect_refused(site, *words: str, says: str) -> None:
@@ -116,18 +49,6 @@ def expect_settings(site) -> None:
           (21.5, 77, 12.25, 0.5, 4321), "metrics under the names of today")
     holds("precursors" not in old and "raw:gradient_length_m" not in old, f"{old}")
     holds("d_90%25.raw" in metrics and "d_90%.raw" not in metrics, f"metrics follow their raw file: {sorted(metrics)}")
-
-
-def site_of(name: str):
-    site = Site(name, {"quant.seed": "false"})
-    site.env["TRAWL_TRAWL_ENV"] = "production"
-    site.install_software(SOFTWARE.replace("{dir}", site.dir))
-    os.chmod(site.dir, 0o755)
-    open(f"{site.dir}/ran", "w").close()
-    os.chmod(f"{site.dir}/ran", 0o666)  # the cluster's user writes there, too
-    for instrument, kind in INSTRUMENTS.items():
-        site.instrument(instrument, kind, missing_main_s=2)
-    return site
 
 
 def wait_ends(site, year: Year) -> None:
@@ -356,7 +277,10 @@ def a_shadow_sees_plans_compares_and_does_nothing_until_one_command_makes_it_tra
         holds(answer.code == REFUSED and "--switch" in answer.err, f"an import into a shadow: {answer}")
         for nth in range(3, 24, 4):
             run_killed(site, nth, "--switch")
-        site.ask("import", "alphakraken", "--switch")
+            if site.db.one("imports", "alphakraken")["state"] == "done":
+                break
+        else:
+            site.ask("import", "alphakraken", "--switch")
         site.wait_status("s_ours.raw", "done", 60)
         site.wait_settled()
         equal({raw["_id"]: raw["status"] for raw in site.db.find("raw_file")},
@@ -365,13 +289,6 @@ def a_shadow_sees_plans_compares_and_does_nothing_until_one_command_makes_it_tra
         equal(len(site.db.find("tasks", {"kind": "copy"})), 1, "copies, of what AlphaKraken did not have")
         equal(site.trawl("shadow").code, REFUSED, "trawl shadow, after its end")
         theirs.drop()
-
-
-def beside(name: str, status: str, size=None) -> dict:
-    """A document that AlphaKraken's program adds to a database that is Trawl's."""
-    now = datetime.datetime.now(UTC)
-    return {"_id": name, "original_name": name, "instrument_id": "thermo1", "project_id": "_FALLBACK", "status": status, "size": size,
-            "instrument_file_status": "initial", "file_info": {}, "created_at": now, "created_at_": now, "updated_at_": now}
 
 
 @test
