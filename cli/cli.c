@@ -53,6 +53,16 @@ enum cli_exit cli_exit_of(const struct err *err)
     }
 }
 
+int cli_need_env(const struct cli *c, const char *verb, struct err *err)
+{
+    return config_env_is_chosen(c->ops.cfg)
+               ? 0
+               : ERR(err, ERR_INVALID, 0,
+                     "%s ends or discards work: say in which environment, as in ENV=production, "
+                     "or set env in [trawl] of trawl.ini",
+                     verb);
+}
+
 int cli_why(const struct args *a, bool needed, const char **out, struct err *err)
 {
     const char *why = args_get(a, "why");

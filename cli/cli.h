@@ -66,6 +66,10 @@ enum cli_exit cli_fail(struct err *err, enum cli_exit e, const char *fmt, ...)
 /* The exit code of an error of common/ or ops/. */
 enum cli_exit cli_exit_of(const struct err *err) __attribute__((nonnull));
 
+/* For what ends or discards work: -1 and INVALID unless the environment was chosen explicitly. */
+int cli_need_env(const struct cli *c, const char *verb, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+
 #define CLI_WHY_MAX 400 /* bytes */
 /* The reason that --why gives, "" for none. -1 and INVALID when it is needed and missing, too long
  * or not UTF-8. */

@@ -13,6 +13,7 @@
 #define REDRAW_MS   200
 #define NOTES_SHOWN 40
 #define URI_MAX     16384
+#define COMPAT_URI  "[compat] alphakraken_uri"
 
 struct importing_screen {
     struct cli *c;
@@ -55,15 +56,24 @@ static json_t *json_sums(const struct import_report *r)
     return all;
 }
 
-static int print_json(struct cli *c, const struct import_report *r, bool dry, struct err *err)
+/* What is printed: all, or how far it got before it failed. */
+struct view {
+    const struct import_report *r;
+    bool dry, complete;
+};
+
+static int print_json(struct cli *c, const struct view *v, struct err *err)
 {
-    return json_print(json_pack("{s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:o, s:I}", "from",
-                                json_text(r->from), "dry_run", dry, "collections", json_sums(r),
-                                "kept", (json_int_t)r->kept, "quantified", (json_int_t)r->quantify,
-                                "monitored", (json_int_t)r->adopt, "unproven",
-                                (json_int_t)r->unproven, "notes", json_of_docs(&r->notes),
-                                "notes_total", (json_int_t)r->n_notes),
-                      c->out, err);
+    const struct import_report *r = v->r;
+    return json_print(
+        json_pack("{s:o, s:b, s:b, s:o, s:I, s:I, s:I, s:I, s:{s:I, s:I}, s:o, s:I}", "from",
+                  json_text(r->from), "dry_run", v->dry, "complete", v->complete, "collections",
+                  json_sums(r), "kept", (json_int_t)r->kept, "quantified", (json_int_t)r->quantify,
+                  "monitored", (json_int_t)r->adopt, "unproven", (json_int_t)r->unproven,
+                  "discarded", "raw_file", (json_int_t)r->dropped_raw_files, "tasks",
+                  (json_int_t)r->dropped_tasks, "notes", json_of_docs(&r->notes), "notes_total",
+                  (json_int_t)r->n_notes),
+        c->out, err);
 }
 
 static int print_sums(struct cli *c, const struct import_report *r, bool dry, struct err *err)
@@ -115,20 +125,36 @@ static int print_notes(struct cli *c, const struct import_report *r, struct err 
     return 0;
 }
 
-static int print_text(struct cli *c, const struct import_report *r, bool dry, struct err *err)
+static int print_text(struct cli *c, const struct view *v, struct err *err)
 {
-    if (print_sums(c, r, dry, err) != 0 || (r->n_notes > 0 && print_notes(c, r, err) != 0)) {
+    const struct import_report *r = v->r;
+    if (print_sums(c, r, v->dry, err) != 0 || (r->n_notes > 0 && print_notes(c, r, err) != 0)) {
         return -1;
+    }
+    if (r->dropped_raw_files + r->dropped_tasks > 0) {
+        fprintf(c->out, "\nof the shadow, %" PRId64 " raw files and %" PRId64 " tasks %s dropped\n",
+                r->dropped_raw_files, r->dropped_tasks, v->dry ? "would be" : "are");
     }
     fprintf(c->out,
             "\nof the raw files, %" PRId64 " %s their status, %" PRId64
             " have a backup and %s quantified, %" PRId64 " %s acquired under their own ids\n",
-            r->kept, dry ? "would keep" : "keep", r->quantify, dry ? "would be" : "are", r->adopt,
-            dry ? "would be" : "are");
-    if (dry) {
+            r->kept, v->dry ? "would keep" : "keep", r->quantify, v->dry ? "would be" : "are",
+            r->adopt, v->dry ? "would be" : "are");
+    if (!v->complete) {
+        fputs("this is how far it got; run again, it resumes\n", c->out);
+    } else if (v->dry) {
         fputs("nothing was written; without --dry-run it is done\n", c->out);
     }
     return 0;
+}
+
+static bool has_anything(const struct import_report *r)
+{
+    int64_t seen = r->dropped_raw_files + r->dropped_tasks + r->n_notes;
+    for (int k = 0; k < IMPORT_KIND_COUNT; k++) {
+        seen += r->sums[k].seen;
+    }
+    return seen > 0;
 }
 
 static bool has_password(const char *uri)
@@ -139,10 +165,12 @@ static bool has_password(const char *uri)
     return user[len] == '@' && strcspn(user, ":") < len;
 }
 
-/* *from = the connection string, or NULL: in place. */
-static int read_from(const struct cli *c, const struct args *a, char **from, struct err *err)
+/* *from = the connection string, or NULL: in place. *key: where it was. */
+static int read_from(const struct cli *c, const struct args *a, char **from, const char **key,
+                     struct err *err)
 {
     const char *uri = args_get(a, "from"), *file = args_get(a, "from-file");
+    *key = file != NULL ? "--from-file" : "--from";
     if (uri != NULL && file != NULL) {
         return ERR(err, ERR_INVALID, 0, "--from and --from-file name the same: give one of them");
     }
@@ -161,9 +189,40 @@ static int read_from(const struct cli *c, const struct args *a, char **from, str
     }
     if (uri == NULL && args_get(a, "switch") != NULL) {
         uri = c->ops.cfg->compat.alphakraken_uri;
+        *key = COMPAT_URI;
     }
     *from = uri != NULL ? strdup(uri) : NULL;
     return uri == NULL || *from != NULL ? 0 : err_no_memory(err);
+}
+
+static enum cli_exit abandon(struct cli *c, const struct args *a, struct err *err)
+{
+    static const char *const others[] = {"dry-run", "from", "from-file", "switch", NULL};
+    for (const char *const *other = others; *other != NULL; other++) {
+        if (args_get(a, *other) != NULL) {
+            return cli_fail(err, CLI_USAGE, "--abandon goes alone: leave out --%s", *other);
+        }
+    }
+    return import_abandon(&c->ops, err) != 0
+               ? cli_exit_of(err)
+               : cli_done(c, "abandoned: the database is as it was before the import", NULL, err);
+}
+
+/* The report, also of an import that failed: what it dropped is said nowhere else. */
+static enum cli_exit report(struct cli *c, const struct view *v, struct err *err)
+{
+    struct err unprinted = {0};
+    enum cli_exit e = v->complete ? CLI_OK : cli_exit_of(err);
+    if ((v->complete || has_anything(v->r)) &&
+        (c->json ? print_json(c, v, &unprinted) : print_text(c, v, &unprinted)) != 0 &&
+        v->complete) {
+        *err = unprinted;
+        e = cli_exit_of(err);
+    }
+    for (int k = 0; k < IMPORT_KIND_COUNT && e == CLI_OK; k++) {
+        e = v->r->sums[k].refused > 0 ? CLI_NO : e;
+    }
+    return e;
 }
 
 static enum cli_exit cmd_import(struct cli *c, const struct args *a, struct err *err)
@@ -171,24 +230,24 @@ static enum cli_exit cmd_import(struct cli *c, const struct args *a, struct err 
     struct importing_screen screen = {.c = c};
     struct import_report r;
     AUTO(free) char *from = NULL;
-    if (read_from(c, a, &from, err) != 0) {
+    const char *key;
+    if (args_get(a, "abandon") != NULL) {
+        return abandon(c, a, err);
+    }
+    bool ends_shadow = args_get(a, "switch") != NULL;
+    if ((ends_shadow && cli_need_env(c, "import alphakraken --switch", err) != 0) ||
+        read_from(c, a, &from, &key, err) != 0) {
         return cli_exit_of(err);
     }
     const struct import_ask ask = {.from = from,
+                                   .key = key,
                                    .dry = args_get(a, "dry-run") != NULL,
-                                   .ends_shadow = args_get(a, "switch") != NULL,
+                                   .ends_shadow = ends_shadow,
                                    .progress = draw,
                                    .ctx = &screen};
     int rc = import_alphakraken(&c->ops, &ask, &r, err);
     undraw(&screen);
-    enum cli_exit e = rc == 0 ? CLI_OK : cli_exit_of(err);
-    if (rc == 0 &&
-        (c->json ? print_json(c, &r, ask.dry, err) : print_text(c, &r, ask.dry, err)) != 0) {
-        e = cli_exit_of(err);
-    }
-    for (int k = 0; k < IMPORT_KIND_COUNT && e == CLI_OK; k++) {
-        e = r.sums[k].refused > 0 ? CLI_NO : e;
-    }
+    enum cli_exit e = report(c, &(struct view){&r, ask.dry, rc == 0}, err);
     import_report_clear(&r);
     return e;
 }
@@ -199,6 +258,7 @@ static const struct cli_option import_options[] = {
     {"from-file", "FILE", "the same out of a file, for a connection string with a password"},
     {"switch", NULL,
      "end a shadow (trawl shadow --help): take over [compat] alphakraken_uri, then do the work"},
+    {"abandon", NULL, "undo an import that has begun, not ended, and written nothing"},
     {"why", "TEXT", "the reason, kept in trawl log"},
     {0},
 };
@@ -218,7 +278,9 @@ const struct command command_import_alphakraken = {
         "any.\n"
         "With --from, assignments of settings that an earlier import has read are not taken "
         "again.\n"
-        "An import that was cut off resumes when it is run again.",
+        "An import that was cut off resumes when it is run again with the same source; --abandon "
+        "undoes\n"
+        "one that has written nothing, and says of any other what to do.",
     .options = import_options,
     .need = NEED_ANY_DB,
     .run = cmd_import};

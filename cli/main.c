@@ -75,13 +75,9 @@ static enum cli_exit connect(struct cli *c, const struct command *cmd, struct er
     if (cmd->need >= NEED_ANY_DB && c->ops.cfg != NULL) {
         c->ops.db = db_new(c->ops.cfg, "trawl", err);
     }
-    if (err->kind == ERR_NONE && cmd->destructive && !config_env_is_chosen(c->ops.cfg)) {
-        return cli_fail(err, CLI_USAGE,
-                        "%s ends or discards work: say in which environment, as in ENV=production, "
-                        "or set env in [trawl] of trawl.ini",
-                        cmd->name);
-    }
-    return err->kind == ERR_NONE ? CLI_OK : CLI_USAGE;
+    bool ready =
+        err->kind == ERR_NONE && (!cmd->destructive || cli_need_env(c, cmd->name, err) == 0);
+    return ready ? CLI_OK : CLI_USAGE;
 }
 
 /* A server that is away is the command's to report. */

@@ -30,14 +30,16 @@ struct import_sum {
 };
 
 #define IMPORT_NOTES_MAX 10000
+#define IMPORT_FROM      400
 
 struct import_report { /* import_report_clear */
     struct import_sum sums[IMPORT_KIND_COUNT];
     int64_t kept, quantify, adopt; /* of the raw files taken */
     int64_t unproven;              /* of these, finished ones whose backup has no record */
-    char from[128];                /* the database that was read */
-    struct docs notes;             /* {what, collection, id, why}, at most IMPORT_NOTES_MAX */
-    int64_t n_notes;               /* all that there were */
+    char from[IMPORT_FROM];        /* the database that was read */
+    int64_t dropped_raw_files, dropped_tasks; /* of the shadow that ends */
+    struct docs notes; /* {what, collection, id, why}, at most IMPORT_NOTES_MAX */
+    int64_t n_notes;   /* all that there were */
 };
 void import_report_clear(struct import_report *r) __attribute__((nonnull));
 
@@ -46,13 +48,20 @@ typedef void import_progress_fn(void *ctx, const char *collection, int64_t done,
 
 struct import_ask {
     const char *from; /* "<mongodb-uri>/<database>"; NULL: in place */
+    const char *key;  /* what messages call that: "--from" */
     bool dry;         /* write nothing */
     bool ends_shadow; /* drop what a shadow has seen, and let Trawl do the work afterwards */
-    import_progress_fn *progress;
+    import_progress_fn *progress; /* or NULL */
     void *ctx;
 };
 
-/* REFUSED: another scheduler or import is at work. After a failure what was taken stays taken. */
+/* REFUSED: another scheduler or import is at work, or another program has changed documents
+ * meanwhile. After a failure what was taken stays taken, and *out says how far it got.
+ * import_report_clear, also then. */
 int import_alphakraken(const struct ops *o, const struct import_ask *a, struct import_report *out,
                        struct err *err) __attribute__((nonnull, warn_unused_result));
+/* Undo the beginning of an import that has not ended and has written nothing. REFUSED: it has, and
+ * what to do. */
+int import_abandon(const struct ops *o, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
 #endif

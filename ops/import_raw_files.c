@@ -46,8 +46,16 @@ static int take_renamed(struct importing *i, const bson_t *theirs, const bson_t 
                         struct err *err)
 {
     bool won = true;
-    if (!i->ask->dry && (importing_flush(i, err) != 0 || importing_keep_lease(i, err) != 0 ||
-                         raw_file_import_rename(i->o->db, theirs, ours, &won, err) != 0)) {
+    struct err unmade = {0};
+    if (!i->ask->dry && (importing_flush(i, err) != 0 || importing_keep_lease(i, err) != 0)) {
+        return -1;
+    }
+    if (!i->ask->dry && raw_file_import_rename(i->o->db, theirs, ours, &won, &unmade) != 0) {
+        if (importing_is_refused(&unmade)) {
+            importing_sum(i)->refused++;
+            return importing_note(i, "refused", theirs, unmade.msg, err);
+        }
+        *err = unmade;
         return -1;
     }
     importing_sum(i)->taken += won;
@@ -72,7 +80,15 @@ static int refuse(struct importing *i, const bson_t *theirs, const char *why, st
     if (i->in_place || i->ask->dry || doc_str(theirs, "_id", "")[0] == '\0') {
         return 0;
     }
-    return importing_keep_lease(i, err) != 0 ? -1 : raw_file_import_leave(i->o->db, theirs, err);
+    struct err unmade = {0};
+    if (importing_keep_lease(i, err) != 0) {
+        return -1;
+    }
+    if (raw_file_import_leave(i->o->db, theirs, &unmade) != 0 && !importing_is_refused(&unmade)) {
+        *err = unmade;
+        return -1;
+    }
+    return 0;
 }
 
 static int take_one(void *ctx, const bson_t *theirs, struct err *err)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/strset.h"
 #include "common/quant/settings.h"
 #include "common/quant/settings_resolve.h"
 #include "common/raw/database_owner.h"
@@ -28,7 +29,7 @@ struct comparing {
     struct docs *metrics;      /* AlphaKraken's, by raw file */
     struct settings_book book; /* AlphaKraken's */
     int64_t began_ms;          /* the shadow */
-    bson_t seen;               /* keys: ours that AlphaKraken has, too */
+    struct strset seen;        /* ours that AlphaKraken has, too */
 };
 
 void shadow_report_clear(struct shadow_report *r)
@@ -124,10 +125,12 @@ static int by_raw_file(const void *a, const void *b)
                   doc_str(*(bson_t *const *)b, "raw_file", ""));
 }
 
-/* With which settings it was quantified there, by its metrics. */
-static void list_used(const struct comparing *c, const char *id, char *out, size_t room)
+/* With which settings it was quantified there, by its metrics. Whether these say it: those of old
+ * settings have no name. */
+static bool list_used(const struct comparing *c, const char *id, char *out, size_t room)
 {
     char words[RESOLVE_MAX][SETTINGS_ID_MAX];
+    bool named = true;
     size_t n = 0, low = 0, high = c->metrics->n;
     while (low < high) { /* the first one of it */
         size_t mid = low + (high - low) / 2;
@@ -141,34 +144,55 @@ static void list_used(const struct comparing *c, const char *id, char *out, size
         if (strcmp(doc_str(m, "raw_file", ""), id) != 0) {
             break;
         }
-        if (strcmp(name, "n/a") != 0) {
+        if (strcmp(name, "n/a") == 0) {
+            named = false;
+        } else {
             snprintf(words[n++], SETTINGS_ID_MAX, "%.70s-v%lld", name,
                      (long long)doc_i64(m, "settings_version", 1));
         }
     }
     join(words, n, out, room);
+    return named;
+}
+
+/* What Trawl would quantify it with. */
+static void list_applying(const struct comparing *c, const bson_t *theirs,
+                          const struct instrument *instrument, char *out, size_t room)
+{
+    char words[RESOLVE_MAX][SETTINGS_ID_MAX];
+    const bson_t *apply[RESOLVE_MAX];
+    struct resolve_for f;
+    size_t n =
+        instrument->skip_quanting
+            ? 0
+            : resolve_raw_file(&c->book, theirs, instrument_type_name(instrument->type), &f, apply);
+    for (size_t i = 0; i < n; i++) {
+        settings_id(apply[i], words[i]);
+    }
+    join(words, n, out, room);
+}
+
+/* Whether AlphaKraken has come to its end with it; a failed one has metrics of some settings only.
+ */
+static bool has_been_quantified(const bson_t *theirs)
+{
+    enum raw_status s = raw_file_status(theirs);
+    return s == RAW_DONE || s == RAW_DONE_NOT_QUANTED;
 }
 
 static int compare_settings(struct comparing *c, const bson_t *theirs, const bson_t *ours,
                             bool *same, struct err *err)
 {
-    char words[RESOLVE_MAX][SETTINGS_ID_MAX], a[WORDS], b[WORDS];
-    const bson_t *apply[RESOLVE_MAX];
-    struct resolve_for f;
+    char a[WORDS], b[WORDS];
     struct err none = {0};
     AUTO(instrument_free)
     struct instrument *instrument =
         facts_instrument(c->o, doc_str(theirs, "instrument_id", ""), &none);
-    list_used(c, doc_str(theirs, "imported.id", doc_str(theirs, "_id", "")), a, sizeof a);
-    if (a[0] == '\0' || instrument == NULL) {
-        return 0; /* it was not quantified, or before settings had names */
+    const char *id = doc_str(theirs, "imported.id", doc_str(theirs, "_id", ""));
+    if (!has_been_quantified(theirs) || instrument == NULL || !list_used(c, id, a, sizeof a)) {
+        return 0;
     }
-    size_t n =
-        resolve_raw_file(&c->book, theirs, instrument_type_name(instrument->type), &f, apply);
-    for (size_t i = 0; i < n; i++) {
-        settings_id(apply[i], words[i]);
-    }
-    join(words, n, b, sizeof b);
+    list_applying(c, theirs, instrument, b, sizeof b);
     if (strcmp(a, b) == 0) {
         return 0;
     }
@@ -228,7 +252,9 @@ static int compare_one(void *ctx, const bson_t *doc, struct err *err)
     const bson_t *ours = docs_find(c->ours, id);
     int rc = 0;
     if (ours != NULL) {
-        BSON_APPEND_BOOL(&c->seen, id, true);
+        if (c->seen.n < c->ours->n) { /* two of theirs may be one by our spelling */
+            strset_add(&c->seen, doc_str(ours, "_id", ""));
+        }
         rc = compare_both(c, r.doc, ours, err);
     } else if (doc_i64(doc, "created_at_", 0) > c->began_ms && is_watched(c, doc)) {
         c->out->only_theirs++;
@@ -240,10 +266,11 @@ static int compare_one(void *ctx, const bson_t *doc, struct err *err)
 
 static int list_only_ours(struct comparing *c, struct err *err)
 {
+    strset_sort(&c->seen);
     for (size_t i = 0; i < c->ours->n; i++) {
         const bson_t *rf = c->ours->items[i];
         const char *id = doc_str(rf, "_id", "");
-        if (db_has_key(&c->seen, id)) {
+        if (strset_has(&c->seen, id)) {
             continue;
         }
         AUTO(bson_destroy) bson_t *theirs = NULL; /* an older one than was asked for */
@@ -267,7 +294,8 @@ static int read_ours(struct comparing *c, int64_t since_ms, struct err *err)
     bson_t *filter = BCON_NEW("created_at", "{", "$gte", BCON_DATE_TIME(since_ms), "}");
     AUTO(bson_destroy)
     bson_t *opts = BCON_NEW("projection", "{", "status", BCON_INT32(1), "project_id", BCON_INT32(1),
-                            "watch.size", BCON_INT32(1), "watch.members", BCON_INT32(1), "}");
+                            "watch.size", BCON_INT32(1), "watch.members", BCON_INT32(1), "}",
+                            "maxTimeMS", BCON_INT64(DB_LISTING_MS));
     c->ours = docs_read(c->o->db, &(struct docs_query){DB_RAW_FILES, filter, opts}, err);
     if (c->ours == NULL || db_find_id(c->o->db, DB_IMPORTS, IMPORT_ALPHAKRAKEN, &mark, err) != 0) {
         return -1;
@@ -280,7 +308,7 @@ static int read_ours(struct comparing *c, int64_t since_ms, struct err *err)
     }
     c->began_ms = doc_i64(mark, "began_at", 0);
     docs_sort(c->ours);
-    return 0;
+    return strset_begin(&c->seen, c->ours->n, err);
 }
 
 static int read_metrics(struct comparing *c, int64_t since_ms, struct err *err)
@@ -301,20 +329,15 @@ static int compare_all(struct comparing *c, int64_t since_ms, struct err *err)
 {
     AUTO(bson_destroy)
     bson_t *filter = BCON_NEW("created_at", "{", "$gte", BCON_DATE_TIME(since_ms), "}");
-    return read_ours(c, since_ms, err) != 0 || read_metrics(c, since_ms, err) != 0 ||
-                   settings_book_load(&c->book, c->theirs, err) != 0 ||
-                   db_each(c->theirs, DB_RAW_FILES, filter, NULL, compare_one, c, err) != 0 ||
+    if (read_ours(c, since_ms, err) != 0 || read_metrics(c, since_ms, err) != 0 ||
+        settings_book_load(&c->book, c->theirs, err) != 0) {
+        return -1;
+    }
+    settings_book_rule(&c->book, c->o->cfg);
+    return db_each(c->theirs, DB_RAW_FILES, filter, NULL, compare_one, c, err) != 0 ||
                    list_only_ours(c, err) != 0
                ? -1
                : 0;
-}
-
-static void no_progress(void *ctx, const char *collection, int64_t done, int64_t total)
-{
-    (void)ctx;
-    (void)collection;
-    (void)done;
-    (void)total;
 }
 
 int shadow_compare(const struct ops *o, const struct shadow_ask *a, struct shadow_report *out,
@@ -322,10 +345,10 @@ int shadow_compare(const struct ops *o, const struct shadow_ask *a, struct shado
 {
     AUTO(db_free) struct db *own = NULL;
     struct import_report taken = {0};
-    const struct import_ask ask = {.from = a->from, .progress = no_progress};
-    struct importing i = {.o = o, .ask = &ask, .out = &taken};
+    const struct import_ask ask = {.from = a->from, .key = "[compat] alphakraken_uri"};
+    struct importing i = {.o = o, .ask = &ask, .out = &taken, .writing = ""};
     *out = (struct shadow_report){0};
-    struct comparing c = {.o = o, .out = out, .from = i.from, .seen = BSON_INITIALIZER};
+    struct comparing c = {.o = o, .out = out, .from = i.from};
     int rc = importing_open(&i, &own, err);
     c.theirs = own;
     rc = rc == 0 ? compare_all(&c, a->since_ms, err) : rc;
@@ -335,6 +358,6 @@ int shadow_compare(const struct ops *o, const struct shadow_ask *a, struct shado
     docs_free(c.ours);
     docs_free(c.metrics);
     settings_book_clear(&c.book);
-    bson_destroy(&c.seen);
+    strset_clear(&c.seen);
     return rc;
 }

@@ -127,8 +127,8 @@ int db_error(const struct db *db, const bson_error_t *e, struct err *err)
     if (is_login_error(e) || is_refusal(e)) {
         return ERR(err, ERR_INVALID, ERR_CODE_DATABASE,
                    "MongoDB at %s refused the login or the right: check user and password in "
-                   "[mongo] uri (%s)",
-                   db->hosts, e->message);
+                   "%s (%s)",
+                   db->hosts, db->key, e->message);
     }
     if (e->domain == MONGOC_ERROR_SERVER_SELECTION || e->domain == MONGOC_ERROR_STREAM) {
         return ERR(err, ERR_TRANSIENT, ERR_CODE_DATABASE, "MongoDB at %s does not answer: %s",
@@ -177,19 +177,20 @@ static void remember_hosts(struct db *db, const mongoc_uri_t *uri)
     }
 }
 
-static int check_read_preference(const mongoc_uri_t *uri, struct err *err)
+static int check_read_preference(const mongoc_uri_t *uri, const char *key, struct err *err)
 {
     const mongoc_read_prefs_t *prefs = mongoc_uri_get_read_prefs_t(uri);
     return mongoc_read_prefs_get_mode(prefs) == MONGOC_READ_PRIMARY
                ? 0
                : ERR(err, ERR_INVALID, 0,
-                     "[mongo] uri asks for a readPreference that is not primary: take it out, "
-                     "decisions must not be made by what a secondary has not heard of");
+                     "%s asks for a readPreference that is not primary: take it out, "
+                     "decisions must not be made by what a secondary has not heard of",
+                     key);
 }
 
-static int set_options(mongoc_uri_t *uri, const struct config *c, struct err *err)
+static int set_options(mongoc_uri_t *uri, int32_t ms, const struct db_other *o, struct err *err)
 {
-    int32_t ms = (int32_t)c->mongo.timeout_ms;
+    int32_t answer_ms = (int32_t)o->answer_ms;
     mongoc_write_concern_t *wc = mongoc_write_concern_new();
     mongoc_write_concern_set_wmajority(wc, ms);
     mongoc_uri_set_write_concern(uri, wc);
@@ -200,43 +201,56 @@ static int set_options(mongoc_uri_t *uri, const struct config *c, struct err *er
     mongoc_read_concern_destroy(rc);
     return mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, ms) &&
                    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, ms) &&
-                   mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, ms * 2) &&
+                   mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS,
+                                                  answer_ms + ms) &&
                    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_HEARTBEATFREQUENCYMS, 10000) &&
                    mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYWRITES, false) &&
                    mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false)
                ? 0
-               : ERR(err, ERR_INVALID, 0, "[mongo] uri takes no timeouts");
+               : ERR(err, ERR_INVALID, 0, "%s takes no timeouts", o->key);
 }
 
 struct db *db_new(const struct config *c, const char *appname, struct err *err)
 {
+    const struct db_other ours = {.uri = c->mongo.uri,
+                                  .database = c->mongo.database,
+                                  .key = "[mongo] uri",
+                                  .answer_ms = c->mongo.timeout_ms};
+    return db_new_other(c, &ours, appname, err);
+}
+
+struct db *db_new_other(const struct config *c, const struct db_other *o, const char *appname,
+                        struct err *err)
+{
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, init_once);
     bson_error_t e;
-    mongoc_uri_t *uri = mongoc_uri_new_with_error(c->mongo.uri, &e);
+    mongoc_uri_t *uri = mongoc_uri_new_with_error(o->uri, &e);
     if (uri == NULL) {
-        ERR(err, ERR_INVALID, 0, "[mongo] uri is no MongoDB address: %s", e.message);
+        ERR(err, ERR_INVALID, 0, "%s is no MongoDB address: %s", o->key, e.message);
         return NULL;
     }
     AUTO(db_free) struct db *db = calloc(1, sizeof *db);
     if (db != NULL) {
         pthread_mutex_init(&db->together.lock, NULL);
     }
-    if (db == NULL || (db->database = strdup(c->mongo.database)) == NULL) {
+    if (db == NULL || (db->database = strdup(o->database)) == NULL) {
         mongoc_uri_destroy(uri);
         err_no_memory(err);
         return NULL;
     }
-    db->answer_ms = (int32_t)c->mongo.timeout_ms;
+    db->key = o->key;
+    db->answer_ms = (int32_t)o->answer_ms;
     remember_hosts(db, uri);
-    if (check_read_preference(uri, err) != 0 || set_options(uri, c, err) != 0) {
+    if (check_read_preference(uri, o->key, err) != 0 ||
+        set_options(uri, (int32_t)c->mongo.timeout_ms, o, err) != 0) {
         mongoc_uri_destroy(uri);
         return NULL;
     }
     db->pool = mongoc_client_pool_new_with_error(uri, &e);
     mongoc_uri_destroy(uri);
     if (db->pool == NULL) {
-        ERR(err, ERR_INVALID, 0, "[mongo] uri cannot be used: %s", e.message);
+        ERR(err, ERR_INVALID, 0, "%s cannot be used: %s", o->key, e.message);
         return NULL;
     }
     mongoc_client_pool_max_size(db->pool, POOL_CLIENTS);
@@ -256,6 +270,11 @@ void db_free(struct db *db)
     pthread_mutex_destroy(&db->together.lock);
     free(db->database);
     free(db);
+}
+
+const char *db_hosts(const struct db *db)
+{
+    return db->hosts;
 }
 
 int db_ping(struct db *db, struct err *err)

@@ -56,6 +56,18 @@ struct db *db_new(const struct config *c, const char *appname, struct err *err) 
 void db_free(struct db *db);
 AUTO_DEFINE(struct db, db_free);
 
+/* Another database than the one that [mongo] names. A query may take answer_ms at the server; to
+ * connect takes as long as with ours. */
+struct db_other {
+    const char *uri, *database;
+    const char *key; /* what messages call the connection string: "--from"; not copied */
+    int64_t answer_ms;
+};
+struct db *db_new_other(const struct config *c, const struct db_other *o, const char *appname,
+                        struct err *err) OWNED __attribute__((nonnull));
+/* Its servers, as "host:27017[,host:27017]"; borrowed. */
+const char *db_hosts(const struct db *db) __attribute__((nonnull, returns_nonnull));
+
 /* 0 when the server answers. The message never holds the password. */
 int db_ping(struct db *db, struct err *err) __attribute__((nonnull, warn_unused_result));
 

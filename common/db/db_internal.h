@@ -14,6 +14,7 @@ struct waiting; /* db_bulk.c: a caller of db_update_together */
 struct db {
     mongoc_client_pool_t *pool;
     char *database;
+    const char *key;   /* of the connection string, for messages */
     char hosts[256];   /* for messages: host:port[,host:port], no credentials */
     int32_t answer_ms; /* after which the server gives a command up; we wait twice as long */
     struct {

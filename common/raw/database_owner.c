@@ -1,5 +1,6 @@
 #include "common/raw/database_owner.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/clock.h"
@@ -10,6 +11,23 @@ static int find_first(struct db *db, const char *coll, bson_t **first, struct er
 {
     AUTO(bson_destroy) bson_t *any = BCON_NEW("_id", "{", "$gt", BCON_UTF8(""), "}");
     return db_find_one(db, coll, any, first, err);
+}
+
+const char *database_import_command(const bson_t *mark, char buf[static IMPORT_COMMAND])
+{
+    const char *from = doc_str(mark, "from", ""), *host = strstr(from, "://");
+    const char *ends = doc_bool(mark, "switch", false) ? " --switch" : "";
+    if (doc_bool(mark, "in_place", false) || host == NULL) {
+        snprintf(buf, IMPORT_COMMAND, "trawl import alphakraken%s", ends);
+    } else if (!doc_bool(mark, "login", false)) {
+        snprintf(buf, IMPORT_COMMAND, "trawl import alphakraken%s --from %s", ends, from);
+    } else {
+        snprintf(buf, IMPORT_COMMAND,
+                 "trawl import alphakraken%s --from-file FILE, a file of the line "
+                 "%.*s://USER:PASSWORD@%s",
+                 ends, (int)(host - from), from, host + strlen("://"));
+    }
+    return buf;
 }
 
 int database_is_ours(struct db *db, const char *database, bool *shadow, struct err *err)
@@ -25,10 +43,12 @@ int database_is_ours(struct db *db, const char *database, bool *shadow, struct e
     const char *state = import != NULL ? doc_str(import, "state", "") : IMPORT_DONE;
     *shadow = strcmp(state, IMPORT_SHADOW) == 0;
     if (!*shadow && strcmp(state, IMPORT_DONE) != 0) {
-        return ERR(err, ERR_REFUSED, 0,
-                   "the import of AlphaKraken's database into '%.60s' has not ended: run trawl "
-                   "import alphakraken again, it resumes",
-                   database);
+        char command[IMPORT_COMMAND];
+        return ERR(
+            err, ERR_REFUSED, 0,
+            "the import of AlphaKraken's database into '%.60s' has not ended: it resumes with "
+            "%s",
+            database, database_import_command(import, command));
     }
     if (raw_file != NULL && !raw_file_is_ours(raw_file)) {
         return ERR(

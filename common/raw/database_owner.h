@@ -15,6 +15,11 @@
 #define IMPORT_DONE        "done"
 #define IMPORT_SHADOW      "shadow"
 
+/* The command that ends the import of this mark, in buf. A password is never in it. */
+#define IMPORT_COMMAND 480
+const char *database_import_command(const bson_t *mark, char buf[static IMPORT_COMMAND])
+    __attribute__((nonnull, returns_nonnull));
+
 /* Two look-ups by _id in a database that is ours. *shadow: whether it is a shadow's, in which no
  * task is admitted. REFUSED: it is not ours, and what to do; any other error: the database does not
  * answer. */

@@ -461,9 +461,10 @@ int raw_file_import_leave(struct db *db, const bson_t *theirs, struct err *err)
     return db_insert(db, DB_RAW_FILES, theirs, &made, err);
 }
 
-int raw_file_import_discard(struct db *db, struct err *err)
+int raw_file_import_discard(struct db *db, const char *last, struct err *err)
 {
-    AUTO(bson_destroy) bson_t *all = BCON_NEW("_id", "{", "$gt", BCON_UTF8(""), "}");
+    AUTO(bson_destroy)
+    bson_t *some = BCON_NEW("_id", "{", "$gt", "", "$lte", BCON_UTF8(last), "}");
     int64_t n;
-    return db_delete(db, DB_RAW_FILES, all, &n, err);
+    return db_delete(db, DB_RAW_FILES, some, &n, err);
 }

@@ -49,8 +49,8 @@ struct db_change raw_file_importing(const bson_t *theirs, const bson_t *ours)
  * be repeated after a crash at any point. *won = false: another raw file has that id. */
 int raw_file_import_rename(struct db *db, const bson_t *theirs, const bson_t *ours, bool *won,
                            struct err *err) __attribute__((nonnull, warn_unused_result));
-/* Drop all raw files of a shadow, which has copied none. */
-int raw_file_import_discard(struct db *db, struct err *err)
+/* Drop the raw files of a shadow, which has copied none, in the order of their ids up to last. */
+int raw_file_import_discard(struct db *db, const char *last, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 /* Insert documents of another database; inserted as of db_insert_all. One that an earlier import
  * left as it was becomes ours. */
