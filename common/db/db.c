@@ -86,6 +86,7 @@ static bool is_permanent(const bson_error_t *e)
         40415, /* the command has a field that this server does not know */
     };
     return e->domain == MONGOC_ERROR_BSON ||
+           (e->domain == MONGOC_ERROR_COMMAND && e->code == MONGOC_ERROR_COMMAND_INVALID_ARG) ||
            (e->domain == MONGOC_ERROR_SERVER &&
             is_one_of(e->code, codes, sizeof codes / sizeof *codes));
 }

@@ -129,10 +129,13 @@ def a_document_that_the_server_refuses_is_refused_alone():
     with Apart("refused") as (site, theirs, source):
         faults, env = through(site, "import")
         bad = "d_null.raw"
+        theirs.insert("project", {"_id": "EMPTY1", "name": "empty", "status": "active", "": 1})  # the driver sends no such name
         faults.add("DocumentValidationFailure", command="insert", collection="raw_file", where={"documents._id": bad})
         answer = site.trawl(*IMPORT, "--from", source, "--json", env=env)
         raw = answer.json["collections"]["raw_file"]
         equal((answer.code, raw["refused"], raw["taken"]), (NO, 1, raw["seen"] - 1), f"from another database: {answer}")
+        project = answer.json["collections"]["project"]
+        equal((project["refused"], project["taken"]), (1, project["seen"] - 1), f"projects: {answer.json['notes']}")
         holds("121" in notes(answer.json, "refused")[bad], f"the note: {notes(answer.json, 'refused')}")
         equal(site.trawl("ls").code, 0, "trawl ls afterwards")
     with site_of("refusedhere") as site:
