@@ -5,7 +5,7 @@ JOBS ?= 2
 TEST_JOBS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo up down status test slow unit chaos cifs bench install format clean
+.PHONY: help deps build demo up down status test slow unit chaos cifs compose bench install format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {gsub(/\$$\$$/, "$$"); printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ chaos: build ## kill, cut, pause and fill everything, then prove that nothing wa
 
 cifs: build ## the product on real CIFS mounts, in guests of its own (tests/cifs/README.md); CASES="short" takes some
 	@TRAWL_TEST_BIN=$(CURDIR)/$(BIN) tests/cifs/run $(CASES)
+
+compose: ## images and compose.yaml in real Docker engines of its own (root)
+	@tests/compose/run
 
 bench: build ## figures as JSON lines; BENCH=smoke (default) or another name in tests/bench
 	@tests/bench/run $(BIN) $(or $(BENCH),smoke)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/health.h"
 #include "common/version.h"
 
 static void help(const struct start_text *t)
@@ -14,6 +15,8 @@ static void help(const struct start_text *t)
     printf(
         "usage: %s\n\n%s\n\noptions:\n%s"
         "  --config DIR   where trawl.ini is (default: $TRAWL_CONFIG_DIR, else ./config)\n"
+        "  --healthy      start nothing; exit 0 when the process that marks [trawl] health_file\n"
+        "                 did so within the last 30 s, else 1\n"
         "  --help         this text\n"
         "  --version      version and commit\n\n"
         "Configuration: `trawl config show` shows what is in force. Logs: JSON lines on stderr.\n"
@@ -47,18 +50,22 @@ static void block_signals(void)
 int start_up(int argc, char **argv, const struct start_text *text, const struct start_args *args,
              struct config **cfg)
 {
-    enum { OPT_CONFIG = 256, OPT_HELP, OPT_VERSION, OPT_OWN };
+    enum { OPT_CONFIG = 256, OPT_HELP, OPT_VERSION, OPT_HEALTHY, OPT_OWN };
     const struct option options[] = {
         {"config", required_argument, NULL, OPT_CONFIG},
         {"help", no_argument, NULL, OPT_HELP},
         {"version", no_argument, NULL, OPT_VERSION},
+        {"healthy", no_argument, NULL, OPT_HEALTHY},
         {args->option, required_argument, NULL, OPT_OWN},
         {0},
     };
     const char *dir = NULL;
+    bool asks = false;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == OPT_CONFIG) {
             dir = optarg;
+        } else if (c == OPT_HEALTHY) {
+            asks = true;
         } else if (c == OPT_OWN) {
             *args->value = optarg;
         } else if (c == OPT_HELP) {
@@ -81,6 +88,12 @@ int start_up(int argc, char **argv, const struct start_text *text, const struct 
     if (*cfg == NULL) {
         fprintf(stderr, "%s: %s\n", text->name, err.msg);
         return START_EXIT_USAGE;
+    }
+    if (asks) {
+        int rc = health_ask(*cfg, &err) == 0 ? 0 : start_failed(text, &err);
+        config_free(*cfg);
+        *cfg = NULL;
+        return rc;
     }
     log_init(text->name, parse_level((*cfg)->log.level));
     block_signals();

@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/daemon.h"
 #include "common/db/schema.h"
+#include "common/health.h"
 #include "common/raw/database_owner.h"
 #include "scheduler/alerts/held.h"
 #include "scheduler/plan/plan.h"
@@ -254,8 +255,10 @@ void *lead_main(void *arg)
 {
     struct scheduler *s = arg;
     int64_t sweep_at = 0, retry_at = 0;
+    struct health health = {.file = s->cfg->trawl.health_file};
     s->dispatch.next_expiry_ms = INT64_MAX;
     for (bool go_on = true; go_on;) {
+        health_mark(&health);
         struct wake_news news;
         go_on = wake_take(&s->wake, nap_ms(s, sweep_at, retry_at), &news);
         struct err standing_by = {0};

@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "common/daemon.h"
 #include "common/db/schema.h"
+#include "common/health.h"
 #include "workers/runner.h"
 
 #define MAX_PARTITIONS 64
@@ -183,15 +184,21 @@ static void say_goodbye(struct runner *r)
 void *heartbeat_main(void *arg)
 {
     struct runner *r = arg;
-    runner_await_database(r);
-    for (int64_t beat = 1; !finished(r); beat++) {
-        beat_once(r, beat);
+    int64_t beat = 0;
+    struct health health = {.file = r->cfg->trawl.health_file};
+    while (!finished(r)) {
+        health_mark(&health);
+        if (runner_has_database(r)) {
+            beat_once(r, ++beat);
+        }
         if (runner_stopping(r)) {
             mono_sleep_ms(100); /* a stopping worker still beats while its tasks end */
         } else {
             runner_pause(r, r->cfg->worker.heartbeat_ms);
         }
     }
-    say_goodbye(r);
+    if (beat > 0) {
+        say_goodbye(r);
+    }
     return NULL;
 }

@@ -41,17 +41,24 @@ void runner_pause(struct runner *r, int64_t ms)
     pthread_mutex_unlock(&r->lock);
 }
 
-void runner_await_database(struct runner *r)
+bool runner_has_database(struct runner *r)
 {
-    while (!runner_stopping(r) && !atomic_load(&r->owns)) {
-        struct err err = {0};
-        bool shadow;
+    struct err err = {0};
+    bool shadow;
+    if (!atomic_load(&r->owns)) {
         if (database_is_ours(r->db, r->cfg->mongo.database, &shadow, &err) == 0) {
             atomic_store(&r->owns, true);
         } else {
             log_err_rarely("database", &err);
-            runner_pause(r, OWNER_MS);
         }
+    }
+    return atomic_load(&r->owns);
+}
+
+void runner_await_database(struct runner *r)
+{
+    while (!runner_stopping(r) && !runner_has_database(r)) {
+        runner_pause(r, OWNER_MS);
     }
 }
 

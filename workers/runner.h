@@ -130,8 +130,10 @@ void messages_append(struct runner *r, bson_t *out) __attribute__((nonnull));
 void *watcher_main(void *kind_threads);
 
 bool runner_stopping(struct runner *r) __attribute__((nonnull));
-/* Wait until the database is Trawl's, or the runner stops. A thread that writes to it begins so:
- * nothing is written into AlphaKraken's, or into one whose import has not ended. */
+/* Whether the database is Trawl's; logs why not. A thread that writes to it begins so: nothing is
+ * written into AlphaKraken's, or into one whose import has not ended. */
+bool runner_has_database(struct runner *r) __attribute__((nonnull));
+/* Wait until it is, or the runner stops. */
 void runner_await_database(struct runner *r) __attribute__((nonnull));
 /* Wait ms or until the runner stops. */
 void runner_pause(struct runner *r, int64_t ms) __attribute__((nonnull));

@@ -28,7 +28,8 @@ struct config_location {
 
 struct config {
     struct {
-        char *env; /* local, sandbox, production: also the prefix of every topic */
+        char *env;         /* local, sandbox, production: also the prefix of every topic */
+        char *health_file; /* common/health.h */
     } trawl;
     struct {
         char *level;

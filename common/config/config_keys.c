@@ -37,6 +37,9 @@ static const struct config_key main_keys[] = {
     {AT(trawl, env), TEXT("local"),
      HELP("Name of this environment (a-z 0-9 _ -, at most 32): prefix of every Kafka topic. The "
           "variable ENV sets it too; <env>.ini is read after trawl.ini.")},
+    {AT(trawl, health_file), TEXT(""), .flags = CONFIG_ABSOLUTE,
+     HELP("File that a scheduler or worker marks every second, for --healthy. One process, one "
+          "file; in a container of its own. Empty: none.")},
     {AT(log, level), TEXT("info"), ONE_OF("debug info warn error"),
      HELP("The least important level that is logged.")},
     {AT(mongo, uri), TEXT("mongodb://127.0.0.1:27017"), .flags = CONFIG_SECRET | CONFIG_REQUIRED,

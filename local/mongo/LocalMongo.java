@@ -63,7 +63,7 @@ public final class LocalMongo {
         store.setVersionsToKeep(0);
         store.setRetentionTime(0);
         MongoServer server = new MongoServer(new DurableBackend(store));
-        server.bind("127.0.0.1", Integer.parseInt(args[0]));
+        server.bind(System.getProperty("address", "127.0.0.1"), Integer.parseInt(args[0]));
         Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
         for (;;) {
             Thread.sleep(COMPACT_EVERY_MS);

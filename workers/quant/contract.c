@@ -43,12 +43,16 @@ static int find_paths(const struct quant_job *job, struct contract *p, struct er
     if (strcmp(s->software_type, "msqc") == 0) {
         program = "trawl-msqc";
     }
-    p->raw = path_join(job_path(job->engine, &c->location.backup), job->raw, err);
-    p->settings = path_join(job_path(job->engine, &c->location.settings),
-                            s->set[0] != '\0' ? s->set : s->name, err);
+    const char *set = s->set[0] != '\0' ? s->set : s->name;
+    if ((p->raw = path_join(job_path(job->engine, &c->location.backup), job->raw, err)) == NULL) {
+        return err_context(err, "[location.backup]");
+    }
+    if ((p->settings = path_join(job_path(job->engine, &c->location.settings), set, err)) == NULL) {
+        return err_context(err, "[location.settings]");
+    }
     p->software = path_join(job_path(job->engine, &c->location.software), program, err);
-    if (p->raw == NULL || p->settings == NULL || p->software == NULL) {
-        return -1;
+    if (p->software == NULL) {
+        return err_context(err, "[location.software]");
     }
     p->read = read_path(job, p->raw);
     if (p->read == NULL) {
