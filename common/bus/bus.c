@@ -46,8 +46,11 @@ static void note_delivery(struct bus *b, const rd_kafka_message_t *m)
     if (is_missing_topic(m->err)) {
         atomic_store(&b->topics_missing, true);
     }
-    if (m->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE && m->err != RD_KAFKA_RESP_ERR__PURGE_INFLIGHT) {
-        bus_client_trouble(b, m->err, rd_kafka_topic_name(m->rkt));
+    if (m->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+        bus_trouble_denied(b, BUS_RIGHT_WRITE, rd_kafka_topic_name(m->rkt));
+    } else if (m->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE &&
+               m->err != RD_KAFKA_RESP_ERR__PURGE_INFLIGHT) {
+        bus_trouble_log(b, m->err, rd_kafka_topic_name(m->rkt));
     }
 }
 
@@ -83,13 +86,28 @@ static void producer_discard(rd_kafka_t *rk)
     bus_client_destroy(rk, 0);
 }
 
+/* Whether there is a new try to make. An idempotent producer is refused as a whole if its user may
+ * write to no topic; to that of the events every user of ours must. */
+static bool report_fatal(struct bus *b, rd_kafka_resp_err_t code, const char *why)
+{
+    struct err err = {0};
+    char topic[BUS_TOPIC_MAX];
+    if (code != RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
+        bus_client_topic(b, "events", NULL, topic, &err) != 0) {
+        bus_trouble_log(b, RD_KAFKA_RESP_ERR__FATAL, why);
+        return true;
+    }
+    bus_trouble_denied(b, BUS_RIGHT_WRITE, topic);
+    return mono_ms() - b->made_ms >= BUS_LOOK_MS;
+}
+
 static void replace_after_fatal(struct bus *b)
 {
     char why[256];
-    if (rd_kafka_fatal_error(b->rk, why, sizeof why) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    rd_kafka_resp_err_t code = rd_kafka_fatal_error(b->rk, why, sizeof why);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR || !report_fatal(b, code, why)) {
         return;
     }
-    bus_client_trouble(b, RD_KAFKA_RESP_ERR__FATAL, why);
     struct err err = {0};
     rd_kafka_t *fresh = producer_new(b, &err);
     if (fresh == NULL) {
@@ -99,6 +117,7 @@ static void replace_after_fatal(struct bus *b)
     pthread_rwlock_wrlock(&b->swap);
     rd_kafka_t *old = b->rk;
     b->rk = fresh;
+    b->made_ms = mono_ms();
     pthread_rwlock_unlock(&b->swap);
     producer_discard(old);
 }
@@ -110,22 +129,39 @@ static void look_at_broker(struct bus *b)
     rd_kafka_resp_err_t code = rd_kafka_metadata(b->rk, 0, NULL, &md, BUS_ASK_MS);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         rd_kafka_metadata_destroy(md);
+        b->answered_ms = mono_ms();
     } else {
-        rd_kafka_poll(b->rk, 0); /* the library knows the reason, and says it first */
-        bus_client_trouble(b, code, "the broker does not answer");
+        rd_kafka_poll(b->rk, 0); /* the library learns the reason, and says it first */
+        if (mono_ms() - b->answered_ms > BUS_LOOK_MS + BUS_ASK_MS) {
+            bus_trouble_log(b, code, "the broker does not answer");
+        }
+        if (bus_trouble_refused(b)) {
+            bus_security_renew(b->cfg, b->rk);
+        }
     }
     bus_client_reached(b, code == RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+static bool makes_topics(struct bus *b)
+{
+    pthread_mutex_lock(&b->lock);
+    bool makes = b->kind_count > 0;
+    pthread_mutex_unlock(&b->lock);
+    return makes;
 }
 
 static void remake_topics(struct bus *b)
 {
     struct err err = {0};
-    if (!atomic_load(&b->connected) || !atomic_exchange(&b->topics_missing, false)) {
+    if (!atomic_load(&b->connected) || !atomic_exchange(&b->topics_missing, false) ||
+        !makes_topics(b)) {
         return;
     }
     if (bus_topics_make(b, &err) != 0) {
         atomic_store(&b->topics_missing, true);
-        bus_client_trouble(b, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, err.msg);
+        bus_trouble_log(
+            b, err.code != 0 ? (rd_kafka_resp_err_t)err.code : RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,
+            err.msg);
     }
 }
 
@@ -166,6 +202,9 @@ static void bus_release(struct bus *b)
 
 struct bus *bus_new(const struct config *c, const char *client_id, struct err *err)
 {
+    if (bus_security_check(c, err) != 0) {
+        return NULL;
+    }
     struct bus *b = calloc(1, sizeof *b);
     if (b == NULL) {
         (void)err_no_memory(err);
@@ -173,6 +212,8 @@ struct bus *bus_new(const struct config *c, const char *client_id, struct err *e
     }
     pthread_rwlock_init(&b->swap, NULL);
     pthread_mutex_init(&b->lock, NULL);
+    b->cfg = c;
+    b->made_ms = b->answered_ms = mono_ms();
     b->env = strdup(c->trawl.env);
     b->brokers = strdup(c->kafka.brokers);
     b->client_id = strdup(client_id);
@@ -237,6 +278,9 @@ static int send_message(struct bus *b, const struct outgoing *m, struct err *err
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         atomic_fetch_add(&b->sent, 1);
         return 0;
+    }
+    if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+        return bus_trouble_denied_err(b, BUS_RIGHT_WRITE, m->topic, err);
     }
     if (is_missing_topic(code)) {
         atomic_store(&b->topics_missing, true);

@@ -2,8 +2,9 @@
  * bus.h - Kafka: a producer and a consumer. Kafka dispatches; MongoDB is the truth, so a lost or
  * doubled message is harmless.
  *
- * Topics: <env>.tasks.<kind>, <env>.events, <env>.dead; made by us, never by the broker. A bus that
- * made them makes them again when a message finds them gone (a wiped broker).
+ * Topics: <env>.tasks.<kind>, <env>.events, <env>.dead; made by us. A bus that made them makes them
+ * again when a message finds them gone (a wiped broker), and looks at them every minute: those that
+ * others made get our partitions, retention and time stamps.
  * The producer is idempotent with acks=all; any thread may send. The consumer owns one thread that
  * never stops polling; its offsets are a watermark: the stored offset never passes a message that
  * was not given back with bus_done.
@@ -31,15 +32,17 @@ struct bus_msg {
     void *owned;
 };
 
-/* Does not need the broker to be up, and gets over its loss. Freed with bus_free, which waits up to
- * 5 s for deliveries; the consumers must be freed before. */
+/* Does not need the broker to be up, and gets over its loss. c is borrowed. Freed with bus_free,
+ * which waits up to 5 s for deliveries; the consumers must be freed before. NULL: INVALID names the
+ * key of [kafka] that does not fit. */
 struct bus *bus_new(const struct config *c, const char *client_id, struct err *err) OWNED
     __attribute__((nonnull));
 void bus_free(struct bus *b);
 AUTO_DEFINE(struct bus, bus_free);
 
-/* Make the missing topics for these kinds (NULL-terminated) and the shared ones. TRANSIENT while
- * there is no broker; call again. */
+/* Make the missing topics for these kinds (NULL-terminated) and the shared ones, and correct those
+ * that are there. TRANSIENT while there is no broker, or it does not let us make them; call again.
+ */
 int bus_ensure_topics(struct bus *b, const char *const *kinds, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 

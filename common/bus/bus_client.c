@@ -1,9 +1,6 @@
 /*
  * bus_client.c - what the producer, the consumers and the admin client have in common: settings,
  * and librdkafka's logs and errors as lines of ours.
- *
- * A broker that is away makes librdkafka repeat itself several times a second. Each kind of failure
- * has a gate that lets one line a minute through, with what to do about it.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -33,79 +30,6 @@ static const struct bus_setting shared_settings[] = {
     {0},
 };
 
-static enum bus_trouble classify(rd_kafka_resp_err_t code)
-{
-    switch ((int)code) {
-    case RD_KAFKA_RESP_ERR__TRANSPORT:
-    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-    case RD_KAFKA_RESP_ERR__TIMED_OUT:
-    case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
-    case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
-    case RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE:
-        return BUS_TROUBLE_CONNECTION;
-    case RD_KAFKA_RESP_ERR__RESOLVE:
-        return BUS_TROUBLE_RESOLVE;
-    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-    case RD_KAFKA_RESP_ERR__SSL:
-    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-        return BUS_TROUBLE_LOGIN;
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-        return BUS_TROUBLE_TOPIC;
-    case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
-    case RD_KAFKA_RESP_ERR__DESTROY: /* the topic went while the message was queued */
-        return BUS_TROUBLE_DELIVERY;
-    case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
-    case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
-    case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
-    case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
-    case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
-    case RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL:
-    case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
-        return BUS_TROUBLE_GROUP;
-    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
-        return BUS_TROUBLE_OFFSET;
-    case RD_KAFKA_RESP_ERR__FATAL:
-        return BUS_TROUBLE_FATAL;
-    default:
-        return BUS_TROUBLE_OTHER;
-    }
-}
-
-static const char *const remedies[] = {
-    [BUS_TROUBLE_CONNECTION] = "see that the broker runs and that [kafka] brokers names it; "
-                               "no action needed",
-    [BUS_TROUBLE_RESOLVE] = "see that every host in [kafka] brokers has an address here",
-    [BUS_TROUBLE_LOGIN] = "see what the broker lets this client do: read and write our topics, "
-                          "join our group, create topics",
-    [BUS_TROUBLE_TOPIC] = "a running scheduler makes the topics; no action needed",
-    [BUS_TROUBLE_DELIVERY] = "none needed: the scheduler publishes again",
-    [BUS_TROUBLE_GROUP] = "none needed if it ends within a minute; otherwise look at the broker",
-    [BUS_TROUBLE_OFFSET] = "none needed: reading goes on from the oldest message",
-    [BUS_TROUBLE_FATAL] = "none needed: a new client is made",
-    [BUS_TROUBLE_OTHER] = "look at the broker's log",
-};
-_Static_assert(sizeof remedies / sizeof *remedies == BUS_TROUBLE_COUNT, "one for each");
-
-void bus_client_trouble(struct bus *b, rd_kafka_resp_err_t code, const char *what)
-{
-    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
-        bus_client_reached(b, false);
-    }
-    enum bus_trouble t = classify(code);
-    uint64_t missed = 0;
-    if (!log_gate_open(&b->gates[t], &missed)) {
-        return;
-    }
-    log_warn("kafka_trouble", KV("error", rd_kafka_err2name(code)), KV("detail", what),
-             KV("brokers", b->brokers), KV("remedy", remedies[t]), KV("missed", missed));
-}
-
 void bus_client_reached(struct bus *b, bool reached)
 {
     bool before = atomic_exchange(&b->connected, reached);
@@ -128,11 +52,17 @@ void bus_client_let_go(struct bus_opaque *o)
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
     (void)rk;
-    struct bus *b = bus_client_hold(opaque);
-    if (b != NULL) {
-        bus_client_trouble(b, (rd_kafka_resp_err_t)code, reason);
+    struct bus_opaque *o = opaque;
+    struct bus *b = bus_client_hold(o);
+    if (code == RD_KAFKA_RESP_ERR__FATAL) {
+        b = NULL; /* its reason is logged where the client is replaced */
     }
-    bus_client_let_go(opaque);
+    if (b != NULL && o->consumer != NULL) {
+        bus_consumer_trouble(o->consumer, (rd_kafka_resp_err_t)code, reason);
+    } else if (b != NULL) {
+        bus_trouble_log(b, (rd_kafka_resp_err_t)code, reason);
+    }
+    bus_client_let_go(o);
 }
 
 /* FAIL and FATAL come again through on_error, with their code. GETPID says "Coordinator load in
@@ -223,7 +153,7 @@ static rd_kafka_conf_t *make_conf(struct bus_opaque *o, const struct bus_client_
         n->prepare(conf);
     }
     if (set(conf, shared_settings, err) != 0 || set(conf, own, err) != 0 ||
-        set(conf, n->settings, err) != 0) {
+        set(conf, n->settings, err) != 0 || bus_security_apply(o->bus->cfg, conf, err) != 0) {
         rd_kafka_conf_destroy(conf);
         return NULL;
     }
@@ -249,7 +179,9 @@ rd_kafka_t *bus_client_new(struct bus *b, const struct bus_client_new *n, struct
     if (rk == NULL) {
         rd_kafka_conf_destroy(conf);
         opaque_free(o);
-        (void)ERR(err, ERR_INVALID, 0, "Kafka client for %s: %s", b->brokers, why);
+        (void)ERR(err, ERR_INVALID, 0, "Kafka client for %s: %s%s", b->brokers, why,
+                  strstr(why, "ssl.") != NULL ? "; see [kafka] ca_file, cert_file and key_file"
+                                              : "");
     }
     return rk;
 }

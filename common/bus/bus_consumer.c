@@ -63,6 +63,19 @@ static const struct bus_setting event_settings[] = {
     {0},
 };
 
+void bus_consumer_trouble(struct bus_consumer *c, rd_kafka_resp_err_t code, const char *what)
+{
+    if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) {
+        if (!c->events) { /* events are read without the group, so no right to it is needed */
+            bus_trouble_denied(c->bus, BUS_RIGHT_READ_GROUP, c->group);
+        }
+    } else if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+        bus_trouble_denied(c->bus, BUS_RIGHT_READ, c->topic);
+    } else {
+        bus_trouble_log(c->bus, code, what);
+    }
+}
+
 /* --- the group --- */
 
 /* A failure here means that the partition is ours no longer: then the new owner sees the message
@@ -109,7 +122,7 @@ static void rebalance(struct bus_consumer *c, rd_kafka_resp_err_t code,
     } else if (code == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
         take(c, parts);
     } else {
-        bus_client_trouble(c->bus, code, "rebalance");
+        bus_trouble_log(c->bus, code, "rebalance");
         bus_track_lose_all(c->track);
         rd_kafka_assign(c->rk, NULL);
     }
@@ -148,15 +161,14 @@ static int count_partitions(struct bus_consumer *c)
     rd_kafka_resp_err_t code = rd_kafka_metadata(c->rk, 0, rkt, &md, BUS_ASK_MS);
     rd_kafka_topic_destroy(rkt);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        bus_client_trouble(c->bus, code, "the broker does not answer");
-        return -1;
+        return -1; /* the producer's own look at the broker logs the reason */
     }
     int n = -1;
     if (md->topic_cnt == 1 && md->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         n = md->topics[0].partition_cnt;
-    } else if (md->topic_cnt == 1 && md->topics[0].err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
-        bus_client_trouble(c->bus, md->topics[0].err, c->topic);
-        n = 0;
+    } else if (md->topic_cnt == 1) {
+        bus_consumer_trouble(c, md->topics[0].err, c->topic);
+        n = md->topics[0].err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ? 0 : -1;
     }
     rd_kafka_metadata_destroy(md);
     return n;
@@ -186,7 +198,7 @@ static void assign_events(struct bus_consumer *c, int n)
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         c->assigned = n;
     } else {
-        bus_client_trouble(c->bus, code, "assigning the events");
+        bus_trouble_log(c->bus, code, "assigning the events");
     }
 }
 
@@ -297,7 +309,7 @@ static void reopen_after_fatal(struct bus_consumer *c)
         if (rd_kafka_fatal_error(c->rk, why, sizeof why) == RD_KAFKA_RESP_ERR_NO_ERROR) {
             return;
         }
-        bus_client_trouble(c->bus, RD_KAFKA_RESP_ERR__FATAL, why);
+        bus_trouble_log(c->bus, RD_KAFKA_RESP_ERR__FATAL, why);
         consumer_close(c);
         c->assigned = 0;
     }
@@ -311,7 +323,7 @@ static void reopen_after_fatal(struct bus_consumer *c)
 static void hand_over(struct bus_consumer *c, const rd_kafka_message_t *m)
 {
     if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        bus_client_trouble(c->bus, m->err, rd_kafka_message_errstr(m));
+        bus_consumer_trouble(c, m->err, rd_kafka_message_errstr(m));
         return;
     }
     struct bus_msg msg = {.topic = rd_kafka_topic_name(m->rkt),
@@ -344,6 +356,8 @@ static void *consumer_thread(void *arg)
         if (m != NULL) {
             hand_over(c, m);
             rd_kafka_message_destroy(m);
+        } else if (bus_trouble_refused(c->bus)) {
+            bus_security_renew(c->bus->cfg, c->rk);
         }
     }
     consumer_close(c);

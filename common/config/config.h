@@ -42,6 +42,8 @@ struct config {
     } mongo;
     struct {
         char *brokers;
+        char *security, *mechanism, *user, *password_file; /* common/bus/bus_security.c */
+        char *ca_file, *cert_file, *key_file;
         int64_t partitions;
         int64_t session_ms;
         int64_t redispatch_ms;

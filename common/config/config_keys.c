@@ -49,8 +49,22 @@ static const struct config_key main_keys[] = {
     {AT(mongo, timeout_ms), INT("5000", 100, 10 * MINUTE_MS), HELP("Deadline of every call.")},
     {AT(kafka, brokers), TEXT("127.0.0.1:9092"), .flags = CONFIG_REQUIRED,
      HELP("host:port of the first brokers to ask, separated by commas.")},
+    {AT(kafka, security), TEXT("plaintext"), ONE_OF("plaintext ssl sasl_plaintext sasl_ssl"),
+     HELP("How the brokers are talked to: ssl is TLS, sasl a login by user and password.")},
+    {AT(kafka, mechanism), TEXT("SCRAM-SHA-256"), ONE_OF("SCRAM-SHA-256 SCRAM-SHA-512 PLAIN"),
+     HELP("How the login proves the password; PLAIN shows it to the broker.")},
+    {AT(kafka, user), TEXT(""), HELP("The user of the login. Its rights: docs/operators.md.")},
+    {AT(kafka, password_file), TEXT(""),
+     HELP("File that holds the user's password; a changed one is used at the next login.")},
+    {AT(kafka, ca_file), TEXT(""),
+     HELP("Certificates (PEM) of the authorities that may sign a broker's. Empty: those that the "
+          "system trusts.")},
+    {AT(kafka, cert_file), TEXT(""),
+     HELP("Certificate (PEM) that this client shows to the brokers. Empty: none.")},
+    {AT(kafka, key_file), TEXT(""), HELP("Private key (PEM) of cert_file, without a passphrase.")},
     {AT(kafka, partitions), INT("8", 1, 1000),
-     HELP("Partitions of a topic that does not exist yet: the most worker processes of one kind.")},
+     HELP("Partitions of our topics: the most worker processes of one kind. A topic with fewer "
+          "gets more, one with more keeps them.")},
     {AT(kafka, session_ms), INT("10000", 1000, 30 * MINUTE_MS),
      HELP("How long a worker that died keeps its partitions, and a new one waits for some. The "
           "broker's group.min.session.timeout.ms is the least, 6000 unless it was changed.")},

@@ -8,6 +8,8 @@
  */
 #include "test.h"
 
+#include "bus_config.h"
+
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -180,6 +182,7 @@ static int set_up(void **state)
     snprintf(w->env, sizeof w->env, "bustest-%d-%d", (int)getpid(), number++);
     w->cfg.trawl.env = w->env;
     w->cfg.kafka.brokers = getenv("TRAWL_KAFKA_BROKERS");
+    no_login(&w->cfg);
     w->cfg.kafka.partitions = PARTITIONS;
     w->cfg.kafka.session_ms = 6000;
     w->bus = bus_new(&w->cfg, "bustest", &err);

@@ -5,6 +5,8 @@
  */
 #include "test.h"
 
+#include "bus_config.h"
+
 #include <librdkafka/rdkafka.h>
 
 #include <librdkafka/rdkafka_mock.h>
@@ -208,6 +210,7 @@ static int set_up(void **state)
     snprintf(brokers, sizeof brokers, "%s", rd_kafka_mock_cluster_bootstraps(w.mock));
     w.cfg.trawl.env = env;
     w.cfg.kafka.brokers = brokers;
+    no_login(&w.cfg);
     w.cfg.kafka.partitions = PARTITIONS;
     w.cfg.kafka.session_ms = 6000;
     w.bus = bus_new(&w.cfg, "test", &err);
