@@ -43,6 +43,7 @@ struct db;
 #define DB_LOCATIONS     "locations"
 #define DB_MOUNTS        "mounts"
 #define DB_CONTRIBUTIONS "contributions"
+#define DB_SUMS          "sums"
 #define DB_AGGREGATES    "aggregates"
 #define DB_ALERTS        "alerts"
 #define DB_AUDIT         "audit"
@@ -125,6 +126,10 @@ int db_update_together(struct db *db, const char *coll, struct db_change *change
 int db_find_update_together(struct db *db, const char *coll, const char *id,
                             struct db_change *change, bson_t **out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
+/* The same, and makes each document that nothing matches. won: whether it matched or was made; a
+ * lost race for the insert is not. No proofs are needed. */
+int db_upsert_all(struct db *db, const char *coll, struct db_change *changes, size_t n,
+                  struct err *err) __attribute__((nonnull(1, 2, 5), warn_unused_result));
 /* inserted[i] = false when a document of that _id is already there. */
 int db_insert_all(struct db *db, const char *coll, bson_t *const *docs, size_t n, bool *inserted,
                   struct err *err) __attribute__((nonnull(1, 2, 6), warn_unused_result));

@@ -135,14 +135,15 @@ void db_change_fini(struct db_change *c)
     *c = (struct db_change){0};
 }
 
-/* --- inserts --- */
+/* --- inserts, and updates that make what is missing --- */
 
 /* Those that are there already are no error; any other refusal is. */
 static bool only_duplicates(const bson_t *reply, bool *inserted, size_t n)
 {
-    bson_t errors;
+    bson_t errors, unacknowledged;
     bson_iter_t at;
-    if (!doc_sub(reply, "writeErrors", &errors) || !bson_iter_init(&at, &errors)) {
+    if (!doc_sub(reply, "writeErrors", &errors) || !bson_iter_init(&at, &errors) ||
+        (doc_sub(reply, "writeConcernErrors", &unacknowledged) && !bson_empty(&unacknowledged))) {
         return false;
     }
     while (bson_iter_next(&at)) {
@@ -157,6 +158,19 @@ static bool only_duplicates(const bson_t *reply, bool *inserted, size_t n)
     return true;
 }
 
+/* Executes and frees the bulk. done: all true; false for those that found a duplicate. */
+static int execute(struct db *db, mongoc_bulk_operation_t *bulk, bool *done, size_t n,
+                   struct err *err)
+{
+    bson_t reply;
+    bson_error_t e;
+    bool ok = mongoc_bulk_operation_execute(bulk, &reply, &e) != 0 ||
+              (e.code == DB_DUPLICATE_KEY && only_duplicates(&reply, done, n));
+    bson_destroy(&reply);
+    mongoc_bulk_operation_destroy(bulk);
+    return ok ? 0 : db_error(db, &e, err);
+}
+
 static int insert_batch(struct db *db, const char *coll, bson_t *const *docs, size_t n,
                         bool *inserted, struct err *err)
 {
@@ -166,13 +180,7 @@ static int insert_batch(struct db *db, const char *coll, bson_t *const *docs, si
         mongoc_bulk_operation_insert(bulk, docs[i]);
         inserted[i] = true;
     }
-    bson_t reply;
-    bson_error_t e;
-    bool ok = mongoc_bulk_operation_execute(bulk, &reply, &e) != 0 ||
-              (e.code == DB_DUPLICATE_KEY && only_duplicates(&reply, inserted, n));
-    bson_destroy(&reply);
-    mongoc_bulk_operation_destroy(bulk);
-    return ok ? 0 : db_error(db, &e, err);
+    return execute(db, bulk, inserted, n, err);
 }
 
 int db_insert_all(struct db *db, const char *coll, bson_t *const *docs, size_t n, bool *inserted,
@@ -181,6 +189,37 @@ int db_insert_all(struct db *db, const char *coll, bson_t *const *docs, size_t n
     for (size_t at = 0; at < n; at += DB_BATCH) {
         size_t some = n - at < DB_BATCH ? n - at : DB_BATCH;
         if (insert_batch(db, coll, docs + at, some, inserted + at, err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int upsert_batch(struct db *db, const char *coll, struct db_change *changes, size_t n,
+                        struct err *err)
+{
+    bool done[DB_BATCH];
+    LEASE(l, db, coll);
+    mongoc_bulk_operation_t *bulk = new_bulk(&l);
+    AUTO(bson_destroy) bson_t *opts = BCON_NEW("upsert", BCON_BOOL(true));
+    for (size_t i = 0; i < n; i++) {
+        mongoc_bulk_operation_update_one_with_opts(bulk, changes[i].filter, changes[i].update, opts,
+                                                   NULL);
+        done[i] = true;
+    }
+    int rc = execute(db, bulk, done, n, err);
+    for (size_t i = 0; i < n; i++) {
+        changes[i].won = rc == 0 && done[i];
+    }
+    return rc;
+}
+
+int db_upsert_all(struct db *db, const char *coll, struct db_change *changes, size_t n,
+                  struct err *err)
+{
+    for (size_t at = 0; at < n; at += DB_BATCH) {
+        size_t some = n - at < DB_BATCH ? n - at : DB_BATCH;
+        if (upsert_batch(db, coll, changes + at, some, err) != 0) {
             return -1;
         }
     }

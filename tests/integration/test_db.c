@@ -226,6 +226,62 @@ static void indexes_of_an_earlier_version_go_when_their_successors_are_there(voi
     assert_true(try_drop("trawl_by_who"));
 }
 
+static void make_members_index(int least)
+{
+    bson_error_t e;
+    AUTO(bson_destroy)
+    bson_t *key = bson_new_from_json(
+        (const uint8_t *)"{\"entity\": 1, \"type\": 1, \"deleted\": 1, \"contents.error\": 1, "
+                         "\"contents.status\": 1, \"contents.size\": 1, \"contents.metrics\": 1, "
+                         "\"contents.created_at\": 1}",
+        -1, &e);
+    AUTO(bson_destroy)
+    bson_t *cmd =
+        BCON_NEW("createIndexes", DB_CONTRIBUTIONS, "indexes", "[", "{", "key", BCON_DOCUMENT(key),
+                 "name", "trawl_members", "partialFilterExpression", "{", "contents.error", "{",
+                 "$gte", BCON_INT32(least), "}", "}", "}", "]");
+    store_command(cmd);
+}
+
+static void a_partial_index_of_an_earlier_version_goes_and_an_administrators_own_stays(void **state)
+{
+    (void)state;
+    for (int least = 0; least <= 1; least++) {
+        struct reported r = {0};
+        AUTO(bson_destroy)
+        bson_t *drop = BCON_NEW("dropIndexes", DB_CONTRIBUTIONS, "index", "trawl_members");
+        make_members_index(least);
+        ensure_all(count_report, &r);
+        assert_int_equal(store_try(drop), least == 1);
+    }
+}
+
+static void what_is_missing_is_made_and_what_loses_is_told_from_what_won(void **state)
+{
+    (void)state;
+    enum { N = 3 };
+    struct err err = {0};
+    struct db_change changes[N];
+    store_put(DB_SLOTS, BCON_NEW("_id", "newer", "rev", BCON_INT64(9)));
+    store_put(DB_SLOTS, BCON_NEW("_id", "older", "rev", BCON_INT64(1)));
+    static const char *const ids[N] = {"newer", "older", "missing"};
+    for (size_t i = 0; i < N; i++) {
+        changes[i] = (struct db_change){
+            .filter = BCON_NEW("_id", BCON_UTF8(ids[i]), "rev", "{", "$lt", BCON_INT64(5), "}"),
+            .update = BCON_NEW("$set", "{", "rev", BCON_INT64(5), "}")};
+    }
+    must(db_upsert_all(db, DB_SLOTS, changes, N, &err), &err);
+    assert_false(changes[0].won);
+    assert_true(changes[1].won);
+    assert_true(changes[2].won);
+    for (size_t i = 0; i < N; i++) {
+        AUTO(bson_destroy) bson_t *doc = NULL;
+        must(db_find_id(db, DB_SLOTS, ids[i], &doc, &err), &err);
+        assert_int_equal(doc_i64(doc, "rev", 0), i == 0 ? 9 : 5);
+        db_change_fini(&changes[i]);
+    }
+}
+
 static void a_document_that_is_too_large_is_refused_for_good(void **state)
 {
     (void)state;
@@ -336,6 +392,9 @@ static int run(void)
             indexes_that_an_administrator_made_differently_are_reported_and_stop_nothing, fresh),
         cmocka_unit_test_setup(indexes_of_an_earlier_version_go_when_their_successors_are_there,
                                fresh),
+        cmocka_unit_test_setup(
+            a_partial_index_of_an_earlier_version_goes_and_an_administrators_own_stays, fresh),
+        cmocka_unit_test_setup(what_is_missing_is_made_and_what_loses_is_told_from_what_won, fresh),
         cmocka_unit_test_setup(a_document_that_is_too_large_is_refused_for_good, fresh),
         cmocka_unit_test_setup(trouble_of_the_database_holds_a_task_and_costs_no_attempt, fresh),
         cmocka_unit_test_setup(only_trouble_that_passes_holds_a_task, fresh),
