@@ -1,6 +1,7 @@
 /*
  * site_driver.c - fills a database as years of work leave it: raw files with five tasks each,
- * metrics, contributions and aggregates, in bulk. The same seed and count make the same documents.
+ * metrics, contributions and aggregates, in bulk, then sums by the code that migrates. The same
+ * seed and count make the same documents.
  *
  * Two of five raw files are of the largest project; instruments share them evenly. The newest
  * OPEN_FILES wait for the cluster, some of the others failed, the rest is finished.
@@ -14,6 +15,7 @@
 
 #include "common/base/err.h"
 #include "common/db/db.h"
+#include "common/index/sums.h"
 
 #define INSTRUMENTS 20
 #define PROJECTS    50
@@ -31,7 +33,7 @@ struct pile {
     size_t n;
 };
 
-struct sum {
+struct sum_of {
     int64_t files, size, errors, newest;
 };
 
@@ -40,7 +42,7 @@ struct site {
     uint64_t random; /* state of the generator */
     long count;
     struct pile raws, tasks, metrics, contributions, aggregates, audit;
-    struct sum projects[PROJECTS], instruments[INSTRUMENTS];
+    struct sum_of projects[PROJECTS], instruments[INSTRUMENTS];
 };
 
 struct file {
@@ -218,7 +220,8 @@ static bson_t *single(const struct file *f, const char *type, const char *entity
         snprintf(project, sizeof project, "projects/%s", f->project);
         snprintf(instrument, sizeof instrument, "instruments/%s", f->instrument);
         BCON_APPEND(d, "entities", "[", BCON_UTF8(raw), BCON_UTF8(result), BCON_UTF8(project),
-                    BCON_UTF8(instrument), "]");
+                    BCON_UTF8(instrument), "]", "weeks", "[", BCON_INT64(f->created_ms / WEEK_MS),
+                    "]");
     }
     return d;
 }
@@ -233,7 +236,7 @@ static bson_t *entry(const struct file *f, long n)
                     "target", BCON_UTF8(f->id), "state", "done", "why", "");
 }
 
-static void add_to(struct sum *sum, const struct file *f)
+static void add_to(struct sum_of *sum, const struct file *f)
 {
     sum->files++;
     sum->size += f->size;
@@ -265,16 +268,25 @@ static int put_file(struct site *s, long n, struct err *err)
     return 0;
 }
 
-static int put_sums(struct site *s, const char *type, const struct sum *sums, int n,
-                    struct err *err)
+static void name_of(enum entity_type type, int number, char name[static 16])
+{
+    snprintf(name, 16, type == ENTITY_PROJECT ? "P%03d" : "inst%02d", number);
+}
+
+static int put_members(struct site *s, enum entity_type type, const struct sum_of *sums, int n,
+                       struct err *err)
 {
     for (int i = 0; i < n; i++) {
-        char id[40];
-        snprintf(id, sizeof id, *type == 'p' ? "%s/P%03d" : "%s/inst%02d", type, i);
-        bson_t *d = BCON_NEW("_id", BCON_UTF8(id), "type", BCON_UTF8(type), "entity",
-                             BCON_UTF8(strchr(id, '/') + 1), "wanted", BCON_INT64(1), "rev",
-                             BCON_INT64(1), "deleted", BCON_BOOL(false), "contents", "{",
-                             "file_count", BCON_INT64(sums[i].files), "size",
+        char name[16];
+        name_of(type, i, name);
+        AUTO(free) char *id = entity_id(type, name);
+        if (id == NULL) {
+            return err_no_memory(err);
+        }
+        bson_t *d = BCON_NEW("_id", BCON_UTF8(id), "type", BCON_UTF8(entity_type_name(type)),
+                             "entity", BCON_UTF8(name), "wanted", BCON_INT64(1), "by_week",
+                             BCON_INT64(1), "rev", BCON_INT64(1), "deleted", BCON_BOOL(false),
+                             "contents", "{", "file_count", BCON_INT64(sums[i].files), "size",
                              BCON_INT64(sums[i].size), "error_count", BCON_INT64(sums[i].errors),
                              "newest_created_at", BCON_DATE_TIME(sums[i].newest), "}");
         if (put(s, &s->aggregates, d, err) != 0) {
@@ -282,6 +294,25 @@ static int put_sums(struct site *s, const char *type, const struct sum *sums, in
         }
     }
     return 0;
+}
+
+/* When all is written. */
+static int make_sums(struct site *s, enum entity_type type, int n, struct err *err)
+{
+    int rc = 0;
+    for (int i = 0; i < n && rc == 0; i++) {
+        char name[16];
+        name_of(type, i, name);
+        AUTO(free) char *id = entity_id(type, name);
+        AUTO(bson_destroy) bson_t *aggregate = NULL;
+        if (id == NULL) {
+            return err_no_memory(err);
+        }
+        rc = db_find_id(s->db, DB_AGGREGATES, id, &aggregate, err) != 0 || aggregate == NULL
+                 ? -1
+                 : sums_complete(s->db, &(struct entity){type, name}, aggregate, err);
+    }
+    return rc;
 }
 
 static int fill(struct site *s, struct err *err)
@@ -293,13 +324,15 @@ static int fill(struct site *s, struct err *err)
     }
     struct pile *const piles[] = {&s->raws,          &s->tasks,      &s->metrics,
                                   &s->contributions, &s->aggregates, &s->audit};
-    int rc = put_sums(s, "projects", s->projects, PROJECTS, err) != 0
+    int rc = put_members(s, ENTITY_PROJECT, s->projects, PROJECTS, err) != 0
                  ? -1
-                 : put_sums(s, "instruments", s->instruments, INSTRUMENTS, err);
+                 : put_members(s, ENTITY_INSTRUMENT, s->instruments, INSTRUMENTS, err);
     for (size_t i = 0; i < sizeof piles / sizeof *piles && rc == 0; i++) {
         rc = flush(s, piles[i], err);
     }
-    return rc;
+    return rc != 0 || make_sums(s, ENTITY_PROJECT, PROJECTS, err) != 0
+               ? -1
+               : make_sums(s, ENTITY_INSTRUMENT, INSTRUMENTS, err);
 }
 
 int main(int argc, char **argv)

@@ -11,7 +11,7 @@ from mongo import encode
 FILES = int(os.environ.get("TRAWL_TEST_SIZES_FILES", "25"))  # of each type
 PER = 100_000
 KINDS = {"thermo1": "thermo", "tims1": "bruker", "zeno1": "sciex", "gen1": "generic"}
-COLLECTIONS = ("raw_file", "file_lists", "tasks", "metrics", "contributions", "aggregates")
+COLLECTIONS = ("raw_file", "file_lists", "tasks", "metrics", "contributions", "sums", "aggregates")
 bench = Bench("sizes")
 
 

@@ -4,10 +4,11 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/index/fold.h"
+#include "common/index/week.h"
 #include "store.h"
 #include "test.h"
 #include "workers/index/contribution.h"
-#include "workers/index/fold.h"
 #include "workers/index/index.h"
 
 #define RFID "a_P123_01.raw"
@@ -94,6 +95,19 @@ static void expect_sums(const char *aggregate, int64_t files, int64_t size)
     assert_int_equal(doc_bool(doc, "deleted", false), files == 0);
 }
 
+/* The raw file's date, in this week. */
+static void move_to(const char *id, int64_t week)
+{
+    struct err err = {0};
+    bool won = false;
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(id));
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$set", "{", "created_at", BCON_DATE_TIME(week * WEEK_MS), "}",
+                              "$inc", "{", "rev", BCON_INT64(1), "}");
+    must(db_update(db, DB_RAW_FILES, filter, update, &won, &err), &err);
+    assert_true(won);
+}
+
 static int64_t number(const char *coll, const char *id, const char *path)
 {
     AUTO(bson_destroy) bson_t *doc = get(coll, id);
@@ -103,8 +117,8 @@ static int64_t number(const char *coll, const char *id, const char *path)
 
 static void empty_collections(void)
 {
-    static const char *const colls[] = {DB_RAW_FILES, DB_METRICS, DB_TASKS, DB_CONTRIBUTIONS,
-                                        DB_AGGREGATES};
+    static const char *const colls[] = {DB_RAW_FILES,     DB_METRICS, DB_TASKS,
+                                        DB_CONTRIBUTIONS, DB_SUMS,    DB_AGGREGATES};
     AUTO(bson_destroy) bson_t *all = bson_new();
     for (size_t i = 0; i < sizeof colls / sizeof *colls; i++) {
         struct err err = {0};
@@ -257,6 +271,23 @@ static void index_again_restores_lost_aggregates(void **state)
     expect_sums("instruments/astral1", 1, 100);
 }
 
+static void index_again_sums_all_weeks_of_an_aggregate_that_was_lost(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    AUTO(bson_destroy) bson_t *all = bson_new();
+    new_raw_file("b.raw", "P123", "astral1", 50);
+    move_to("b.raw", 4);
+    index_now(RFID);
+    index_now("b.raw");
+    must(db_delete(db, DB_AGGREGATES, all, NULL, &err), &err);
+    must(db_delete(db, DB_SUMS, all, NULL, &err), &err);
+    index_now(RFID);
+    expect_sums("projects/P123", 2, 150);
+    index_now(RFID); /* from the sums */
+    expect_sums("projects/P123", 2, 150);
+}
+
 static int add_row(void *ctx, const bson_t *doc, struct err *err)
 {
     bson_t contents;
@@ -294,6 +325,92 @@ static void index_folds_what_the_server_groups(void **state)
     assert_int_equal(doc_i64(&contents, "error_count", 0), 15);
 }
 
+static void expect_files(const char *sum, int64_t files)
+{
+    AUTO(bson_destroy) bson_t *doc = get(DB_SUMS, sum);
+    assert_non_null(doc);
+    assert_int_equal(doc_i64(doc, "rows.0.files", 0), files);
+}
+
+static void index_of_a_file_with_another_date_leaves_its_week(void **state)
+{
+    (void)state;
+    new_raw_file("b.raw", "P123", "astral1", 50);
+    index_now(RFID);
+    index_now("b.raw");
+    expect_files("projects/P123/0", 2);
+    move_to(RFID, -3);
+    index_now(RFID);
+    expect_files("projects/P123/0", 1);
+    expect_files("projects/P123/-3", 1);
+    expect_files("instruments/astral1/-3", 1);
+    expect_sums("projects/P123", 2, 150);
+    AUTO(bson_destroy) bson_t *own = get(DB_CONTRIBUTIONS, "raw_files/" RFID "/" RFID);
+    assert_int_equal(doc_i64(own, "weeks.0", 0), -3);
+    assert_false(doc_has(own, "weeks.1"));
+}
+
+static void index_that_died_after_it_left_a_week_is_folded_by_the_next(void **state)
+{
+    (void)state;
+    index_now(RFID);
+    move_to(RFID, 5);
+    void *dies = start(RFID);
+    step(dies, "load");
+    step(dies, "contribute");
+    end(dies);
+    move_to(RFID, 7);
+    index_now(RFID);
+    expect_files("projects/P123/0", 0);
+    expect_files("projects/P123/5", 0);
+    expect_files("projects/P123/7", 1);
+    expect_sums("projects/P123", 1, 100);
+}
+
+static void index_of_a_file_without_a_date_is_summed_apart(void **state)
+{
+    (void)state;
+    store_put(DB_RAW_FILES,
+              BCON_NEW("_id", BCON_UTF8("undated.raw"), "instrument_id", BCON_UTF8("astral1"),
+                       "status", BCON_UTF8("copying_done"), "rev", BCON_INT64(1)));
+    index_now(RFID);
+    index_now("undated.raw");
+    expect_files("instruments/astral1/none", 1);
+    expect_files("instruments/astral1/0", 1);
+    expect_sums("instruments/astral1", 2, 100);
+    move_to("undated.raw", 0);
+    index_now("undated.raw");
+    expect_files("instruments/astral1/none", 0);
+    expect_files("instruments/astral1/0", 2);
+}
+
+static void raise_as_an_earlier_version(const char *aggregate)
+{
+    struct err err = {0};
+    bool won = false;
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(aggregate));
+    AUTO(bson_destroy) bson_t *inc = BCON_NEW("$inc", "{", "wanted", BCON_INT64(1), "}");
+    must(db_update(db, DB_AGGREGATES, filter, inc, &won, &err), &err);
+    assert_true(won);
+}
+
+/* What only a fold of all contributions would see is not in the aggregate. */
+static void index_folds_an_aggregate_from_its_sums_and_sums_only_its_week(void **state)
+{
+    (void)state;
+    index_now(RFID);
+    store_put(DB_CONTRIBUTIONS,
+              BCON_NEW("_id", BCON_UTF8("projects/P123/hidden.raw"), "type", BCON_UTF8("projects"),
+                       "entity", BCON_UTF8("P123"), "rev", BCON_INT64(1), "deleted",
+                       BCON_BOOL(false), "contents", "{", "status", "done", "size", BCON_INT64(7),
+                       "error", BCON_INT64(0), "created_at", BCON_DATE_TIME(9 * WEEK_MS), "}"));
+    index_now(RFID);
+    expect_sums("projects/P123", 1, 100);
+    raise_as_an_earlier_version("projects/P123");
+    index_now(RFID); /* sums are not complete any more */
+    expect_sums("projects/P123", 2, 107);
+}
+
 static void index_of_a_file_without_rev_settles(void **state)
 {
     (void)state;
@@ -326,7 +443,13 @@ static int run(void)
         cmocka_unit_test_setup(index_that_died_after_its_tombstones_is_folded_by_the_next, fresh),
         cmocka_unit_test_setup(index_leaves_it_dirty_when_the_rev_moves_on, fresh),
         cmocka_unit_test_setup(index_again_restores_lost_aggregates, fresh),
+        cmocka_unit_test_setup(index_again_sums_all_weeks_of_an_aggregate_that_was_lost, fresh),
         cmocka_unit_test_setup(index_folds_what_the_server_groups, fresh),
+        cmocka_unit_test_setup(index_of_a_file_with_another_date_leaves_its_week, fresh),
+        cmocka_unit_test_setup(index_that_died_after_it_left_a_week_is_folded_by_the_next, fresh),
+        cmocka_unit_test_setup(index_of_a_file_without_a_date_is_summed_apart, fresh),
+        cmocka_unit_test_setup(index_folds_an_aggregate_from_its_sums_and_sums_only_its_week,
+                               fresh),
         cmocka_unit_test_setup(index_of_a_file_without_rev_settles, fresh),
         cmocka_unit_test_setup(index_of_a_missing_raw_file_fails_for_good, fresh),
     };

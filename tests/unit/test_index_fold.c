@@ -1,7 +1,10 @@
 /* The sums of projects and instruments; no server. */
+#include "common/index/fold.h"
+
+#include "common/db/db.h"
+#include "common/index/week.h"
 #include "common/raw/raw_file.h"
 #include "test.h"
-#include "workers/index/fold.h"
 
 static void add(struct fold *f, const char *status, int64_t size, int64_t created)
 {
@@ -84,10 +87,65 @@ static void fold_of_nothing_is_empty(void **state)
 static void pipeline_takes_only_live_contributions(void **state)
 {
     (void)state;
-    AUTO(bson_destroy) bson_t *p = fold_pipeline(ENTITY_PROJECT, "P1");
+    AUTO(bson_destroy) bson_t *p = fold_pipeline(&(struct entity){ENTITY_PROJECT, "P1"}, NULL);
     assert_string_equal(doc_str(p, "pipeline.0.$match.entity", ""), "P1");
     assert_string_equal(doc_str(p, "pipeline.0.$match.type", ""), "projects");
     assert_false(doc_bool(p, "pipeline.0.$match.deleted", true));
+}
+
+static void pipeline_of_a_week_takes_its_first_millisecond_and_not_the_next_weeks(void **state)
+{
+    (void)state;
+    const struct entity e = {ENTITY_PROJECT, "P1"};
+    bson_t range;
+    AUTO(bson_destroy) bson_t *week = fold_filter(&e, &(int64_t){-1});
+    AUTO(bson_destroy) bson_t *undated = fold_filter(&e, &(int64_t){WEEK_NONE});
+    bson_iter_t at;
+    assert_true(bson_iter_init_find(&at, undated, "contents.created_at"));
+    assert_true(BSON_ITER_HOLDS_NULL(&at));
+    assert_true(bson_iter_init_find(&at, week, "contents.created_at"));
+    const uint8_t *data;
+    uint32_t len;
+    bson_iter_document(&at, &len, &data);
+    assert_true(bson_init_static(&range, data, len));
+    assert_int_equal(doc_i64(&range, "$gte", 1), -WEEK_MS);
+    assert_int_equal(doc_i64(&range, "$lt", 1), 0);
+}
+
+static void weeks_begin_where_the_division_says_also_before_1970(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t ms, week;
+    } cases[] = {{0, 0},   {WEEK_MS - 1, 0}, {WEEK_MS, 1},
+                 {-1, -1}, {-WEEK_MS, -1},   {-WEEK_MS - 1, -2}};
+    AUTO(bson_destroy) bson_t *none = BCON_NEW("at", BCON_NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        AUTO(bson_destroy) bson_t *doc = BCON_NEW("at", BCON_DATE_TIME(cases[i].ms));
+        assert_int_equal(week_of(doc, "at"), cases[i].week);
+    }
+    assert_true(week_of(none, "at") == WEEK_NONE);
+    assert_true(week_of(none, "elsewhere") == WEEK_NONE);
+}
+
+static void a_set_of_weeks_has_each_once_and_comes_back_from_a_document(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    static const int64_t weeks[] = {7, WEEK_NONE, -3, 7, WEEK_NONE, 8};
+    static const int64_t expected[] = {WEEK_NONE, -3, 7, 8};
+    AUTO_WEEKS set = {0};
+    AUTO_WEEKS again = {0};
+    for (size_t i = 0; i < sizeof weeks / sizeof *weeks; i++) {
+        assert_int_equal(weeks_add(&set, weeks[i], &err), 0);
+    }
+    bson_t array;
+    AUTO(bson_destroy) bson_t *doc = bson_new();
+    weeks_append(doc, "weeks", &set);
+    assert_true(doc_sub(doc, "weeks", &array));
+    assert_int_equal(weeks_add_array(&again, &array, &err), 0);
+    assert_int_equal(again.n, sizeof expected / sizeof *expected);
+    assert_memory_equal(again.items, expected, sizeof expected);
 }
 
 int main(void)
@@ -98,6 +156,9 @@ int main(void)
         cmocka_unit_test(fold_of_rows_equals_fold_of_single_files),
         cmocka_unit_test(fold_of_nothing_is_empty),
         cmocka_unit_test(pipeline_takes_only_live_contributions),
+        cmocka_unit_test(pipeline_of_a_week_takes_its_first_millisecond_and_not_the_next_weeks),
+        cmocka_unit_test(weeks_begin_where_the_division_says_also_before_1970),
+        cmocka_unit_test(a_set_of_weeks_has_each_once_and_comes_back_from_a_document),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,38 +1,13 @@
 /* contribution.c - which entities a raw file touches, and the ids of what it says. */
 #include "workers/index/contribution.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
-
-static const char *const type_names[] = {
-    [ENTITY_RAW_FILE] = "raw_files",
-    [ENTITY_RESULT] = "results",
-    [ENTITY_PROJECT] = "projects",
-    [ENTITY_INSTRUMENT] = "instruments",
-};
-static_assert(sizeof type_names / sizeof *type_names == ENTITY_TYPE_COUNT, "a name for every type");
-
-const char *entity_type_name(enum entity_type t)
-{
-    return type_names[t];
-}
-
-bool entity_type_is_single(enum entity_type t)
-{
-    return t == ENTITY_RAW_FILE || t == ENTITY_RESULT;
-}
-
-char *entity_id(enum entity_type type, const char *entity)
-{
-    char *id = NULL;
-    return asprintf(&id, "%s/%s", type_names[type], entity) < 0 ? NULL : id;
-}
 
 char *contribution_id(enum entity_type type, const char *entity, const char *raw_file)
 {
     char *id = NULL;
-    return asprintf(&id, "%s/%s/%s", type_names[type], entity, raw_file) < 0 ? NULL : id;
+    return asprintf(&id, "%s/%s/%s", entity_type_name(type), entity, raw_file) < 0 ? NULL : id;
 }
 
 void contribution_list_clear(struct contribution_list *l)
@@ -109,8 +84,9 @@ int contribution_build(const struct contribution_sources *src, struct contributi
 static bool split_id(const char *id, enum entity_type *type, const char **entity)
 {
     for (size_t t = 0; t < ENTITY_TYPE_COUNT; t++) {
-        size_t len = strlen(type_names[t]);
-        if (strncmp(id, type_names[t], len) == 0 && id[len] == '/' && id[len + 1] != '\0') {
+        const char *name = entity_type_name((enum entity_type)t);
+        size_t len = strlen(name);
+        if (strncmp(id, name, len) == 0 && id[len] == '/' && id[len + 1] != '\0') {
             *type = (enum entity_type)t;
             *entity = id + len + 1;
             return true;

@@ -16,20 +16,7 @@
 #include "common/base/err.h"
 #include "common/base/own.h"
 #include "common/db/docs.h"
-
-enum entity_type {
-    ENTITY_RAW_FILE,
-    ENTITY_RESULT,
-    ENTITY_PROJECT,
-    ENTITY_INSTRUMENT,
-    ENTITY_TYPE_COUNT
-};
-
-/* "raw_files", "results", "projects", "instruments". */
-const char *entity_type_name(enum entity_type t) __attribute__((returns_nonnull));
-
-/* Whether one raw file alone contributes to an entity of this type. */
-bool entity_type_is_single(enum entity_type t);
+#include "common/index/entity.h"
 
 struct contribution {
     enum entity_type type;
@@ -60,8 +47,6 @@ int contribution_build(const struct contribution_sources *src, struct contributi
 int contribution_bury(const bson_t *before, struct contribution_list *list, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 
-/* "<type>/<entity>": the aggregate's _id. free(); NULL when memory is short. */
-char *entity_id(enum entity_type type, const char *entity) OWNED __attribute__((nonnull));
 /* "<type>/<entity>/<raw file id>": the contribution's _id. free(); NULL when memory is short. */
 char *contribution_id(enum entity_type type, const char *entity, const char *raw_file) OWNED
     __attribute__((nonnull));

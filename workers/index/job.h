@@ -3,6 +3,7 @@
  */
 #ifndef WORKERS_INDEX_JOB_H
 #define WORKERS_INDEX_JOB_H
+#include "common/index/week.h"
 #include "workers/index/contribution.h"
 #include "workers/worker.h"
 
@@ -17,6 +18,7 @@ struct index_job {
     struct docs tasks;
     struct contribution_list touched; /* what this raw file says, then its tombstones */
     size_t live;                      /* the first so many of touched are no tombstones */
+    struct weeks weeks;               /* in which its contributions are or have been */
 };
 
 int index_decode(void *job, const bson_t *task, struct err *err);

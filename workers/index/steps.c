@@ -11,7 +11,10 @@
 
 static struct store_source source_of(const struct index_job *j)
 {
-    return (struct store_source){.db = j->base.db, .raw_file = j->raw_file, .rev = j->rev};
+    return (struct store_source){.db = j->base.db,
+                                 .raw_file = j->raw_file,
+                                 .rev = j->rev,
+                                 .week = week_of(j->raw, "created_at")};
 }
 
 static int load_metrics(struct index_job *j, struct err *err)
@@ -54,37 +57,20 @@ int index_contribute(void *job, struct err *err)
     struct index_job *j = job;
     struct store_source s = source_of(j);
     struct contribution_sources src = {.raw = j->raw, .metrics = &j->metrics, .tasks = &j->tasks};
-    AUTO(bson_destroy) bson_t *before = NULL;
-    if (contribution_build(&src, &j->touched, err) != 0 ||
-        store_announce(&s, &j->touched, &before, err) != 0) {
+    if (contribution_build(&src, &j->touched, err) != 0) {
         return -1;
     }
     j->live = j->touched.n;
-    j->superseded = before == NULL;
-    if (j->superseded) {
-        return 0;
-    }
-    if (contribution_bury(before, &j->touched, err) != 0) {
-        return -1;
-    }
-    for (size_t i = 0; i < j->touched.n; i++) {
-        if (store_contribute(&s, &j->touched.items[i], err) != 0) {
-            return -1;
-        }
-    }
-    return 0;
+    int announced = store_announce(&s, &j->touched, &j->weeks, err);
+    j->superseded = announced == 0;
+    return announced > 0 ? store_contribute(&s, &j->touched, err) : announced;
 }
 
 int index_fold(void *job, struct err *err)
 {
     struct index_job *j = job;
     struct store_source s = source_of(j);
-    for (size_t i = 0; !j->superseded && i < j->touched.n; i++) {
-        if (store_fold(&s, &j->touched.items[i], err) != 0) {
-            return -1;
-        }
-    }
-    return 0;
+    return j->superseded ? 0 : store_fold(&s, &j->touched, &j->weeks, err);
 }
 
 /* A rev that has moved on stays dirty: the scheduler sends the raw file here again. */

@@ -20,4 +20,5 @@ void index_destroy(void *job)
     docs_clear(&j->metrics);
     docs_clear(&j->tasks);
     contribution_list_clear(&j->touched);
+    weeks_clear(&j->weeks);
 }

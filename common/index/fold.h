@@ -3,15 +3,15 @@
  *
  * A row sums one or more contributions of one status: {_id: status, files, size, errors, metrics,
  * newest}. The server makes rows by $group (fold_pipeline), a single contribution is a row of one
- * file (fold_row); folding either gives the same contents.
+ * file (fold_row), and a sum (sums.h) keeps rows; folding any of them gives the same contents.
  */
-#ifndef WORKERS_INDEX_FOLD_H
-#define WORKERS_INDEX_FOLD_H
+#ifndef COMMON_INDEX_FOLD_H
+#define COMMON_INDEX_FOLD_H
 #include <bson/bson.h>
 
 #include "common/base/err.h"
 #include "common/base/own.h"
-#include "workers/index/contribution.h"
+#include "common/index/entity.h"
 
 struct fold; /* opaque; defined in fold.c */
 
@@ -30,6 +30,9 @@ bool fold_is_empty(const struct fold *f) __attribute__((nonnull));
 
 /* A contribution's contents (contents_member) as a row; freed with bson_destroy. */
 bson_t *fold_row(const bson_t *contents) OWNED __attribute__((nonnull));
-/* The pipeline that makes the rows of an entity; freed with bson_destroy. */
-bson_t *fold_pipeline(enum entity_type type, const char *entity) OWNED __attribute__((nonnull));
+/* What finds an entity's live contributions: all, or those of one week (week.h). bson_destroy. */
+bson_t *fold_filter(const struct entity *e, const int64_t *week) OWNED __attribute__((nonnull(1)));
+/* The pipeline that makes their rows; freed with bson_destroy. */
+bson_t *fold_pipeline(const struct entity *e, const int64_t *week) OWNED
+    __attribute__((nonnull(1)));
 #endif

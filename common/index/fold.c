@@ -1,7 +1,10 @@
 /* fold.c - sums over rows, kept by status in byte order so that equal sums are equal documents. */
-#include "workers/index/fold.h"
+#include "common/index/fold.h"
 
 #include <string.h>
+
+#include "common/db/db.h"
+#include "common/index/week.h"
 
 struct by_status {
     char *status;
@@ -121,16 +124,28 @@ bson_t *fold_row(const bson_t *contents)
     return row;
 }
 
-/* Each member has contents.error: named here, so that the index of members holds all that is read.
- */
-bson_t *fold_pipeline(enum entity_type type, const char *entity)
+/* Each member has contents.error: named here, so that the index of members serves this and holds
+ * all that is read. */
+bson_t *fold_filter(const struct entity *e, const int64_t *week)
 {
-    const char *name = entity_type_name(type);
-    return BCON_NEW("pipeline", "[", "{", "$match", "{", "entity", BCON_UTF8(entity), "type",
-                    BCON_UTF8(name), "deleted", BCON_BOOL(false), "contents.error", "{", "$gte",
-                    BCON_INT64(0), "}", "}", "}", "{", "$group", "{", "_id",
-                    BCON_UTF8("$contents.status"), "files", "{", "$sum", BCON_INT64(1), "}", "size",
-                    "{", "$sum", BCON_UTF8("$contents.size"), "}", "errors", "{", "$sum",
+    bson_t *filter =
+        BCON_NEW("entity", BCON_UTF8(e->name), "type", BCON_UTF8(entity_type_name(e->type)),
+                 "deleted", BCON_BOOL(false), "contents.error", "{", "$gte", BCON_INT64(0), "}");
+    if (week != NULL && *week == WEEK_NONE) {
+        BSON_APPEND_NULL(filter, "contents.created_at");
+    } else if (week != NULL) {
+        BCON_APPEND(filter, "contents.created_at", "{", "$gte", BCON_DATE_TIME(*week * WEEK_MS),
+                    "$lt", BCON_DATE_TIME((*week + 1) * WEEK_MS), "}");
+    }
+    return filter;
+}
+
+bson_t *fold_pipeline(const struct entity *e, const int64_t *week)
+{
+    AUTO(bson_destroy) bson_t *filter = fold_filter(e, week);
+    return BCON_NEW("pipeline", "[", "{", "$match", BCON_DOCUMENT(filter), "}", "{", "$group", "{",
+                    "_id", BCON_UTF8("$contents.status"), "files", "{", "$sum", BCON_INT64(1), "}",
+                    "size", "{", "$sum", BCON_UTF8("$contents.size"), "}", "errors", "{", "$sum",
                     BCON_UTF8("$contents.error"), "}", "metrics", "{", "$sum",
                     BCON_UTF8("$contents.metrics"), "}", "newest", "{", "$max",
                     BCON_UTF8("$contents.created_at"), "}", "}", "}", "]");
