@@ -43,11 +43,16 @@ if(TEST integration/0450-many-files) # five times through 100,000 files, beside 
 endif()
 
 # Programs in C that talk to the store.
-foreach(what db index leader lists)
+foreach(what db index index_races leader lists)
   add_executable(test_${what} integration/test_${what}.c integration/store.c)
   target_link_libraries(test_${what} PRIVATE project_flags PkgConfig::cmocka kind_index scheduler)
   target_include_directories(test_${what} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   add_world_test(${what} $<TARGET_FILE:test_${what}>)
+endforeach()
+
+# Each of their commands is a turn.
+foreach(call find_id each aggregate insert update upsert find_update update_all upsert_all update_together)
+  target_link_options(test_index_races PRIVATE LINKER:--wrap=db_${call})
 endforeach()
 
 # With a broker of its own, which it restarts and stops.

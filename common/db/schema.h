@@ -8,7 +8,7 @@
 #define COMMON_DB_SCHEMA_H
 #include "common/db/db.h"
 
-#define SCHEMA_VERSION 1 /* the last migration that this program knows */
+#define SCHEMA_VERSION 2 /* the last migration that this program knows */
 
 /* *out: {_id: "schema", version, floor, migration?: {number, what, done, since}}, or NULL when no
  * leader has written it yet. bson_destroy. */

@@ -20,6 +20,7 @@ static const struct {
     migrate_fn *step;
 } table[] = {
     {"ObjectIds for metrics, settings and project_settings", migrate_object_ids},
+    {"sums by week for projects and instruments", migrate_sums},
 };
 _Static_assert(sizeof table / sizeof *table == SCHEMA_VERSION, "one line for each version");
 

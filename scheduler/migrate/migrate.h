@@ -17,4 +17,5 @@ int64_t migrate_round(struct chore *c, struct scheduler *s) __attribute__((nonnu
 /* *n: how many documents this batch has changed; 0: none is left. */
 typedef int migrate_fn(struct db *db, int64_t *n, struct err *err);
 migrate_fn migrate_object_ids;
+migrate_fn migrate_sums;
 #endif

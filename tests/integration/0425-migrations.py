@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What earlier versions have stored is changed while everything runs, exactly once, wherever the leader is killed."""
 
+import datetime
 import random
 
 from harness import *
@@ -14,6 +15,9 @@ import dump  # noqa: E402
 OLD = f"{HERE}/old-documents/2df774d"
 OK, NO, USAGE, MISSING, AWAY, REFUSED = range(6)
 MANY, KILLS, ENOUGH = 20000, 4, 2  # kills at most, and at least, before it is done
+NEWEST = 2  # SCHEMA_VERSION of common/db/schema.h
+WEEK_MS = 7 * 86400 * 1000
+PROJECTS, WEEKS = 120, 12  # of the largest migration of sums
 NO_FIGURES = ("time_elapsed", "peak_memory_mib", "detail", "partial")
 BEFORE = {"status": "run_status", "detail": "run_detail", "partial": "run_partial"}
 
@@ -88,12 +92,92 @@ def a_leader_that_is_killed_anywhere_leaves_nothing_undone_and_nothing_twice():
         equal((schema["floor"], schema["version"]), (1, 0), f"the database's version, seed {seed}")
         equal({name: [a["_id"] for a in site.ask("settings", "show", name)["assignments"]] for name in before},
               {name: [a["_id"] for a in uses] for name, uses in before.items()}, "assignments in the middle of it")
-        holds(" of 1 has been running for " in site.trawl("status").out, "trawl status shows the migration")
+        holds(f" of {NEWEST} has been running for " in site.trawl("status").out, "trawl status shows the migration")
         site.start_scheduler()
-        wait_until(lambda: site.db.one("trawl", "schema")["version"] == 1, 60, "the migration is done")
+        wait_until(lambda: site.db.one("trawl", "schema")["version"] == NEWEST, 60, "the migration is done")
         expect_done(site, old)
         holds("migration" not in site.db.one("trawl", "schema"), "nothing is under way")
         holds("migration" not in site.trawl("status").out, "trawl status no longer shows it")
+
+
+def number_of(at) -> int:
+    """The week of a date."""
+    return at and int(at.timestamp() * 1000) // WEEK_MS
+
+
+def saved_index(site: Site) -> None:
+    """Contributions and aggregates as 2df774d has left them, with many more projects of the same form."""
+    old = {name: dump.Saved(OLD, site).read(name) for name in ("contributions", "aggregates")}
+    model = next(c for c in old["contributions"] if c["type"] == "projects")
+    sums = next(a for a in old["aggregates"] if a["type"] == "projects")
+    for project in range(PROJECTS):
+        entity = f"X{project:03}"
+        old["aggregates"].append({**sums, "_id": f"projects/{entity}", "entity": entity})
+        for week in range(WEEKS):
+            contents = {**model["contents"], "created_at": model["contents"]["created_at"] - datetime.timedelta(weeks=week), "size": project + week}
+            if week == 0:
+                del contents["created_at"]
+            old["contributions"].append({**model, "_id": f"projects/{entity}/x{week}.raw", "entity": entity, "raw_file": f"x{week}.raw", "contents": contents})
+    for name, docs in old.items():
+        for at in range(0, len(docs), 1000):
+            site.db.command({"insert": name, "documents": docs[at:at + 1000]})
+
+
+def summed(aggregate: dict) -> bool:
+    return aggregate.get("summed") == aggregate["wanted"] - aggregate.get("by_week", 0)
+
+
+def members(site: Site, name: str) -> list:
+    return [doc for doc in all_of(site, name) if doc["type"] in ("projects", "instruments")]
+
+
+def expect_summed(site: Site) -> None:
+    """All aggregates say that their weeks are summed, and the sums are what a naive count says."""
+    equal([a["_id"] for a in members(site, "aggregates") if not summed(a)], [], "aggregates that are not summed")
+    expected, found = {}, {}
+    for c in members(site, "contributions"):
+        if not c["deleted"]:
+            key = (c["type"], c["entity"], number_of(c["contents"].get("created_at")), c["contents"]["status"])
+            files, size = expected.get(key, (0, 0))
+            expected[key] = (files + 1, size + c["contents"]["size"])
+    for doc in all_of(site, "sums"):
+        for row in doc["rows"]:
+            found[(doc["type"], doc["entity"], doc["week"], row["_id"])] = (row["files"], row["size"])
+    equal(found, expected, "sums")
+
+
+@test
+def sums_are_made_once_and_right_wherever_the_leader_is_killed():
+    seed = random.randrange(1 << 30)
+    chance = random.Random(seed)
+    with Site("sums", {"quant.seed": "false", "scheduler.lease_ms": 1000}) as site:
+        saved_index(site)
+        before = {a["_id"]: a for a in members(site, "aggregates")}
+        done, kills = 0, 0
+        while kills < KILLS and done < len(before) // 2:
+            scheduler = site.start_scheduler()
+            wait_until(lambda done=done: sum(map(summed, members(site, "aggregates"))) > done, 20, "the migration goes on")
+            time.sleep(chance.uniform(0, 0.1))
+            scheduler.kill()
+            done, kills = sum(map(summed, members(site, "aggregates"))), kills + 1
+        schema = site.db.one("trawl", "schema")
+        holds(done < len(before), f"killed in the middle of it, {kills} times, seed {seed}")
+        equal((schema["floor"], schema["version"]), (2, 1), f"the database's version, seed {seed}")
+        first, second = site.start_scheduler(), site.start_scheduler()
+        wait_until(lambda: site.db.one("trawl", "schema")["version"] == NEWEST, 60, "the migration is done")
+        expect_summed(site)
+        now = {a["_id"]: {key: value for key, value in a.items() if key != "summed"} for a in members(site, "aggregates")}
+        equal(now, before, "the aggregates")
+
+        # A worker of an earlier version that is still running has folded once more.
+        late = {**site.db.one("contributions", "projects/X001/x3.raw"), "_id": "projects/X001/late.raw", "raw_file": "late.raw"}
+        site.db.insert("contributions", late)
+        site.db.update("aggregates", {"_id": "projects/X001"}, {"$inc": {"wanted": 1, "rev": 1}})
+        for process in (first, second):
+            process.stop()
+        site.start_scheduler()
+        wait_until(lambda: summed(site.db.one("aggregates", "projects/X001")), 30, "its sums are complete again")
+        expect_summed(site)
 
 
 @test
@@ -108,7 +192,7 @@ def nobody_changes_what_a_migration_holds():
         answer = site.trawl("settings", "unassign", "local", use["project"], "--scope", use["scope"])
         holds(answer.code == REFUSED and "a migration holds it" in answer.err, f"unassign: {answer}")
         site.start_scheduler()
-        wait_until(lambda: (site.db.one("trawl", "schema") or {}).get("version") == 1, 30, "the migration is done")
+        wait_until(lambda: (site.db.one("trawl", "schema") or {}).get("version") == NEWEST, 30, "the migration is done")
         equal(site.trawl("settings", "archive", "local-v1").code, OK, "archive")
         equal(site.trawl("settings", "unassign", "local", use["project"], "--scope", use["scope"]).code, OK, "unassign")
         equal(site.db.named("settings", "local-v1")["status"], "inactive", "the status of local-v1")
@@ -137,7 +221,7 @@ def programs_that_are_older_than_the_database_refuse_with_one_line():
     with Site("floor") as site:
         site.instrument("gen1", "generic")
         scheduler, worker = site.start()
-        wait_until(lambda: (site.db.one("trawl", "schema") or {}).get("version") == 1, 20, "a new database has the newest version")
+        wait_until(lambda: (site.db.one("trawl", "schema") or {}).get("version") == NEWEST, 20, "a new database has the newest version")
         wait_until(lambda: site.db.find("workers")[0]["kinds"]["index"]["partitions"], 20, "the worker has joined its groups")
         site.db.update("trawl", {"_id": "schema"}, {"$set": {"floor": 99}})
         for words in (("ls",), ("status",), ("pool", "set", "index", "0")):
