@@ -86,7 +86,7 @@ static enum cli_exit check_database(struct cli *c, struct err *err)
     struct err why = {0};
     bool shadow;
     if (database_is_ours(c->ops.db, c->ops.cfg->mongo.database, &shadow, &why) == 0) {
-        return schema_refuses(c->ops.db, err) ? CLI_REFUSED : CLI_OK;
+        return schema_refuses(c->ops.db, c->ops.cfg->trawl.env, err) ? CLI_REFUSED : CLI_OK;
     }
     if (why.kind == ERR_REFUSED) {
         *err = why;

@@ -105,8 +105,9 @@ int import_alphakraken(const struct ops *o, const struct import_ask *a, struct i
         .o = o, .ask = a, .out = out, .ends_shadow = a->ends_shadow, .writing = ""};
     AUTO(db_free) struct db *own = NULL;
     *out = (struct import_report){0};
-    int rc =
-        schema_check(o->db, err) != 0 || importing_open(&i, &own, err) != 0 ? -1 : run(&i, err);
+    int rc = schema_check(o->db, o->cfg->trawl.env, err) != 0 || importing_open(&i, &own, err) != 0
+                 ? -1
+                 : run(&i, err);
     importing_leave(&i);
     snprintf(out->from, sizeof out->from, "%s", i.from);
     return rc;
@@ -131,7 +132,8 @@ int import_abandon(const struct ops *o, struct err *err)
                                   .why = o->why,
                                   .run = run_abandon,
                                   .ctx = &i};
-    int rc = schema_check(o->db, err) != 0 ? -1 : audit_make(o->db, &act, &won, err);
+    int rc =
+        schema_check(o->db, o->cfg->trawl.env, err) != 0 ? -1 : audit_make(o->db, &act, &won, err);
     importing_leave(&i);
     return rc;
 }

@@ -30,12 +30,13 @@ static int prepare_database(struct scheduler *s, struct err *err)
     return 0;
 }
 
-/* Whether the database is newer than this program: then the process ends. Only a leader raises the
- * floor, so who leads need not ask. */
-static bool is_too_old(struct scheduler *s)
+/* Whether the database is newer than this program, or of another environment: then the process
+ * ends. Only a leader changes either, so who leads need not ask. */
+static bool is_refused(struct scheduler *s)
 {
     struct err err = {0};
-    if (!lease_held(s->lease) && !atomic_load(&s->refused) && schema_refuses(s->db, &err)) {
+    if (!lease_held(s->lease) && !atomic_load(&s->refused) &&
+        schema_refuses(s->db, s->cfg->trawl.env, &err)) {
         atomic_store(&s->refused, true);
         start_refuse(&err);
     }
@@ -45,7 +46,7 @@ static bool is_too_old(struct scheduler *s)
 static void renew_lease(struct scheduler *s)
 {
     struct err err = {0};
-    if (is_too_old(s)) {
+    if (is_refused(s)) {
         return;
     }
     if (lease_tick(s->lease, &err) != 0) {

@@ -34,8 +34,8 @@ struct scheduler *scheduler_new(const struct config *cfg, struct err *err)
     gethostname(host, sizeof host - 1);
     snprintf(s->id, sizeof s->id, "%.60s-%d-%06llx", host, (int)getpid(),
              (unsigned long long)mono_random(1 << 24));
-    if ((s->db = db_new(cfg, "trawl-scheduler", err)) == NULL || schema_refuses(s->db, err) ||
-        (s->bus = bus_new(cfg, s->id, err)) == NULL ||
+    if ((s->db = db_new(cfg, "trawl-scheduler", err)) == NULL ||
+        schema_refuses(s->db, cfg->trawl.env, err) || (s->bus = bus_new(cfg, s->id, err)) == NULL ||
         (s->lease = lease_new(s->db, "scheduler", s->id, cfg->scheduler.lease_ms, err)) == NULL ||
         (s->mounts = mounts_new(cfg, s->db, err)) == NULL ||
         (s->instruments = instruments_new(s, err)) == NULL ||

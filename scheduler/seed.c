@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/db/named.h"
+#include "common/db/schema.h"
 #include "common/task/kinds.h"
 #include "common/task/pool.h"
 #include "scheduler/scheduler.h"
@@ -84,6 +85,8 @@ void seed_topics(struct scheduler *s)
 
 int seed(struct scheduler *s, struct err *err)
 {
-    return seed_pools(s, err) != 0 || seed_project(s, err) != 0 || seed_settings(s, err) != 0 ? -1
-                                                                                              : 0;
+    return schema_claim(s->db, s->cfg->trawl.env, err) != 0 || seed_pools(s, err) != 0 ||
+                   seed_project(s, err) != 0 || seed_settings(s, err) != 0
+               ? -1
+               : 0;
 }

@@ -126,11 +126,12 @@ static void give_up_tasks(struct runner *r)
     pthread_mutex_unlock(&r->lock);
 }
 
-/* Whether the database is newer than this program: then the process ends. */
-static bool is_too_old(struct runner *r)
+/* Whether the database is newer than this program, or of another environment: then the process
+ * ends. */
+static bool is_refused(struct runner *r)
 {
     struct err err = {0};
-    if (!atomic_load(&r->refused) && schema_refuses(r->db, &err)) {
+    if (!atomic_load(&r->refused) && schema_refuses(r->db, r->cfg->trawl.env, &err)) {
         atomic_store(&r->refused, true);
         start_refuse(&err);
     }
@@ -140,7 +141,7 @@ static bool is_too_old(struct runner *r)
 /* model: beat. A beat that comes too late does not bring back what the lease has lost. */
 static void beat_once(struct runner *r, int64_t beat)
 {
-    if (beat % CHECK_BEATS == 1 && is_too_old(r)) {
+    if (beat % CHECK_BEATS == 1 && is_refused(r)) {
         give_up_tasks(r);
         return;
     }

@@ -293,7 +293,7 @@ struct runner *runner_new(const struct config *cfg, const char *list, struct err
     mono_cond_init(&r->wake);
     name_yourself(r);
     if (add_kinds(r, list, err) != 0 || (r->db = db_new(cfg, "trawl-worker", err)) == NULL ||
-        schema_refuses(r->db, err) || (r->bus = bus_new(cfg, r->id, err)) == NULL ||
+        schema_refuses(r->db, cfg->trawl.env, err) || (r->bus = bus_new(cfg, r->id, err)) == NULL ||
         (r->mounts = mounts_new(cfg, r->db, err)) == NULL || start(r, err) != 0) {
         return NULL;
     }

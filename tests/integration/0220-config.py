@@ -61,6 +61,22 @@ def a_read_preference_that_is_not_primary_stops_the_start():
 
 
 @test
+def programs_of_another_environment_do_not_touch_the_database():
+    with Site("theirs") as site:
+        site.start_scheduler()
+        doc = wait_until(lambda: (d := site.db.one("trawl", "schema") or {}).get("environment") and d, 20, "the environment is written down")
+        equal(doc["environment"], site.id, "whose database it is")
+        site.env["TRAWL_TRAWL_ENV"] = "sandbox"
+        for words in (("status",), ("ls",), ("pool", "set", "file_copy", "1", "--why", "x")):
+            answer = site.trawl(*words)
+            holds(answer.code == 5 and f"set ENV={site.id}" in answer.err and answer.err.count("\n") == 1, f"trawl {words[0]}: {answer}")
+        for process in (site.start_scheduler(), site.start_worker()):
+            wait_until(lambda p=process: not p.alive(), 20, f"{process.name} ends")
+            holds(any(f"set ENV={site.id}" in line for line in process.text().splitlines()), f"{process.name} says why")
+        equal([w["host"] for w in site.db.find("workers")], [], "workers")
+
+
+@test
 def a_broken_instrument_file_stops_no_other_and_acts_when_it_is_mended():
     with Site("badfile") as site:
         quick = {"skip_quanting": "true"}

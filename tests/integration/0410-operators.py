@@ -42,8 +42,8 @@ def the_red_button_stops_everything_and_resume_undoes_exactly_that():
         code(site, USAGE, "stop", "--all", says="--why is needed")
         environment = site.env.pop("TRAWL_TRAWL_ENV")
         code(site, USAGE, "stop", "--all", "--why", "fire", says="say in which environment")
-        equal(sizes(site), before, "sizes of the pools: nobody said where")
         site.env["TRAWL_TRAWL_ENV"] = environment
+        equal(sizes(site), before, "sizes of the pools: nobody said where")
         code(site, OK, "stop", "--all", "--why", "smoke in room 4", says="file_copy: 5 -> 0")
         code(site, OK, "stop", "--all", "--why", "again", says="file_copy: stopped already by")
         equal(set(sizes(site).values()), {0}, "sizes of the pools")
