@@ -5,7 +5,7 @@ JOBS ?= 2
 TEST_JOBS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo up down status test slow unit chaos cifs compose bench install format clean
+.PHONY: help deps build demo up down status test slow unit chaos cifs compose bench deb install format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {gsub(/\$$\$$/, "$$"); printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ compose: ## images and compose.yaml in real Docker engines of its own (root)
 
 bench: build ## figures as JSON lines; BENCH=smoke (default) or another name in tests/bench
 	@tests/bench/run $(BIN) $(or $(BENCH),smoke)
+
+deb: build ## the Debian package, below build/$(PRESET)
+	@cd $(BIN) && cpack -G DEB >cpack.log 2>&1 || { cat cpack.log; exit 1; }; ls $(CURDIR)/$(BIN)/*.deb
 
 install: build ## install below PREFIX (default /usr/local)
 	@cmake --install $(BIN) --prefix $(or $(PREFIX),/usr/local)

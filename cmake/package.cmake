@@ -1,0 +1,45 @@
+# The Debian package: `make deb`. What it installs beside the programs, and what its scripts do, is in packaging/.
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME trawl)
+set(CPACK_PACKAGE_CONTACT "The Trawl authors <trawl@example.org>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "takes what laboratory instruments write to backup, cluster and index")
+set(CPACK_PACKAGE_DESCRIPTION "Trawl copies raw files with proof, quantifies them by SLURM jobs
+and indexes the results. It needs Kafka and MongoDB, here or elsewhere.")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEB_COMPONENT_INSTALL OFF)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS adduser)
+set(packaging ${PROJECT_SOURCE_DIR}/packaging)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
+  ${packaging}/postinst ${packaging}/prerm ${packaging}/postrm ${packaging}/conffiles)
+
+# Only packages have this, not `make install`.
+set(CPACK_INSTALL_CMAKE_PROJECTS "${PROJECT_BINARY_DIR};trawl;ALL;/" "${PROJECT_BINARY_DIR};trawl;package;/")
+set(only COMPONENT package EXCLUDE_FROM_ALL)
+install(FILES ${packaging}/trawl-scheduler.service ${packaging}/trawl-worker@.service DESTINATION lib/systemd/system ${only})
+install(FILES ${packaging}/trawl.sysusers DESTINATION lib/sysusers.d RENAME trawl.conf ${only})
+install(FILES ${packaging}/trawl.tmpfiles DESTINATION lib/tmpfiles.d RENAME trawl.conf ${only})
+install(FILES config/trawl.ini packaging/environment DESTINATION /etc/trawl ${only})
+install(DIRECTORY DESTINATION /etc/trawl/instruments.d ${only})
+install(FILES config/instruments.d/example.ini.sample DESTINATION share/doc/trawl/examples RENAME instrument.ini ${only})
+string(TIMESTAMP PACKAGE_DATE "%a, %d %b %Y %H:%M:%S +0000" UTC)
+configure_file(${packaging}/changelog.in ${PROJECT_BINARY_DIR}/changelog.Debian @ONLY)
+install(FILES LICENSE DESTINATION share/doc/trawl RENAME copyright ${only})
+
+# Debian's policy: manual pages and the changelog compressed, without a time inside.
+install(CODE "set(changes \"${PROJECT_SOURCE_DIR}/CHANGELOG.md\")
+set(debian \"${PROJECT_BINARY_DIR}/changelog.Debian\")" ${only})
+install(CODE [[
+  set(share $ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/share)
+  file(GLOB pages ${share}/man/man*/trawl*.[18])
+  execute_process(COMMAND gzip -9nf ${pages} COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND gzip -9nc ${changes} OUTPUT_FILE ${share}/doc/trawl/changelog.gz COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND gzip -9nc ${debian} OUTPUT_FILE ${share}/doc/trawl/changelog.Debian.gz COMMAND_ERROR_IS_FATAL ANY)
+]] ${only})
+include(CPack)
