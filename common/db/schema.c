@@ -52,7 +52,8 @@ int schema_claim(struct db *db, const char *environment, struct err *err)
     AUTO(bson_destroy)
     bson_t *filter = BCON_NEW("_id", ID, "environment", "{", "$exists", BCON_BOOL(false), "}");
     AUTO(bson_destroy)
-    bson_t *update = BCON_NEW("$set", "{", "environment", BCON_UTF8(environment), "}");
+    bson_t *update = BCON_NEW("$set", "{", "environment", BCON_UTF8(environment), "}",
+                              "$setOnInsert", "{", "version", BCON_INT64(0), "}");
     return db_upsert(db, DB_TRAWL, filter, update, &won, err);
 }
 

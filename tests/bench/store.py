@@ -23,7 +23,8 @@ class Old:
 
     def __init__(self, files: int):
         self.files = files
-        self.site = Site(f"store{files}", settings={"scheduler.sweep_ms": 60000, "quant.seed": "false", "mongo.timeout_ms": 20000})
+        self.site = Site(f"store{files}", settings={"scheduler.sweep_ms": 60000, "quant.seed": "false", "mongo.timeout_ms": 20000,
+                                                     "retention.tasks_days": 0})  # else old tasks get thin meanwhile
         for number in range(INSTRUMENTS):
             self.site.instrument(f"inst{number:02}", "thermo", poll_s=10)
         self.store = pid_of(self.site.world, "store")
