@@ -15,6 +15,7 @@
 
 #include "common/base/err.h"
 #include "common/db/db.h"
+#include "common/db/named.h"
 #include "common/index/sums.h"
 
 #define INSTRUMENTS 20
@@ -176,9 +177,12 @@ static bson_t *task(const struct file *f, size_t kind)
 
 static bson_t *metrics(struct site *s, const struct file *f)
 {
-    bson_t *d = BCON_NEW("_id", BCON_UTF8(f->result), "raw_file", BCON_UTF8(f->id), "settings_name",
-                         "msqc", "settings_version", BCON_INT64(1), "type", "msqc", "created_at_",
-                         BCON_DATE_TIME(f->created_ms + 7200000));
+    char id[120];
+    snprintf(id, sizeof id, "%s#f1", f->result);
+    bson_t *d = named_new(id);
+    BCON_APPEND(d, "raw_file", BCON_UTF8(f->id), "settings_name", "msqc", "settings_version",
+                BCON_INT64(1), "type", "msqc", "created_at_",
+                BCON_DATE_TIME(f->created_ms + 7200000));
     for (int i = 0; i < 40; i++) {
         char name[32];
         snprintf(name, sizeof name, "msqc:metric_%02d", i);
