@@ -99,6 +99,33 @@ static void print_servers(struct cli *c, const struct status *s)
     }
 }
 
+/* Whether a process that has written down its version has another one than this program. */
+static bool differs(const bson_t *doc)
+{
+    return strcmp(doc_str(doc, "version", TRAWL_VERSION), TRAWL_VERSION) != 0;
+}
+
+/* While an upgrade goes from host to host, or a host was forgotten. */
+static void print_versions(struct cli *c, const struct status *s)
+{
+    char text[300];
+    size_t others = 0;
+    const struct docs *workers = s->facts.alive.workers;
+    const bson_t *leader = alive_leader(&s->facts.alive);
+    for (size_t i = 0; i < workers->n; i++) {
+        others += differs(workers->items[i]);
+    }
+    bool leads = leader != NULL && differs(leader);
+    if (others == 0 && !leads) {
+        return;
+    }
+    snprintf(text, sizeof text,
+             "mixed: this is %s, the leader %s, and %zu of %zu workers have another one than this",
+             TRAWL_VERSION, leader != NULL ? doc_str(leader, "version", "unknown") : "missing",
+             others, workers->n);
+    print_line(c, "versions", false, text);
+}
+
 static void print_migration(struct cli *c, const struct status *s)
 {
     char text[300], buf[TEXT_SHORT];
@@ -126,14 +153,18 @@ static void worker_row(struct table *t, const struct status *s, const bson_t *w,
     table_cell(t, STYLE_PLAIN, kinds);
     table_cellf(t, STYLE_PLAIN, "%" PRId64, count_running(w));
     table_cell(t, STYLE_DIM, text_age(doc_i64(w, "at", 0), s->now_ms, buf));
+    table_cell(t, differs(w) ? STYLE_BAD : STYLE_DIM, doc_str(w, "version", "-"));
 }
 
 static int print_workers(struct cli *c, const struct status *s, struct err *err)
 {
-    static const struct column columns[] = {
-        {.title = "WORKER", .min = 12},       {.title = "STATE"},
-        {.title = "FREE/THREADS", .min = 16}, {.title = "RUNNING", .right = true},
-        {.title = "BEAT", .right = true},     {0}};
+    static const struct column columns[] = {{.title = "WORKER", .min = 12},
+                                            {.title = "STATE"},
+                                            {.title = "FREE/THREADS", .min = 16},
+                                            {.title = "RUNNING", .right = true},
+                                            {.title = "BEAT", .right = true},
+                                            {.title = "VERSION", .rank = 1},
+                                            {0}};
     const struct alive *a = &s->facts.alive;
     if (a->workers->n + a->stale->n == 0) {
         print_line(c, "workers", false, "none is alive: start trawl-worker");
@@ -248,6 +279,7 @@ int status_print(struct cli *c, const struct status *s, struct err *err)
     if (s->mongo.kind != ERR_NONE) {
         return 0;
     }
+    print_versions(c, s);
     print_stopped(c, s);
     if (print_workers(c, s, err) != 0 || (s->watches->n > 0 && print_instruments(c, s, err) != 0) ||
         print_locations(c, s, err) != 0) {

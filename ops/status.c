@@ -150,11 +150,12 @@ static json_t *scheduler_json(const struct status *s)
 {
     const bson_t *leader = s->facts.alive.leases != NULL ? alive_leader(&s->facts.alive) : NULL;
     if (leader == NULL) {
-        return json_pack("{s:b, s:n, s:n, s:n, s:n}", "ok", 0, "holder", "epoch", "beat_at",
-                         "trouble");
+        return json_pack("{s:b, s:n, s:n, s:n, s:n, s:n}", "ok", 0, "holder", "epoch", "beat_at",
+                         "trouble", "version");
     }
     bool stuck = doc_has(leader, "trouble");
-    return json_pack("{s:b, s:o, s:o, s:I, s:o}", "ok", !stuck, "trouble",
+    return json_pack("{s:b, s:o, s:o, s:o, s:I, s:o}", "ok", !stuck, "version",
+                     json_text(doc_str(leader, "version", NULL)), "trouble",
                      json_text(doc_str(leader, "trouble.why", NULL)), "holder",
                      json_text(doc_str(leader, "holder", "")), "epoch",
                      (json_int_t)doc_i64(leader, "epoch", 0), "beat_at",

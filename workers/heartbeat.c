@@ -11,6 +11,7 @@
 #include "common/daemon.h"
 #include "common/db/schema.h"
 #include "common/health.h"
+#include "common/version.h"
 #include "workers/runner.h"
 
 #define MAX_PARTITIONS 64
@@ -66,11 +67,11 @@ static int write_beat(struct runner *r, int64_t beat, bson_t *ids, size_t *runni
     *running = append_runs(r, &runs, ids);
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(r->id));
     AUTO(bson_destroy)
-    bson_t *update =
-        BCON_NEW("$set", "{", "host", BCON_UTF8(r->host), "pid", BCON_INT32((int32_t)getpid()),
-                 "beat", BCON_INT64(beat), "at", BCON_DATE_TIME(wall_ms()), "stopping",
-                 BCON_BOOL(runner_stopping(r)), "kinds", BCON_DOCUMENT(&kinds), "running",
-                 BCON_ARRAY(&runs), "messages", BCON_DOCUMENT(&messages), "}");
+    bson_t *update = BCON_NEW(
+        "$set", "{", "host", BCON_UTF8(r->host), "pid", BCON_INT32((int32_t)getpid()), "version",
+        BCON_UTF8(TRAWL_VERSION), "beat", BCON_INT64(beat), "at", BCON_DATE_TIME(wall_ms()),
+        "stopping", BCON_BOOL(runner_stopping(r)), "kinds", BCON_DOCUMENT(&kinds), "running",
+        BCON_ARRAY(&runs), "messages", BCON_DOCUMENT(&messages), "}");
     bool won;
     int rc = db_upsert(r->db, DB_WORKERS, filter, update, &won, err);
     bson_destroy(&kinds);

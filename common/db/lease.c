@@ -6,6 +6,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/version.h"
 
 #define RELEASED (-1) /* a beat that says: take it at once */
 
@@ -54,7 +55,8 @@ static int make(struct lease *l, int64_t asked_ms, struct err *err)
 {
     AUTO(bson_destroy)
     bson_t *doc = BCON_NEW("_id", BCON_UTF8(l->id), "holder", BCON_UTF8(l->holder), "epoch",
-                           BCON_INT64(1), "beat", BCON_INT64(0), "at", BCON_DATE_TIME(wall_ms()));
+                           BCON_INT64(1), "beat", BCON_INT64(0), "at", BCON_DATE_TIME(wall_ms()),
+                           "version", BCON_UTF8(TRAWL_VERSION));
     bool made;
     if (db_insert(l->db, DB_LEASES, doc, &made, err) != 0) {
         return -1;
@@ -77,9 +79,9 @@ static int swap(struct lease *l, const bson_t *doc, int64_t epoch, struct err *e
     bson_t *filter = BCON_NEW("_id", BCON_UTF8(l->id), "epoch", BCON_INT64(old_epoch), "beat",
                               BCON_INT64(old_beat));
     AUTO(bson_destroy)
-    bson_t *update =
-        BCON_NEW("$set", "{", "holder", BCON_UTF8(l->holder), "epoch", BCON_INT64(epoch), "beat",
-                 BCON_INT64(beat), "at", BCON_DATE_TIME(wall_ms()), "}");
+    bson_t *update = BCON_NEW("$set", "{", "holder", BCON_UTF8(l->holder), "epoch",
+                              BCON_INT64(epoch), "beat", BCON_INT64(beat), "at",
+                              BCON_DATE_TIME(wall_ms()), "version", BCON_UTF8(TRAWL_VERSION), "}");
     bool won;
     if (db_update(l->db, DB_LEASES, filter, update, &won, err) != 0) {
         return -1;

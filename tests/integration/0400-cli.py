@@ -104,6 +104,11 @@ def every_list_is_json_and_every_exit_code_is_as_documented():
         status = site.ask("status")
         holds(status["mongo"]["ok"] and status["kafka"]["ok"] and status["scheduler"]["ok"], f"status: {status}")
         equal((status["raw_files"], len(status["workers"]), status["errors"]), ({"done": 1}, 1, 0), "status")
+        equal((status["scheduler"]["version"], status["workers"][0]["version"]), (status["version"],) * 2, "versions")
+        holds("mixed" not in site.trawl("status").out, "one version everywhere")
+        site.db.insert("workers", {**site.db.find("workers")[0], "_id": "older", "version": "0.0.9 (abc)"})
+        holds("1 of 2 workers have another one" in site.trawl("status").out, "the version of one worker is another")
+        site.db.command({"delete": "workers", "deletes": [{"q": {"_id": "older"}, "limit": 1}]})
         row = site.ask("ls", "--instrument", "gen1", "--status", "done")[0]
         equal((row["id"], row["status"]), (name, "done"), "ls")
         equal(row["metrics"]["run_status"], "ok", "metrics in ls")
