@@ -17,6 +17,7 @@ from checks import Failed, wait_until  # noqa: E402
 ENGINE = os.environ.get("TRAWL_DOCKER_DIR", f"{ROOT}/build/docker")
 IMAGES = {"IMAGE": "trawl:dev", "KAFKA_IMAGE": "trawl-standin-kafka:dev", "MONGO_IMAGE": "trawl-standin-mongo:dev"}
 USER = 900  # of the image
+PROFILES = ("local", "dbs", "infrastructure", "workers", "retire")
 
 
 def sh(*words, check: bool = True, **options) -> subprocess.CompletedProcess:
@@ -26,13 +27,48 @@ def sh(*words, check: bool = True, **options) -> subprocess.CompletedProcess:
     return done
 
 
-class Host:
-    """A network namespace, its engine, and a copy of what a site needs: compose.yaml, compose.sh, envs/."""
+class Wire:
+    """A bridge in a network namespace of its own: what connects hosts."""
 
-    def __init__(self, name: str = "host", engine: str = ENGINE):
-        self.name, self.engine = f"trawl-{name}-{os.getpid()}", engine
+    def __init__(self):
+        self.name = f"trawl-wire-{os.getpid()}"
+
+    def __enter__(self):
+        sh("ip", "netns", "add", self.name)
+        self.inside("ip", "link", "add", "br0", "type", "bridge")
+        self.inside("ip", "link", "set", "br0", "up")
+        return self
+
+    def __exit__(self, *_):
+        sh("ip", "netns", "delete", self.name, check=False)
+
+    def inside(self, *words):
+        return sh("nsenter", f"--net=/run/netns/{self.name}", *words)
+
+    def plug(self, namespace: str, number: int) -> None:
+        """The host gets the address 10.77.0.<number>."""
+        there = ("nsenter", f"--net=/run/netns/{namespace}", "ip")
+        sh(*there, "link", "add", "eth0", "type", "veth", "peer", "name", f"v{number}", "netns", self.name)
+        self.inside("ip", "link", "set", f"v{number}", "master", "br0", "up")
+        sh(*there, "address", "add", f"10.77.0.{number}/24", "dev", "eth0")
+        sh(*there, "link", "set", "eth0", "up")
+
+    def cut(self, number: int) -> None:
+        self.inside("ip", "link", "set", f"v{number}", "down")
+
+    def mend(self, number: int) -> None:
+        self.inside("ip", "link", "set", f"v{number}", "up")
+
+
+class Host:
+    """A network namespace, its engine, and a copy of what a site needs: compose.yaml, compose.sh, envs/. On a wire hosts
+    are 1, 2, …, and each but the first has an engine of its own beside ENGINE, which gets the images from it."""
+
+    def __init__(self, name: str = "host", wire: Wire = None, number: int = 1):
+        self.name, self.wire, self.number = f"trawl-{name}-{os.getpid()}", wire, number
+        self.engine = ENGINE if number == 1 else f"{ENGINE}-{number}"
         self.dir = tempfile.mkdtemp(prefix=f"trawl-{name}-")
-        self.env = {**os.environ, "DOCKER_HOST": f"unix://{engine}/docker.sock", "ENV": "local", "COMPOSE_PROJECT_NAME": "trawl"}
+        self.env = {**os.environ, "DOCKER_HOST": f"unix://{self.engine}/docker.sock", "ENV": "local", "COMPOSE_PROJECT_NAME": "trawl"}
 
     def __enter__(self):
         for path in ("compose.yaml", "compose.sh"):
@@ -49,11 +85,16 @@ class Host:
         sh("mount", "--make-shared", f"{self.dir}/data")
         sh("ip", "netns", "add", self.name)
         self.inside("ip", "link", "set", "lo", "up")
+        if self.wire is not None:
+            self.wire.plug(self.name, self.number)
+        os.makedirs(self.engine, exist_ok=True)
+        with open(f"{self.engine}/daemon.json", "w") as out:
+            json.dump({"bip": f"172.30.{self.number}.1/24", "default-address-pools": [{"base": f"172.31.{self.number}.0/24", "size": 26}]}, out)
         self.inside(f"{ROOT}/local/docker/engine", "up", self.engine)
         return self
 
     def __exit__(self, *_):
-        self.compose("--profile", "local", "--profile", "retire", "down", "-v", check=False)
+        self.compose(*(word for p in PROFILES for word in ("--profile", p)), "down", "-v", check=False)
         sh(f"{ROOT}/local/docker/engine", "down", self.engine, check=False)
         sh("ip", "netns", "delete", self.name, check=False)
         sh("umount", "-R", f"{self.dir}/data", check=False)
@@ -89,8 +130,18 @@ class Host:
     def compose(self, *words, **options):
         return self.inside("./compose.sh", *words, **options)
 
-    def up(self, *services, profile: str = "local"):
-        self.compose("--profile", profile, "up", "-d", *services)
+    def up(self, *services, profiles: tuple = ("local",)):
+        self.compose(*(word for p in profiles for word in ("--profile", p)), "up", "-d", *services)
+
+    def take_images(self, other: "Host") -> None:
+        """Those of the other host's engine that this one does not have."""
+        for image in IMAGES.values():
+            ident = other.docker("image", "inspect", "-f", "{{.Id}}", image).stdout
+            if self.docker("image", "inspect", "-f", "{{.Id}}", image, check=False).stdout != ident:
+                path = f"{self.dir}/image.tar"
+                other.docker("save", "-o", path, image)
+                self.docker("load", "-q", "-i", path)
+                os.remove(path)
 
     def docker(self, *words, **options):
         return self.inside("docker", *words, **options)
