@@ -9,7 +9,7 @@ TEST_JOBS ?= 4
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {gsub(/\$$\$$/, "$$"); printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo 'variables: PRESET=release|debug|asan|tsan  RAW=<folder> (demo)  BENCH=smoke|copy|watch|tasks|latency|slurm|sizes|store (bench)  SEED=n KILLS=n (chaos)  CASES=words (cifs)  PREFIX=<folder> (install)'
+	@echo 'variables: PRESET=release|debug|asan|tsan  RAW=<folder> (demo)  BENCH=smoke|copy|watch|tasks|latency|slurm|sizes|store|compose (bench)  SEED=n KILLS=n (chaos)  CASES=words (cifs)  PREFIX=<folder> (install)'
 
 deps: ## install what is missing to build and to run the local world (root or sudo)
 	@local/deps
