@@ -17,6 +17,7 @@
 
 #include "common/base/err.h"
 #include "common/base/own.h"
+#include "common/base/strbuf.h"
 #include "common/config/config.h"
 
 #define BUS_ANY_PARTITION (-1)
@@ -44,6 +45,10 @@ AUTO_DEFINE(struct bus, bus_free);
  * that are there. TRANSIENT while there is no broker, or it does not let us make them; call again.
  */
 int bus_ensure_topics(struct bus *b, const char *const *kinds, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
+/* The topics of these kinds (NULL-terminated) and the shared ones that are not there, in one text:
+ * "lab.tasks.copy, lab.dead"; "" when all are there. None is made. TRANSIENT: no broker answers. */
+int bus_missing_topics(struct bus *b, const char *const *kinds, struct strbuf *out, struct err *err)
     __attribute__((nonnull, warn_unused_result));
 
 /* Queue a message; returns at once. Delivery reports are counted; a full queue is TRANSIENT. */

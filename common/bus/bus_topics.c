@@ -21,18 +21,31 @@ struct wanted {
     size_t count;
 };
 
+static int add_kind(const struct bus *b, const char *kind, struct wanted *w, struct err *err)
+{
+    if (w->count == BUS_KINDS_MAX) {
+        return ERR(err, ERR_INVALID, 0, "more than %d kinds", BUS_KINDS_MAX);
+    }
+    return bus_client_topic(b, "tasks", kind, w->topics[w->count++].name, err);
+}
+
+static int add_shared(const struct bus *b, struct wanted *w, struct err *err)
+{
+    if (bus_client_topic(b, "events", NULL, w->topics[w->count++].name, err) != 0) {
+        return -1;
+    }
+    return bus_client_topic(b, "dead", NULL, w->topics[w->count++].name, err);
+}
+
 static int list_wanted(struct bus *b, struct wanted *w, struct err *err)
 {
     int rc = 0;
     pthread_mutex_lock(&b->lock);
     for (size_t i = 0; i < b->kind_count && rc == 0; i++) {
-        rc = bus_client_topic(b, "tasks", b->kinds[i], w->topics[w->count++].name, err);
+        rc = add_kind(b, b->kinds[i], w, err);
     }
     pthread_mutex_unlock(&b->lock);
-    if (rc != 0 || bus_client_topic(b, "events", NULL, w->topics[w->count++].name, err) != 0) {
-        return -1;
-    }
-    return bus_client_topic(b, "dead", NULL, w->topics[w->count++].name, err);
+    return rc != 0 ? -1 : add_shared(b, w, err);
 }
 
 /* How many partitions the topic has; -1 and *err if that cannot be learned. */
@@ -74,6 +87,12 @@ size_t bus_topics_settings(const char *topic, struct bus_setting out[static BUS_
     out[0] = (struct bus_setting){"message.timestamp.type", "LogAppendTime"};
     out[1] = (struct bus_setting){"retention.ms", RETENTION_MS};
     return dead ? 1 : 2;
+}
+
+static rd_kafka_t *admin_client(struct bus *b, struct err *err)
+{
+    return bus_client_new(
+        b, &(struct bus_client_new){.type = RD_KAFKA_CONSUMER, .settings = admin_settings}, err);
 }
 
 static rd_kafka_NewTopic_t *describe(const struct bus *b, const char *topic, struct err *err)
@@ -158,9 +177,7 @@ int bus_topics_make(struct bus *b, struct err *err)
     }
     int rc = list_wanted(b, w, err);
     if (rc == 0) {
-        rd_kafka_t *rk = bus_client_new(
-            b, &(struct bus_client_new){.type = RD_KAFKA_CONSUMER, .settings = admin_settings},
-            err);
+        rd_kafka_t *rk = admin_client(b, err);
         rc = rk == NULL ? -1 : make_missing(b, rk, w, err);
         if (rc == 0) {
             bus_correct(b, rk, w->topics, w->count);
@@ -200,4 +217,42 @@ int bus_ensure_topics(struct bus *b, const char *const *kinds, struct err *err)
     }
     pthread_mutex_unlock(&b->lock);
     return rc != 0 ? -1 : bus_topics_make(b, err);
+}
+
+/* Ask for each in turn; the first that cannot be asked for ends it. */
+static int print_missing(struct bus *b, rd_kafka_t *rk, struct wanted *w, struct strbuf *out,
+                         struct err *err)
+{
+    const char *separator = "";
+    for (size_t i = 0; i < w->count; i++) {
+        if (look_up(b, rk, &w->topics[i], err) != 0) {
+            return -1;
+        }
+        if (w->topics[i].partitions == 0) {
+            fprintf(out->out, "%s%s", separator, w->topics[i].name);
+            separator = ", ";
+        }
+    }
+    return strbuf_close(out, err);
+}
+
+int bus_missing_topics(struct bus *b, const char *const *kinds, struct strbuf *out, struct err *err)
+{
+    AUTO(free) struct wanted *w = calloc(1, sizeof *w);
+    if (w == NULL) {
+        return err_no_memory(err);
+    }
+    int rc = 0;
+    for (; *kinds != NULL && rc == 0; kinds++) {
+        rc = add_kind(b, *kinds, w, err);
+    }
+    rc = rc == 0 ? add_shared(b, w, err) : rc;
+    rc = rc == 0 ? strbuf_open(out, err) : rc;
+    rd_kafka_t *rk = rc == 0 ? admin_client(b, err) : NULL;
+    if (rk == NULL) {
+        return -1;
+    }
+    rc = print_missing(b, rk, w, out, err);
+    bus_client_destroy(rk, 0);
+    return rc;
 }

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/db/db_internal.h"
 
@@ -287,6 +288,28 @@ int db_ping(struct db *db, struct err *err)
         return db_error(db, &e, err);
     }
     return 0;
+}
+
+/* The ping before it connects, so that only one way there and back is between the clocks. */
+int db_hello(struct db *db, struct db_server *out, struct err *err)
+{
+    if (db_ping(db, err) != 0) {
+        return -1;
+    }
+    LEASE(l, db, NULL);
+    bson_error_t e;
+    bson_t reply;
+    AUTO(bson_destroy) bson_t *cmd = BCON_NEW("hello", BCON_INT32(1));
+    int64_t asked_ms = wall_ms();
+    bool ok = mongoc_client_command_simple(l.client, db->database, cmd, NULL, &reply, &e);
+    int64_t middle_ms = asked_ms + (wall_ms() - asked_ms) / 2;
+    if (ok) {
+        *out = (struct db_server){.ahead_ms = doc_i64(&reply, "localTime", middle_ms) - middle_ms,
+                                  .wire_version = doc_i64(&reply, "maxWireVersion", 0)};
+        snprintf(out->replica_set, sizeof out->replica_set, "%s", doc_str(&reply, "setName", ""));
+    }
+    bson_destroy(&reply);
+    return ok ? 0 : db_error(db, &e, err);
 }
 
 /* A server must not go on with what nobody waits for. Not for updates: libmongoc puts their options

@@ -49,7 +49,8 @@ struct db;
 #define DB_AUDIT         "audit"
 #define DB_KRAKEN_STATUS "kraken_status" /* AlphaKraken's: written only for it */
 #define DB_RETENTION     "retention"
-#define DB_TRAWL         "trawl" /* about the database itself: schema.h */
+#define DB_DOCTOR        "doctor" /* where trawl doctor tries our rights */
+#define DB_TRAWL         "trawl"  /* about the database itself: schema.h */
 
 /* Parses the URI and makes the pool; connects only when first used. Freed with db_free. */
 struct db *db_new(const struct config *c, const char *appname, struct err *err) OWNED
@@ -71,6 +72,14 @@ const char *db_hosts(const struct db *db) __attribute__((nonnull, returns_nonnul
 
 /* 0 when the server answers. The message never holds the password. */
 int db_ping(struct db *db, struct err *err) __attribute__((nonnull, warn_unused_result));
+/* What the server says of itself. */
+struct db_server {
+    int64_t ahead_ms; /* its clock less ours; as exact as half the way there and back */
+    int64_t wire_version;
+    char replica_set[64]; /* "": none */
+};
+int db_hello(struct db *db, struct db_server *out, struct err *err)
+    __attribute__((nonnull, warn_unused_result));
 
 /* *out = the first match or NULL when there is none (not an error). Freed with bson_destroy. */
 int db_find_one(struct db *db, const char *coll, const bson_t *filter, bson_t **out,

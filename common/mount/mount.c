@@ -225,8 +225,7 @@ enum mount_status mount_judge(const struct mount_proof *p, const struct mount_ne
     return n->write ? judge_write(p, n, detail) : MOUNT_OK;
 }
 
-/* What would put it right. */
-static void remedy(enum mount_status s, const struct mount_need *n, char out[static 160])
+void mount_remedy(enum mount_status s, const struct mount_need *n, char out[static 160])
 {
     const char *id = strncmp(n->location, "instrument/", 11) == 0 ? n->location + 11 : n->location;
     switch (s) {
@@ -264,7 +263,7 @@ int mount_refuse(enum mount_status s, const struct mount_need *n, const char *de
                  struct err *err)
 {
     char what_helps[160];
-    remedy(s, n, what_helps);
+    mount_remedy(s, n, what_helps);
     return ERR(err, ERR_HOLD, ERR_CODE_LOCATION - (int)s, "location %s at %.80s: %s: %s; %s",
                n->location, n->path, mount_status_name(s), detail, what_helps);
 }

@@ -102,6 +102,9 @@ struct mount_need {
 /* The one status that counts for this need; detail gets its reason. Pure. */
 enum mount_status mount_judge(const struct mount_proof *p, const struct mount_need *n, bool require,
                               char detail[static 200]) __attribute__((nonnull));
+/* What would put it right; "" for MOUNT_OK. */
+void mount_remedy(enum mount_status s, const struct mount_need *n, char out[static 160])
+    __attribute__((nonnull));
 /* ERR_HOLD with location, path, what is wrong, and the remedy; the code is the status. Always -1.
  */
 int mount_refuse(enum mount_status s, const struct mount_need *n, const char *detail,

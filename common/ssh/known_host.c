@@ -50,6 +50,34 @@ bool ssh_host_parse(const char *text, size_t len, struct ssh_host *out)
     return n > 0 && (size_t)n < sizeof out->host && port > 0 && port < 65536;
 }
 
+int ssh_hosts_parse(const char *text, struct ssh_host out[static SSH_HOSTS], size_t *n,
+                    struct err *err)
+{
+    *n = 0;
+    for (const char *at = text + strspn(text, ", "); *at != '\0' && *n < SSH_HOSTS;) {
+        size_t len = strcspn(at, ", ");
+        if (!ssh_host_parse(at, len, &out[*n])) {
+            return ERR(err, ERR_HOLD, 0, "[ssh] hosts: \"%s\" is not host:port,host:port", text);
+        }
+        (*n)++;
+        at += len;
+        at += strspn(at, ", ");
+    }
+    return *n > 0 ? 0 : ERR(err, ERR_HOLD, 0, "[ssh] hosts is empty: no head node to log in to");
+}
+
+struct ssh_login ssh_login_of(const struct config *c, const struct ssh_host *host)
+{
+    return (struct ssh_login){.host = host->host,
+                              .port = host->port,
+                              .user = c->ssh.user,
+                              .key_file = c->ssh.key_file,
+                              .agent = c->ssh.agent,
+                              .password_file = c->ssh.password_file,
+                              .known_hosts = c->ssh.known_hosts,
+                              .connect_ms = c->ssh.connect_ms};
+}
+
 const char *host_key_methods(enum host_key family)
 {
     static const char *const methods[] = {

@@ -13,6 +13,7 @@
 
 #include "common/base/err.h"
 #include "common/base/own.h"
+#include "common/config/config.h"
 
 struct ssh; /* opaque; defined in ssh.c */
 
@@ -22,6 +23,11 @@ struct ssh_host {
 };
 /* "host", "host:22" or "[::1]:22". Pure. */
 bool ssh_host_parse(const char *text, size_t len, struct ssh_host *out) __attribute__((nonnull));
+/* [ssh] hosts: several of them, separated by commas or blanks; those beyond SSH_HOSTS are left out.
+ * HOLD: there is none, or one is no host. Pure. */
+#define SSH_HOSTS 8
+int ssh_hosts_parse(const char *text, struct ssh_host out[static SSH_HOSTS], size_t *n,
+                    struct err *err) __attribute__((nonnull, warn_unused_result));
 
 struct ssh_login {
     const char *host;
@@ -33,6 +39,10 @@ struct ssh_login {
     const char *known_hosts;   /* a file, or several separated by blanks */
     int64_t connect_ms;        /* for connecting, the handshake and the login together */
 };
+
+/* How the configuration logs in to this host; borrows from both. */
+struct ssh_login ssh_login_of(const struct config *c, const struct ssh_host *host)
+    __attribute__((nonnull));
 
 /* Connect, check the host key, log in. Freed with ssh_close. */
 struct ssh *ssh_open(const struct ssh_login *login, struct err *err) OWNED __attribute__((nonnull));

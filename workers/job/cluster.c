@@ -19,9 +19,8 @@
 #include "common/ssh/ssh.h"
 #include "workers/job/frame.h"
 
-#define HOSTS_MAX 8
-#define CALM_MS   2000 /* after all head nodes failed, no new connection before this has passed */
-#define READY_MS  5000 /* a start file that has not ended by then is taken for one that reads */
+#define CALM_MS  2000 /* after all head nodes failed, no new connection before this has passed */
+#define READY_MS 5000 /* a start file that has not ended by then is taken for one that reads */
 
 static struct {
     pthread_mutex_t lock;
@@ -33,49 +32,24 @@ static struct {
     bool by_pieces;        /* lock: a start file eats the standard input of this session */
 } cluster = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static int parse_hosts(const char *text, struct ssh_host *out, size_t *n, struct err *err)
-{
-    *n = 0;
-    for (const char *at = text; *at != '\0' && *n < HOSTS_MAX;) {
-        at += strspn(at, ", ");
-        size_t len = strcspn(at, ", ");
-        if (len == 0) {
-            break;
-        }
-        if (!ssh_host_parse(at, len, &out[*n])) {
-            return ERR(err, ERR_HOLD, 0, "[ssh] hosts: \"%s\" is not host:port,host:port", text);
-        }
-        (*n)++;
-        at += len;
-    }
-    return *n > 0 ? 0 : ERR(err, ERR_HOLD, 0, "[ssh] hosts is empty: no head node to log in to");
-}
-
 /* cluster.lock held. Tries each head node once, the one that answered last first. */
 static int connect_any(const struct config *c, struct err *err)
 {
-    struct ssh_host hosts[HOSTS_MAX];
+    struct ssh_host hosts[SSH_HOSTS];
     size_t n = 0;
     if (mono_ms() < cluster.calm_until) {
         *err = cluster.last_error;
         return -1;
     }
-    if (parse_hosts(c->ssh.hosts, hosts, &n, err) != 0) {
+    if (ssh_hosts_parse(c->ssh.hosts, hosts, &n, err) != 0) {
         return -1;
     }
     struct err first = {0};
     for (size_t i = 0; i < n; i++) {
         size_t at = (cluster.host + i) % n;
         struct err why = {0};
-        cluster.ssh = ssh_open(&(struct ssh_login){.host = hosts[at].host,
-                                                   .port = hosts[at].port,
-                                                   .user = c->ssh.user,
-                                                   .key_file = c->ssh.key_file,
-                                                   .agent = c->ssh.agent,
-                                                   .password_file = c->ssh.password_file,
-                                                   .known_hosts = c->ssh.known_hosts,
-                                                   .connect_ms = c->ssh.connect_ms},
-                               &why);
+        const struct ssh_login login = ssh_login_of(c, &hosts[at]);
+        cluster.ssh = ssh_open(&login, &why);
         if (cluster.ssh != NULL) {
             cluster.host = at;
             cluster.by_pieces = false;
