@@ -22,7 +22,7 @@ const struct cli_option why_option[] = {
 
 /* clang-format off */
 #define COMMANDS(X) \
-    X(status) X(top) X(ls) X(show) X(why) X(verify) X(remove) \
+    X(status) X(doctor) X(top) X(ls) X(show) X(why) X(verify) X(remove) \
     X(pool_ls) X(pool_set) \
     X(task_ls) X(task_show) X(task_retry) X(task_cancel) X(task_skip) X(task_ignore) \
     X(dead_ls) X(dead_show) X(dead_retry) X(dead_drop) \

@@ -29,7 +29,7 @@ import struct
 from mongo import OP_MSG, Int32, MongoError, decode, encode, encode_field
 
 WRITES = ("insert", "update", "delete", "findAndModify")
-CODES = {"CursorNotFound": 43, "MaxTimeMSExpired": 50, "PrimarySteppedDown": 189, "ExceededTimeLimit": 262,
+CODES = {"Unauthorized": 13, "CursorNotFound": 43, "MaxTimeMSExpired": 50, "PrimarySteppedDown": 189, "ExceededTimeLimit": 262,
          "NotWritablePrimary": 10107, "InterruptedDueToReplStateChange": 11602, "DocumentValidationFailure": 121, "BSONObjectTooLarge": 10334}
 WRITE_CONCERN_FAILED = {"code": Int32(64), "codeName": "WriteConcernFailed", "errmsg": "waiting for replication timed out"}
 ENDINGS = ("drop", "lost", "late", "delay", "slow", "WriteConcernFailed", *CODES)
