@@ -93,15 +93,16 @@ const struct command command_doctor = {
     .name = "doctor",
     .args = "",
     .brief = "whether this host can do the work of its kinds",
-    .help = "Run it on each worker's host, as the worker's user. One line a check, with the remedy "
-            "where\n"
-            "something is wrong: the configuration, MongoDB with its clock, its environment and our\n"
-            "rights, Kafka and its topics, the locations as the kinds read and write them, the head\n"
-            "nodes and the jobs' programs. Nothing is made but a document in MongoDB and probe files "
-            "in\n"
-            "the locations, which are removed again. --quiet leaves out what is ok. Exit 1 when "
-            "something\n"
-            "fails; warnings do not count.",
+    .help =
+        "Run it on each worker's host, as the worker's user. One line a check, with the remedy "
+        "where\n"
+        "something is wrong: the configuration, MongoDB with its clock, its environment and our\n"
+        "rights, Kafka and its topics, the locations as the kinds read and write them, the head\n"
+        "nodes and the jobs' programs. Nothing is made but a document in MongoDB and probe files "
+        "in\n"
+        "the locations, which are removed again. --quiet leaves out what is ok. Exit 1 when "
+        "something\n"
+        "fails; warnings do not count.",
     .options = doctor_options,
     .need = NEED_NOTHING,
     .run = cmd_doctor};

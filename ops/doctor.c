@@ -97,8 +97,7 @@ void doctor_clear(struct doctor *d)
 
 void doctor_look(const struct doctor_want *want, struct doctor *out)
 {
-    doctor_add(out, DOCTOR_OK, "configuration", "", "valid, environment %s",
-               want->cfg->trawl.env);
+    doctor_add(out, DOCTOR_OK, "configuration", "", "valid, environment %s", want->cfg->trawl.env);
     bool identities = doctor_look_at_mongo(want, out);
     doctor_look_at_kafka(want, out);
     doctor_look_at_places(want, identities, out);

@@ -139,32 +139,46 @@ static void add_warnings(const struct looking *l)
     bool watched = strncmp(l->at->location, LOCATION_INSTRUMENT, strlen(LOCATION_INSTRUMENT)) == 0;
     mount_warn(&place, watched, &w);
     for (size_t i = 0; i < w.n; i++) {
-        doctor_add(l->p->d, DOCTOR_WARN, l->check, "mount it with the options that trawl mount "
-                   "commands prints", "%s: %s", l->at->path, w.text[i]);
+        doctor_add(l->p->d, DOCTOR_WARN, l->check,
+                   "mount it with the options that trawl mount "
+                   "commands prints",
+                   "%s: %s", l->at->path, w.text[i]);
     }
 }
 
-/* The proof reads the identity file only: whether the folder can be listed is a right of its own.
- */
+/* Why we may not list or enter a folder that answers; 0: we may. */
+static int entry_errno(const char *path)
+{
+    DIR *folder = opendir(path);
+    if (folder == NULL) {
+        return errno;
+    }
+    closedir(folder);
+    return access(path, X_OK) == 0 ? 0 : errno;
+}
+
+/* The proof reads the identity file only: the right to list the folder is looked at here. Without
+ * the right to enter it the proof calls it stale. */
 static void add_view(void *ctx, const struct mounts_view *v)
 {
     const struct looking *l = ctx;
     struct doctor *d = l->p->d;
     const struct mount_need need = {.location = v->location, .path = v->path};
     char remedy[160], room[TEXT_SHORT];
-    if (v->status != MOUNT_OK) {
-        mount_remedy(v->status, &need, remedy);
-        doctor_add(d, DOCTOR_FAIL, l->check, remedy, "%s: %s: %s", v->path,
-                   mount_status_name(v->status), v->detail);
-        return;
-    }
-    DIR *folder = opendir(v->path);
-    if (folder == NULL) {
+    bool answers = v->status == MOUNT_OK || v->status == MOUNT_STALE;
+    int denied = answers ? entry_errno(v->path) : 0;
+    if (denied == EACCES || denied == EPERM) {
         doctor_add(d, DOCTOR_FAIL, l->check, "let this user read and enter the folder",
-                   "%s cannot be read: %s", v->path, strerror(errno));
+                   "%s cannot be read: %s", v->path, strerror(denied));
         return;
     }
-    closedir(folder);
+    if (v->status != MOUNT_OK || denied != 0) {
+        enum mount_status s = v->status != MOUNT_OK ? v->status : MOUNT_STALE;
+        mount_remedy(s, &need, remedy);
+        doctor_add(d, DOCTOR_FAIL, l->check, remedy, "%s: %s: %s", v->path, mount_status_name(s),
+                   v->status != MOUNT_OK ? v->detail : strerror(denied));
+        return;
+    }
     bool unproven = l->at->proven && l->p->proven == NULL;
     doctor_add(d, unproven ? DOCTOR_WARN : DOCTOR_OK, l->check,
                unproven ? "correct what is said of MongoDB, and ask again" : "",
@@ -183,8 +197,8 @@ static void look_at_all(struct places *p)
             struct looking l = {p, &p->at[i], ""};
             struct err err = {0};
             /* the result of the first round is recent enough */
-            const struct mount_need need = {
-                p->at[i].location, p->at[i].path, p->at[i].write, .max_age_ms = 60000};
+            const struct mount_need need = {p->at[i].location, p->at[i].path, p->at[i].write,
+                                            .max_age_ms = 60000};
             snprintf(l.check, sizeof l.check, "location %s", p->at[i].location);
             if (round == 0) {
                 mounts_ask(mounts_of(p, &p->at[i]), &need);

@@ -73,8 +73,8 @@ def a_healthy_host_is_all_ok():
 def what_is_wrong_with_a_server_fails_alone():
     with healthy("doctorservers") as site:
         led(site)
-        only_failed(site, "environment", "ENV", env={"TRAWL_TRAWL_ENV": "another"})
-        equal(site.db.find("doctor"), [], "nothing is written to another environment's database")
+        found = only_failed(site, "environment", "ENV", env={"TRAWL_TRAWL_ENV": "another"})
+        holds("MongoDB rights" not in found, "nothing is written to another environment's database")
         found = only_failed(site, "Kafka", "[kafka] brokers", env={"TRAWL_KAFKA_BROKERS": "127.0.0.1:1"})
         holds("topics" not in found, "what cannot be asked is no line")
         found = only_failed(site, "MongoDB", "[mongo] uri", env={"TRAWL_MONGO_URI": "mongodb://127.0.0.1:1"})
@@ -127,6 +127,24 @@ def a_backup_that_cannot_be_written_fails_alone():
             equal(lines(site, "--kinds", "move", code=0)["location backup"]["state"], "ok", "move needs to read it only")
         finally:
             subprocess.run(["umount", "-l", site.backup], check=True)
+
+
+@test
+def a_folder_that_the_workers_user_may_not_read_fails_alone():
+    if os.geteuid() != 0:
+        skip("running as another user needs root")
+    with healthy("doctoruser") as site:
+        led(site)
+        os.chmod(site.dir, 0o755)
+        folder = f"{site.instruments}/thermo1"
+        for mode in (0o711, 0o744, 0o700):
+            os.chmod(folder, mode)
+            done = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", f"{BIN}/cli/trawl", "doctor", "--kinds", "move",
+                                   "--json"], env=site.env, capture_output=True, text=True)
+            equal(done.returncode, 1, f"exit code: {done}")
+            failed = [line for line in json.loads(done.stdout) if line["state"] == "fail"]
+            equal([line["check"] for line in failed], ["location instrument/thermo1"], f"what fails: {failed}")
+            holds("let this user read" in failed[0]["remedy"] and "Permission denied" in failed[0]["text"], failed)
 
 
 run()

@@ -6,6 +6,7 @@
 
 #include "common/base/fs.h"
 #include "common/ssh/known_hosts.h"
+#include "common/ssh/ssh.h"
 #include "test.h"
 
 #define KEY   "AAAAC3NzaC1lZDI1NTE5AAAAIGgZVPYS1vvvk6Z2TmuLh0ZBsGmRzTnFh1VhB6Nw0aaa"
@@ -149,6 +150,29 @@ static void a_zero_byte_hides_no_line(void **state)
     assert_int_equal(known_hosts_verdict(after, &other, &authority), HOST_UNKNOWN);
 }
 
+static void head_nodes_are_separated_by_commas_or_blanks(void **state)
+{
+    (void)state;
+    struct ssh_host hosts[SSH_HOSTS];
+    struct err err = {0};
+    size_t n;
+    assert_int_equal(ssh_hosts_parse(" head1:2200, head2,[::1]:22 ,", hosts, &n, &err), 0);
+    assert_int_equal(n, 3);
+    assert_string_equal(hosts[0].host, "head1");
+    assert_int_equal(hosts[0].port, 2200);
+    assert_string_equal(hosts[1].host, "head2");
+    assert_int_equal(hosts[1].port, 22);
+    assert_string_equal(hosts[2].host, "::1");
+    assert_int_equal(ssh_hosts_parse("a b c d e f g h i j", hosts, &n, &err), 0);
+    assert_int_equal(n, SSH_HOSTS);
+    static const char *const bad[] = {"", " , ", "head1:many", "head1,:22"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct err why = {0};
+        assert_int_equal(ssh_hosts_parse(bad[i], hosts, &n, &why), -1);
+        assert_int_equal(why.kind, ERR_HOLD);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +180,7 @@ int main(void)
         cmocka_unit_test(hashed_names_are_known),
         cmocka_unit_test(a_key_that_is_replaced_leaves_all_others),
         cmocka_unit_test(a_zero_byte_hides_no_line),
+        cmocka_unit_test(head_nodes_are_separated_by_commas_or_blanks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
