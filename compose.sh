@@ -1,7 +1,7 @@
 #!/bin/bash
 #
 # compose.sh <words of docker compose> - compose with the settings of the environment that ENV names (envs/$ENV.env). It has
-# no default: whoever stops or removes containers must have named what they act on.
+# no default: who stops or removes containers must have named what they act on.
 set -eu
 cd "$(dirname "$0")"
 

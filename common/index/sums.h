@@ -3,7 +3,7 @@
  * the types whose entities have many contributions. An aggregate of such an entity is folded from
  * its sums, so that a change costs what its week has, however old the entity is.
  *
- * Whoever writes contributions folds the sums of all weeks that they are in or have left, then the
+ * Who writes contributions folds the sums of all weeks that they are in or have left, then the
  * aggregate (workers/index/store.c). Programs of earlier versions only raise the aggregate's
  * "wanted". Those of today raise its "by_week", too; the difference is the number of the others'
  * folds, and "summed" is that number as it was before all of the entity's weeks were summed. While
